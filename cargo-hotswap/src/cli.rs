@@ -1,0 +1,85 @@
+//! The command line of `cargo hotswap`.
+
+use std::ffi::OsString;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::events::{MessageFormat, Reporter};
+use crate::selection::Selection;
+use crate::session;
+
+/// Cargo calls `cargo-hotswap hotswap …`.
+#[derive(Debug, Parser)]
+#[command(name = "cargo", bin_name = "cargo", styles = clap_cargo_styles())]
+struct Cargo {
+    #[command(subcommand)]
+    command: CargoCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CargoCommand {
+    /// Replace the code of a running Rust program while it runs
+    #[command(version)]
+    Hotswap(Hotswap),
+}
+
+#[derive(Debug, Args)]
+struct Hotswap {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a binary or example, and make each save live in the running process
+    Run(Run),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    #[command(flatten)]
+    selection: Selection,
+    /// How to tell what happens, on stderr
+    #[arg(long, value_enum, value_name = "FMT", default_value_t)]
+    message_format: MessageFormat,
+    /// Do not print status messages
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print where the time of each swap went
+    #[arg(short, long)]
+    verbose: bool,
+    /// Arguments for the program
+    #[arg(trailing_var_arg = true, value_name = "ARGS")]
+    args: Vec<String>,
+}
+
+fn clap_cargo_styles() -> clap::builder::Styles {
+    use clap::builder::styling::{AnsiColor, Effects, Styles};
+    Styles::styled()
+        .header(AnsiColor::Green.on_default().effects(Effects::BOLD))
+        .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
+        .literal(AnsiColor::Cyan.on_default().effects(Effects::BOLD))
+        .placeholder(AnsiColor::Cyan.on_default())
+}
+
+/// Runs the tool and returns its exit code. Wrong usage ends the process with code 2, as clap
+/// does it.
+///
+/// # Errors
+///
+/// What the command could not do.
+pub fn run(args: Vec<OsString>) -> Result<i32> {
+    let CargoCommand::Hotswap(hotswap) = Cargo::parse_from(args).command;
+    match hotswap.command {
+        Command::Run(run) => session::run(&session::Options {
+            selection: run.selection,
+            args: run.args,
+            reporter: Reporter {
+                format: run.message_format,
+                quiet: run.quiet,
+                verbose: run.verbose,
+            },
+        }),
+    }
+}

@@ -1,0 +1,134 @@
+//! Which functions an edit touched, from the sources alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use quote::ToTokens;
+use syn::visit::{self, Visit};
+
+/// The functions of a file: a short path (`Room::handle`, `greet`) and the tokens of all functions
+/// of that path. Layout and comments are no part of the tokens.
+pub type Functions = BTreeMap<String, Vec<String>>;
+
+/// Reads the functions of a source file; none if it does not parse.
+pub fn functions(source: &str) -> Functions {
+    let mut collector = Collector::default();
+    if let Ok(file) = syn::parse_file(source) {
+        collector.visit_file(&file);
+    }
+    collector.functions
+}
+
+/// The functions of `new` that differ from `old` or are not in it.
+pub fn edited(old: &Functions, new: &Functions) -> BTreeSet<String> {
+    let differs = |(path, tokens): &(&String, &Vec<String>)| old.get(*path) != Some(*tokens);
+    new.iter().filter(differs).map(|(path, _)| path.clone()).collect()
+}
+
+/// The functions of all source files as last compiled.
+#[derive(Debug, Default)]
+pub struct Sources(BTreeMap<PathBuf, Functions>);
+
+impl Sources {
+    /// Reads these files anew; the result is the functions that changed since the last time.
+    pub fn edited(&mut self, files: &BTreeSet<PathBuf>) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        for file in files.iter().filter(|file| file.extension().is_some_and(|ext| ext == "rs")) {
+            let new = functions(&std::fs::read_to_string(file).unwrap_or_default());
+            if let Some(old) = self.0.get(file) {
+                all.extend(edited(old, &new));
+            }
+            self.0.insert(file.clone(), new);
+        }
+        all
+    }
+}
+
+/// The short path of a function by its canonical path in the symbol table, closures and async
+/// bodies counted to the function they stand in.
+pub fn short_path(canonical: &str) -> Option<String> {
+    let function = canonical.split("::{").next().unwrap_or(canonical);
+    let (self_type, rest) = match function.strip_prefix('<') {
+        // `<crate::Room as crate::Handler>::handle` or `<crate::Room>::handle`.
+        Some(inner) => {
+            let (qualified, rest) = inner.rsplit_once(">::")?;
+            let self_type = qualified.split(" as ").next().unwrap_or(qualified);
+            (Some(self_type.split('<').next().unwrap_or(self_type)), rest)
+        }
+        None => (None, function),
+    };
+    let name = rest.rsplit("::").next()?;
+    Some(match self_type {
+        Some(self_type) => format!("{}::{name}", self_type.rsplit("::").next()?),
+        None => name.to_owned(),
+    })
+}
+
+#[derive(Default)]
+struct Collector {
+    functions: Functions,
+    self_type: Option<String>,
+}
+
+impl Collector {
+    fn add(&mut self, signature: &syn::Signature, tokens: impl ToTokens) {
+        let path = match &self.self_type {
+            Some(self_type) => format!("{self_type}::{}", signature.ident),
+            None => signature.ident.to_string(),
+        };
+        self.functions.entry(path).or_default().push(tokens.to_token_stream().to_string());
+    }
+}
+
+impl<'ast> Visit<'ast> for Collector {
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        self.add(&item.sig, item);
+        visit::visit_item_fn(self, item);
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        self.add(&item.sig, item);
+        visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let outer = self.self_type.take();
+        if let syn::Type::Path(path) = &*item.self_ty {
+            self.self_type = path.path.segments.last().map(|segment| segment.ident.to_string());
+        }
+        visit::visit_item_impl(self, item);
+        self.self_type = outer;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{edited, functions, short_path};
+
+    #[test]
+    fn finds_what_was_edited() {
+        let old = "fn a() { 1 } mod m { impl Room { fn b(&self) {} } } fn c() {}";
+        let table = [
+            ("fn a() { 2 } mod m { impl Room { fn b(&self) {} } } fn c() {}", "a"),
+            ("// words\nfn a() {\n 1 }\nmod m { impl Room { fn b(&self) {} } } fn c() {}", ""),
+            ("fn a() { 1 } mod m { impl Room { fn b(&self) { 3 } fn d() {} } }", "Room::b Room::d"),
+            ("does not parse", ""),
+        ];
+        for (new, expected) in table {
+            let found: Vec<_> = edited(&functions(old), &functions(new)).into_iter().collect();
+            assert_eq!(found.join(" "), expected, "{new}");
+        }
+    }
+
+    #[test]
+    fn shortens_canonical_paths() {
+        for (canonical, short) in [
+            ("app::main", "main"),
+            ("app::m::greet::{closure#0}", "greet"),
+            ("<app::Room>::say", "Room::say"),
+            ("<app::m::Room<u32> as app::Handler>::handle::{closure#1}", "Room::handle"),
+        ] {
+            assert_eq!(short_path(canonical).as_deref(), Some(short));
+        }
+    }
+}

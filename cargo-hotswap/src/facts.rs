@@ -1,0 +1,81 @@
+//! Facts about object files, read once for each content.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use anyhow::{Context, Result};
+use hotswap_layout::ObjectTypes;
+use hotswap_object::ObjectFacts;
+
+use crate::unit::ObjectFile;
+
+/// What is known of one object file.
+#[derive(Debug)]
+pub struct Analysed {
+    /// Symbols, statics, entries.
+    pub facts: ObjectFacts,
+    /// Types, from the debug information.
+    pub types: Arc<ObjectTypes>,
+}
+
+/// Analyses by content digest. Object files of incremental builds recur from edit to edit.
+#[derive(Debug, Default)]
+pub struct Cache {
+    analysed: Mutex<HashMap<u128, Arc<Analysed>>>,
+}
+
+impl Cache {
+    /// The analyses of these objects, in order; new ones are made on all processors.
+    ///
+    /// # Errors
+    ///
+    /// An object is damaged or of a kind that can't be patched.
+    pub fn analyse<'a>(
+        &self,
+        objects: impl IntoIterator<Item = &'a ObjectFile>,
+    ) -> Result<Vec<Arc<Analysed>>> {
+        let objects: Vec<&ObjectFile> = objects.into_iter().collect();
+        let results: Vec<OnceLock<Result<Arc<Analysed>>>> =
+            objects.iter().map(|_| OnceLock::new()).collect();
+        on_all_processors(objects.len(), |at| {
+            let _ = results[at].set(self.one(objects[at]));
+        });
+        let done = results.into_iter().map(|slot| slot.into_inner().context("a worker stopped")?);
+        done.collect()
+    }
+
+    fn one(&self, object: &ObjectFile) -> Result<Arc<Analysed>> {
+        if let Some(found) = self.lock().get(&object.digest) {
+            return Ok(Arc::clone(found));
+        }
+        let context = || format!("could not read the object file {}", object.name);
+        let facts = hotswap_object::inspect(&object.bytes).with_context(context)?;
+        let types = Arc::new(hotswap_layout::read_object(&object.bytes).with_context(context)?);
+        let analysed = Arc::new(Analysed { facts, types });
+        self.lock().insert(object.digest, Arc::clone(&analysed));
+        Ok(analysed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u128, Arc<Analysed>>> {
+        self.analysed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Calls `work` with every index below `count`, on as many threads as there are processors.
+pub fn on_all_processors(count: usize, work: impl Fn(usize) + Sync) {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let take = || loop {
+        let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if at >= count {
+            return;
+        }
+        work(at);
+    };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+    std::thread::scope(|scope| {
+        for _ in 1..processors {
+            scope.spawn(take);
+        }
+        take();
+    });
+}

@@ -1,0 +1,189 @@
+//! Making an image: objects of the members, rewritten and linked into one shared object.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, bail};
+use hotswap_object::Bindings;
+use hotswap_protocol::build_id::BuildId;
+use hotswap_protocol::{checksum, manifest};
+
+use crate::facts::on_all_processors;
+use crate::unit::{ObjectFile, Unit};
+
+pub mod lld;
+pub mod state;
+pub mod support;
+
+/// A linked image.
+#[derive(Debug)]
+pub struct Linked {
+    /// What the manifest says of it.
+    pub manifest: manifest::Image,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Makes the images of one program, one after the other, in a folder of its own.
+#[derive(Debug)]
+pub struct Images {
+    folder: PathBuf,
+    linker: lld::Linker,
+    /// Rewritten objects on disk, by digest of the object and of the bindings it was made with.
+    rewritten: HashMap<(u128, u128), PathBuf>,
+    count: u64,
+}
+
+impl Images {
+    /// Images that are written to this folder.
+    ///
+    /// # Errors
+    ///
+    /// No linker was found, or the folder can't be written.
+    pub fn new(folder: PathBuf, rustc: &str) -> Result<Self> {
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("could not make {}", folder.display()))?;
+        let linker = lld::Linker::find(rustc, &folder)?;
+        Ok(Self { folder, linker, rewritten: HashMap::new(), count: 0 })
+    }
+
+    /// Rewrites and links the objects of these units.
+    ///
+    /// # Errors
+    ///
+    /// An instruction can't be rewritten, or the linker refuses; the text names symbol and place.
+    pub fn link(
+        &mut self,
+        units: &[&Unit],
+        bindings: &Bindings,
+        libraries: &[PathBuf],
+    ) -> Result<Linked> {
+        let objects: Vec<&ObjectFile> = units
+            .iter()
+            .flat_map(|unit| &unit.objects)
+            .filter(|object| !is_allocator_shim(object))
+            .collect();
+        let inputs = self.rewrite(&objects, bindings)?;
+        self.count += 1;
+        let path = self.folder.join(format!("v{}.so", self.count));
+        self.linker.link_shared(&inputs, libraries, &path)?;
+        make_private(&path)?;
+        describe(&path)
+    }
+
+    /// The objects as they go into the link.
+    fn rewrite(&mut self, objects: &[&ObjectFile], bindings: &Bindings) -> Result<Vec<PathBuf>> {
+        let key = digest_bindings(bindings);
+        let done: Mutex<BTreeMap<usize, Result<PathBuf>>> = Mutex::new(BTreeMap::new());
+        let (folder, known) = (&self.folder, &self.rewritten);
+        on_all_processors(objects.len(), |at| {
+            let object = objects[at];
+            let result = match known.get(&(object.digest, key)) {
+                Some(path) => Ok(path.clone()),
+                None => rewrite_one(object, bindings, folder),
+            };
+            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, result);
+        });
+        let done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let paths: Vec<PathBuf> = done.into_values().collect::<Result<_>>()?;
+        for (object, path) in objects.iter().zip(&paths) {
+            self.rewritten.insert((object.digest, key), path.clone());
+        }
+        Ok(paths)
+    }
+
+    /// Where rewritten objects and images stand.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The linker.
+    pub fn linker(&self) -> &lld::Linker {
+        &self.linker
+    }
+}
+
+fn rewrite_one(object: &ObjectFile, bindings: &Bindings, folder: &Path) -> Result<PathBuf> {
+    let rewritten = hotswap_object::rewrite(&object.bytes, bindings)
+        .with_context(|| format!("the object file {} can't be patched in", object.name))?;
+    let bytes = rewritten.bytes.as_deref().unwrap_or(&object.bytes);
+    let path = folder.join(format!("{:032x}.o", object.digest));
+    std::fs::write(&path, bytes).with_context(|| format!("could not write {}", path.display()))?;
+    Ok(path)
+}
+
+/// The allocator's entry points and `main`'s wrapper for the allocator belong to the host alone.
+fn is_allocator_shim(object: &ObjectFile) -> bool {
+    object.name.contains("-alloc") || object.name.starts_with("symbols.o")
+}
+
+fn digest_bindings(bindings: &Bindings) -> u128 {
+    let mut symbols: Vec<String> =
+        bindings.symbols.iter().map(|(symbol, binding)| format!("{symbol} {binding:?}")).collect();
+    symbols.sort();
+    xxhash_rust::xxh3::xxh3_128(symbols.join("\n").as_bytes())
+}
+
+/// Takes a file's access from everybody but its owner, as the runtime demands.
+fn make_private(path: &Path) -> Result<()> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .with_context(|| format!("could not make {} private", path.display()))
+}
+
+/// Reads back what the linker wrote.
+///
+/// # Errors
+///
+/// The file can't be read or has no build id.
+pub fn describe(path: &Path) -> Result<Linked> {
+    use object::Object;
+    let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(bytes.as_slice())
+        .with_context(|| format!("the linker wrote no object to {}", path.display()))?;
+    let Some(build_id) = elf.build_id()?.and_then(|id| BuildId::from_bytes(id).ok()) else {
+        bail!("the linker gave {} no build id", path.display());
+    };
+    let manifest = manifest::Image {
+        path: path.to_owned(),
+        size: bytes.len() as u64,
+        build_id,
+        checksum: checksum::checksum(&bytes),
+    };
+    Ok(Linked { manifest, bytes })
+}
+
+/// Symbols that an image needs and nothing provides, demangled. `exported` says what the host
+/// provides; what a shared library provides carries a version and is not asked for.
+///
+/// # Errors
+///
+/// The image is damaged.
+pub fn missing_symbols(
+    image: &[u8],
+    exported: impl Fn(&str) -> bool,
+    also: &HashSet<String>,
+) -> Result<Vec<String>> {
+    use object::read::elf::{FileHeader, Sym};
+    let header = object::elf::FileHeader64::<object::Endianness>::parse(image)?;
+    let endian = header.endian()?;
+    let sections = header.sections(endian, image)?;
+    let symbols = sections.symbols(endian, image, object::elf::SHT_DYNSYM)?;
+    let versions = sections.versions(endian, image)?;
+    let mut missing = Vec::new();
+    for (index, symbol) in symbols.enumerate() {
+        if !symbol.is_undefined(endian) || symbol.st_bind() == object::elf::STB_WEAK {
+            continue;
+        }
+        let name = symbol.name(endian, symbols.strings())?;
+        let name = std::str::from_utf8(name).context("a symbol's name is not UTF-8")?;
+        let versioned = versions.as_ref().is_some_and(|versions| {
+            versions.version(versions.version_index(endian, index)).is_ok_and(|v| v.is_some())
+        });
+        if !name.is_empty() && !versioned && !exported(name) && !also.contains(name) {
+            missing.push(name.to_owned());
+        }
+    }
+    Ok(missing)
+}

@@ -1,0 +1,121 @@
+//! The linker for images: the one that rustc brings, called without a compiler driver.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+/// A linker that understands GNU ld's flags.
+#[derive(Debug, Clone)]
+pub struct Linker {
+    program: PathBuf,
+    flavor: bool,
+    version_script: PathBuf,
+}
+
+impl Linker {
+    /// Finds rust-lld in the toolchain of this rustc, else a linker on the path.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or the folder for its scripts can't be written.
+    pub fn find(rustc: &str, folder: &Path) -> Result<Self> {
+        // Nothing leaves the image: its own calls bind inside, and nothing binds to it.
+        let version_script = folder.join("local.ver");
+        std::fs::write(&version_script, "{ local: *; };\n")
+            .with_context(|| format!("could not write {}", version_script.display()))?;
+        let lld = rust_lld(rustc);
+        let found = lld.filter(|path| path.exists()).map(|path| (path, true));
+        let Some((program, flavor)) = found.or_else(|| on_path().map(|path| (path, false))) else {
+            bail!(
+                "no linker for images was found: rustc's own `rust-lld` is missing from its \
+                 toolchain, and none of ld.lld, mold and ld is on the path"
+            );
+        };
+        Ok(Self { program, flavor, version_script })
+    }
+
+    /// Links objects into an image whose symbols stay inside.
+    ///
+    /// # Errors
+    ///
+    /// The linker can't be run or refuses; its words are in the error.
+    pub fn link_shared(
+        &self,
+        objects: &[PathBuf],
+        libraries: &[PathBuf],
+        output: &Path,
+    ) -> Result<()> {
+        let mut script = std::ffi::OsString::from("--version-script=");
+        script.push(&self.version_script);
+        self.run(&["-Bsymbolic".into(), script], objects, libraries, output)
+    }
+
+    /// Links objects into a support image, whose symbols later images bind to.
+    ///
+    /// # Errors
+    ///
+    /// As [`Linker::link_shared`].
+    pub fn link_support(
+        &self,
+        objects: &[PathBuf],
+        libraries: &[PathBuf],
+        output: &Path,
+    ) -> Result<()> {
+        self.run(&[], objects, libraries, output)
+    }
+
+    fn run(
+        &self,
+        flags: &[std::ffi::OsString],
+        objects: &[PathBuf],
+        libraries: &[PathBuf],
+        output: &Path,
+    ) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        if self.flavor {
+            command.args(["-flavor", "gnu"]);
+        }
+        command
+            .args(["-shared", "--eh-frame-hdr", "--build-id", "-z", "now", "-z", "noexecstack"])
+            .args(["--no-gc-sections", "--hash-style=gnu"])
+            .args(flags)
+            .arg("-o")
+            .arg(output)
+            .args(objects)
+            .arg("--as-needed")
+            .args(libraries);
+        let result = command
+            .output()
+            .with_context(|| format!("could not run the linker {}", self.program.display()))?;
+        if !result.status.success() {
+            bail!(
+                "the linker {} refused the image:\n{}",
+                self.program.display(),
+                String::from_utf8_lossy(&result.stderr)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Where rustc keeps its linker.
+fn rust_lld(rustc: &str) -> Option<PathBuf> {
+    let ask = |args: &[&str]| {
+        let output = Command::new(rustc).args(args).output().ok()?;
+        String::from_utf8(output.stdout).ok()
+    };
+    let sysroot = ask(&["--print", "sysroot"])?;
+    let verbose = ask(&["-vV"])?;
+    let host = verbose.lines().find_map(|line| line.strip_prefix("host: "))?;
+    Some(Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin/rust-lld"))
+}
+
+fn on_path() -> Option<PathBuf> {
+    let folders = std::env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = std::env::split_paths(&folders).collect();
+    ["ld.lld", "mold", "ld"]
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|path| path.exists())
+}

@@ -1,0 +1,40 @@
+//! Replaces the code of a running Rust program while it runs: the `cargo hotswap` tool.
+//!
+//! The modules stand in the order in which they work: the command line, the build through the
+//! plugin, facts about what was built, the image made of an edit, and the running program.
+
+use std::process::ExitCode;
+
+pub mod cli;
+pub mod selection;
+pub mod project;
+pub mod profile;
+pub mod cargo;
+pub mod plugin;
+pub mod unit;
+pub mod rebuild;
+pub mod facts;
+pub mod entries;
+pub mod host;
+pub mod membership;
+pub mod image;
+pub mod program;
+pub mod edits;
+pub mod reach;
+pub mod engine;
+pub mod watch;
+pub mod events;
+pub mod session;
+
+/// Runs this process as what it was called for: the tool, or its build plugin.
+pub fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    let result = plugin::run_if_called(&args).unwrap_or_else(|| cli::run(args));
+    match result {
+        Ok(code) => ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(101)
+        }
+    }
+}

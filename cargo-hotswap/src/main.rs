@@ -1,0 +1,5 @@
+//! The executable of `cargo hotswap`.
+
+fn main() -> std::process::ExitCode {
+    cargo_hotswap::main()
+}

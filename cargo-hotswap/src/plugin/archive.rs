@@ -1,0 +1,48 @@
+//! Reading the members of an rlib.
+
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use object::read::archive::ArchiveFile;
+
+/// An archive's members by name, as ranges of its bytes.
+#[derive(Debug)]
+pub struct Members {
+    /// Objects that rustc made.
+    pub rust: Vec<Member>,
+    /// Objects of native libraries that are bundled in it.
+    pub native: Vec<Member>,
+}
+
+/// One member of an archive.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// The member's file name.
+    pub name: String,
+    /// Where it stands in the archive.
+    pub range: Range<usize>,
+}
+
+/// Lists the object files in an rlib.
+///
+/// # Errors
+///
+/// The file is no archive, or is damaged.
+pub fn members(path: &Path, bytes: &[u8]) -> Result<Members> {
+    let context = || format!("{} is not a library that rustc made", path.display());
+    let archive = ArchiveFile::parse(bytes).with_context(context)?;
+    let mut members = Members { rust: Vec::new(), native: Vec::new() };
+    for member in archive.members() {
+        let member = member.with_context(context)?;
+        let name = String::from_utf8_lossy(member.name()).into_owned();
+        let (start, size) = member.file_range();
+        let (start, end) = (usize::try_from(start)?, usize::try_from(start + size)?);
+        if name.ends_with(".rmeta") || bytes.get(start..start + 4) != Some(b"\x7fELF") {
+            continue;
+        }
+        let list = if name.ends_with(".rcgu.o") { &mut members.rust } else { &mut members.native };
+        list.push(Member { name, range: start..end });
+    }
+    Ok(members)
+}

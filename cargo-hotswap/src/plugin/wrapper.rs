@@ -1,0 +1,163 @@
+//! The rustc wrapper: decides whether a crate is hot, adjusts and records its compilation.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::capture::{self, UnitCapture};
+use super::linker::{LinkMode, LinkRequest};
+use super::rustc_args::RustcArgs;
+use super::{LINK_VAR, PLUGIN_VAR, PluginConfig};
+
+/// Tells `#[hotswap::entry]` to expand its hot form.
+const EXPAND_VAR: &str = "HOTSWAP_EXPAND";
+
+/// Crates of hotswap itself: never hot, even as members of the user's workspace.
+const OWN_CRATES: [&str; 6] = [
+    "cargo_hotswap",
+    "hotswap",
+    "hotswap_layout",
+    "hotswap_macros",
+    "hotswap_object",
+    "hotswap_protocol",
+];
+
+/// Runs rustc for cargo; returns only if that failed.
+///
+/// # Errors
+///
+/// rustc could not be started, or the capture could not be written.
+pub fn run(config: &PluginConfig, args: &[OsString]) -> Result<i32> {
+    let Some(call) = Call::new(config, args) else {
+        bail!("{PLUGIN_VAR} is set, but no compiler was named: it is for cargo-hotswap's own use");
+    };
+    let text: Option<Vec<String>> =
+        call.args.iter().map(|arg| arg.to_str().map(str::to_owned)).collect();
+    let Some(line) = text.map(RustcArgs) else {
+        bail!("an argument of rustc is not UTF-8; hotswap can't record it. Rename the path in it");
+    };
+    if !call.workspace || !is_hot(&line) {
+        return pass_through(config, &call);
+    }
+    let unit = hot_unit(config, call.rustc, line)?;
+    let out_dir = unit.rustc_args().option("--out-dir").map(PathBuf::from).unwrap_or_default();
+    let stem = unit.rustc_args().file_stem().unwrap_or_default();
+    capture::store(&capture::unit_path(&unit.cwd.join(out_dir), &stem), &unit)?;
+    let mut command = command(&unit);
+    Err(command.exec()).with_context(|| format!("could not run {}", unit.program.join(" ")))
+}
+
+/// A command that repeats a captured compilation, environment and folder included.
+pub fn command(unit: &UnitCapture) -> Command {
+    let mut command = Command::new(&unit.program[0]);
+    command.args(&unit.program[1..]).args(&unit.args).current_dir(&unit.cwd);
+    command.env_clear().envs(&unit.env);
+    command
+}
+
+/// How cargo called the wrapper.
+struct Call<'a> {
+    /// The compiler.
+    rustc: &'a OsString,
+    /// The compiler's arguments.
+    args: &'a [OsString],
+    /// Whether the crate belongs to the workspace.
+    workspace: bool,
+}
+
+impl<'a> Call<'a> {
+    /// Cargo calls `WORKSPACE_WRAPPER RUSTC …` for crates of the workspace alone. Where ours also
+    /// stands in for the user's `RUSTC_WRAPPER`, it calls `WRAPPER RUSTC …` for the others and
+    /// `WRAPPER WORKSPACE_WRAPPER RUSTC …`, that is this executable twice, for the workspace.
+    fn new(config: &PluginConfig, args: &'a [OsString]) -> Option<Self> {
+        let (first, rest) = args.split_first()?;
+        let own = std::env::current_exe().ok();
+        if own.as_deref() == Some(Path::new(first)) {
+            let (rustc, args) = rest.split_first()?;
+            return Some(Self { rustc, args, workspace: true });
+        }
+        Some(Self { rustc: first, args: rest, workspace: config.rustc_wrapper.is_none() })
+    }
+}
+
+/// Hot are the libraries and executables of the workspace that are really compiled: not build
+/// scripts, proc macros, tests, or the compiler's answers to cargo's questions.
+fn is_hot(line: &RustcArgs) -> bool {
+    let Some(name) = line.crate_name() else { return false };
+    let hot_type = line.crate_types().iter().all(|kind| matches!(*kind, "bin" | "lib" | "rlib"));
+    hot_type
+        && line.emits_link()
+        && line.option("--out-dir").is_some()
+        && !line.is_test()
+        && !name.starts_with("build_script_")
+        && !OWN_CRATES.contains(&name)
+        && std::env::var_os("CARGO_MANIFEST_DIR").is_some()
+}
+
+fn pass_through(config: &PluginConfig, call: &Call<'_>) -> Result<i32> {
+    let mut words: Vec<OsString> = Vec::new();
+    words.extend(config.rustc_wrapper.as_ref().map(OsString::from));
+    if call.workspace {
+        words.extend(config.workspace_wrapper.as_ref().map(OsString::from));
+    }
+    words.push(call.rustc.clone());
+    let error = Command::new(&words[0]).args(&words[1..]).args(call.args).exec();
+    Err(error).with_context(|| format!("could not run {}", words[0].display()))
+}
+
+/// The compilation of a hot crate: cargo's, with what patching needs added.
+fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<UnitCapture> {
+    let rustc = rustc.to_str().context("the path of rustc is not UTF-8")?.to_owned();
+    let executable = line.crate_types().contains(&"bin");
+    let mut line = patchable(line);
+    let mut env: std::collections::BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(key, _)| key != PLUGIN_VAR)
+        .collect();
+    env.insert(EXPAND_VAR.to_owned(), "1".to_owned());
+    if executable {
+        let linker = line.take_codegen("linker").unwrap_or_else(|| "cc".to_owned());
+        let own = std::env::current_exe().context("could not find cargo-hotswap itself")?;
+        let own = own.to_str().context("the path of cargo-hotswap is not UTF-8")?;
+        line.push_codegen(&format!("linker={own}"));
+        let request = LinkRequest { linker, mode: LinkMode::Host };
+        env.insert(LINK_VAR.to_owned(), request.to_env());
+    }
+    // A compiler cache in front would answer for hot crates without running the wrapper, so only
+    // the user's workspace wrapper is kept.
+    let program = config.workspace_wrapper.iter().cloned().chain([rustc]).collect();
+    Ok(UnitCapture {
+        format: capture::FORMAT,
+        package: env.get("CARGO_PKG_NAME").cloned().unwrap_or_default(),
+        manifest_dir: env.get("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default(),
+        program,
+        args: line.0,
+        cwd: std::env::current_dir().context("the current folder is gone")?,
+        env,
+    })
+}
+
+/// Adds the flags under which a crate can be patched; later flags override earlier ones.
+fn patchable(mut line: RustcArgs) -> RustcArgs {
+    line.push_codegen("symbol-mangling-version=v0");
+    // The layout guard reads types from the debug information, in release builds too.
+    if line.codegen("debuginfo") != Some("2") && line.codegen("debuginfo") != Some("full") {
+        line.push_codegen("debuginfo=2");
+    }
+    line.push_codegen("split-debuginfo=off");
+    line.push_codegen("strip=none");
+    if line.is_optimised() {
+        // Else LLVM splits, narrows and drops private statics, differently in each version.
+        line.push_codegen("link-dead-code");
+        line.push_codegen("lto=off");
+    } else if line.codegen("incremental").is_none()
+        && let Some(out_dir) = line.option("--out-dir")
+    {
+        let folder = Path::new(out_dir).with_file_name("incremental");
+        line.push_codegen(&format!("incremental={}", folder.display()));
+    }
+    line
+}

@@ -1,0 +1,164 @@
+//! The running program: started with the runtime's variables, spoken to over its socket.
+
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use command_fds::{CommandFdExt, FdMapping};
+use hotswap_protocol::message::{Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol};
+use hotswap_protocol::{address, env, frame, manifest::Manifest, message::CommitReport};
+
+/// How long the program may take to answer one request: loading an image takes milliseconds, but
+/// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The descriptor under which the program finds its end of the readiness pipe.
+const READY_DESCRIPTOR: i32 = 3;
+
+/// A started program and the pipe on which its runtime reports.
+#[derive(Debug)]
+pub struct Started {
+    /// The process.
+    pub child: Child,
+    /// Says when the runtime listens.
+    pub ready: Ready,
+}
+
+/// The tool's end of the readiness pipe.
+#[derive(Debug)]
+pub struct Ready(std::io::PipeReader);
+
+impl Ready {
+    /// Waits until the runtime listens.
+    ///
+    /// # Errors
+    ///
+    /// The runtime could not listen (with its reason), or it never ran: the program ended first,
+    /// or the executable has no runtime in it.
+    pub fn wait(mut self) -> Result<()> {
+        let mut answer = String::new();
+        self.0.read_to_string(&mut answer).context("could not read from the program")?;
+        match answer.trim() {
+            ready if ready == (env::READY as char).to_string() => Ok(()),
+            "" => bail!("the program never started the hotswap runtime"),
+            reason => bail!("the runtime in the program could not listen: {reason}"),
+        }
+    }
+}
+
+/// Starts the executable under the runtime's variables.
+///
+/// # Errors
+///
+/// The executable can't be started.
+pub fn start(
+    executable: &Path,
+    name: &str,
+    args: &[String],
+    variables: &[(String, String)],
+) -> Result<Started> {
+    let (reader, writer) = std::io::pipe().context("could not make a pipe")?;
+    let mut command = Command::new(executable);
+    command
+        .args(args)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .env(env::LISTEN, "1")
+        .env(env::NAME, name)
+        .env(env::READY_FD, READY_DESCRIPTOR.to_string())
+        .fd_mappings(vec![FdMapping { parent_fd: writer.into(), child_fd: READY_DESCRIPTOR }])
+        .context("could not pass a pipe to the program")?;
+    let child = command
+        .spawn()
+        .with_context(|| format!("could not start {}", executable.display()))?;
+    Ok(Started { child, ready: Ready(reader) })
+}
+
+/// A connection to a program's runtime.
+#[derive(Debug)]
+pub struct Connection {
+    stream: UnixStream,
+    /// What the runtime said of itself.
+    pub hello: Hello,
+}
+
+fn ask(stream: &mut UnixStream, request: &Request) -> Result<Response> {
+    frame::write(stream, request).context("the program does not take requests")?;
+    frame::read(stream).context("the program did not answer")
+}
+
+impl Connection {
+    /// Connects to the program with this process id.
+    ///
+    /// # Errors
+    ///
+    /// No socket of that process, or its runtime speaks another protocol.
+    pub fn open(pid: u32) -> Result<Self> {
+        let mut stream = connect(pid)?;
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+        let tool = format!("cargo-hotswap {}", env!("CARGO_PKG_VERSION"));
+        let request = Request::Hello { protocol: PROTOCOL, tool };
+        match ask(&mut stream, &request)? {
+            Response::Hello(hello) => {
+                check_protocol(hello.protocol)?;
+                Ok(Self { stream, hello })
+            }
+            other => bail!(unexpected(&other)),
+        }
+    }
+
+    /// Has a patch checked and loaded, without effect.
+    ///
+    /// # Errors
+    ///
+    /// The runtime refused it, or is gone.
+    pub fn prepare(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport)> {
+        let request = Request::Prepare { manifest: Box::new(manifest) };
+        match ask(&mut self.stream, &request)? {
+            Response::Prepared { version, report } => Ok((version, report)),
+            other => bail!(unexpected(&other)),
+        }
+    }
+
+    /// Makes the prepared patch current.
+    ///
+    /// # Errors
+    ///
+    /// The runtime refused, or is gone.
+    pub fn commit(&mut self) -> Result<(u64, CommitReport)> {
+        match ask(&mut self.stream, &Request::Commit {})? {
+            Response::Committed { version, report } => Ok((version, report)),
+            other => bail!(unexpected(&other)),
+        }
+    }
+}
+
+fn unexpected(response: &Response) -> String {
+    match response {
+        Response::Error { message, .. } => message.clone(),
+        other => format!("the program gave an unexpected answer: {other:?}"),
+    }
+}
+
+/// The folders in which programs of this user have their sockets.
+pub fn socket_directories() -> Vec<PathBuf> {
+    let runtime_dir = std::env::var_os(address::RUNTIME_DIR_VARIABLE);
+    // SAFETY: getuid has no preconditions and cannot fail.
+    let uid = unsafe { libc::getuid() };
+    address::socket_directories(runtime_dir.as_deref(), uid)
+}
+
+fn connect(pid: u32) -> Result<UnixStream> {
+    let mut last = None;
+    for directory in socket_directories() {
+        match UnixStream::connect(directory.join(address::socket_name(pid))) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = last.context("there is no folder for sockets")?;
+    Err(error).with_context(|| format!("no hotswap runtime answers for process {pid}"))
+}

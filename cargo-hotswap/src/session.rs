@@ -1,0 +1,317 @@
+//! `cargo hotswap run`: one program, its sources, and one explicit loop between them.
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cargo;
+use crate::events::{Event, Reporter};
+use crate::plugin::capture::{self, LinkCapture};
+use crate::program;
+use crate::project::Project;
+use crate::selection::Selection;
+use crate::unit::{self, Unit};
+use crate::watch::{Contents, Watch};
+
+use folder::RunFolder;
+use inputs::Inputs;
+use worker::{Done, Job, Worker};
+
+mod folder;
+mod inputs;
+mod signals;
+mod worker;
+
+/// Everything that can happen while the program runs.
+enum Happening {
+    /// A watched path was written, moved or removed.
+    Saved(PathBuf),
+    /// The worker finished what it was at.
+    Done(Done),
+    /// The program ended.
+    Exited(std::io::Result<ExitStatus>),
+}
+
+/// What `run` was asked to do.
+#[derive(Debug)]
+pub struct Options {
+    /// What to build.
+    pub selection: Selection,
+    /// The program's arguments.
+    pub args: Vec<String>,
+    /// How to tell what happens.
+    pub reporter: Reporter,
+}
+
+/// How a program's run ended for the tool.
+enum End {
+    /// The program ended, with this exit code.
+    Exited(i32),
+    /// The program was ended so that it can start again on the newest code.
+    Restart,
+}
+
+/// Builds the program, runs it and makes edits live until it ends; the result is its exit code.
+///
+/// # Errors
+///
+/// The program could not be built or started. Nothing that happens afterwards is an error of the
+/// tool: the program's end decides.
+pub fn run(options: &Options) -> Result<i32> {
+    loop {
+        let project = Project::find(&options.selection)?;
+        let begun = Instant::now();
+        let Some(executable) = build(options, &project)? else { return Ok(101) };
+        options
+            .reporter
+            .report(&Event::Built { executable: executable.clone(), ms: ms(begun) });
+        let (units, link) = load_units(&executable)?;
+        check_setup(&project, &link, options.reporter)?;
+        match Session::start(options, project, &executable, units)?.serve()? {
+            End::Exited(code) => return Ok(code),
+            End::Restart => {}
+        }
+    }
+}
+
+/// Builds with cargo; `None` if that failed, which cargo and the compiler have explained.
+fn build(options: &Options, project: &Project) -> Result<Option<PathBuf>> {
+    match cargo::build(project, &options.selection)? {
+        cargo::Outcome::Built { executable, warnings } => {
+            for warning in warnings {
+                options.reporter.text(&warning);
+            }
+            Ok(Some(executable))
+        }
+        cargo::Outcome::Failed { errors } => {
+            options.reporter.report(&Event::CompileError { message: errors.join("\n") });
+            Ok(None)
+        }
+    }
+}
+
+fn ms(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e3
+}
+
+/// The hot units that went into an executable.
+fn load_units(executable: &Path) -> Result<(Vec<Unit>, LinkCapture)> {
+    let link = find_link(executable)?;
+    let units = unit::load(&link).context("the records of the build are incomplete")?;
+    Ok((units, link))
+}
+
+/// The record of the link that made this executable: cargo gives it a second name, so the file's
+/// identity or, where cargo had to copy it, its content tells.
+fn find_link(executable: &Path) -> Result<LinkCapture> {
+    let name = executable.file_name().unwrap_or_default().to_string_lossy().replace('-', "_");
+    let folder = executable.parent().unwrap_or(Path::new("."));
+    for folder in [folder.join("deps"), folder.to_owned()] {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for path in entries.flatten().map(|entry| entry.path()) {
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let Some(output) = file.strip_suffix(".hotlink.json") else { continue };
+            if output.replace('-', "_").starts_with(&name)
+                && folder::same_content(executable, &folder.join(output))
+            {
+                return capture::load(&path);
+            }
+        }
+    }
+    bail!(
+        "{} was not linked by hotswap. Remove it and run again; if that does not help, something \
+         replaces cargo's linker setting",
+        executable.display()
+    )
+}
+
+fn check_setup(project: &Project, link: &LinkCapture, reporter: Reporter) -> Result<()> {
+    if let Some(library) = link.dynamic_libraries.first() {
+        bail!(
+            "{} is a Rust library that is linked dynamically; code in it can't be replaced. Build \
+             without `dylib` crates and `prefer-dynamic` (for bevy: without `dynamic_linking`)",
+            library.display()
+        );
+    }
+    let warn = |message: String| reporter.report(&Event::Warning { message });
+    if !project.has_runtime {
+        warn("this package does not depend on the runtime, so no edit can go live.\n  \
+              = help: run `cargo add hotswap-runtime` and mark a function with `#[hotswap::entry]`"
+            .to_owned());
+    }
+    for library in &link.lazy_libraries {
+        warn(format!(
+            "{} could not be linked in full; an edit that first uses a part of it needs a restart",
+            library.display()
+        ));
+    }
+    Ok(())
+}
+
+/// A running program with all that belongs to it.
+struct Session {
+    reporter: Reporter,
+    worker: Worker,
+    happenings: Receiver<Happening>,
+    watch: Watch,
+    inputs: Inputs,
+    contents: Contents,
+    pid: u32,
+    /// The worker is at something; what is saved meanwhile waits.
+    busy: bool,
+    /// The last edit did not compile: any save may be what it lacked.
+    failed: bool,
+    /// Something was saved since the last job began.
+    saved: bool,
+    _folder: RunFolder,
+}
+
+impl Session {
+    fn start(
+        options: &Options,
+        project: Project,
+        executable: &Path,
+        units: Vec<Unit>,
+    ) -> Result<Self> {
+        let (sender, happenings) = channel();
+        let folder = RunFolder::new(&project.target_directory)?;
+        let host = folder.keep(executable)?;
+        let watch = Watch::new(sender.clone(), Happening::Saved)?;
+        let inputs = Inputs::new(&project, &units);
+        let started = program::start(executable, &project.target, &options.args, &variables(&units))?;
+        let pid = started.child.id();
+        signals::forward_to(pid)?;
+        options.reporter.report(&Event::Started { pid });
+        wait_for_exit(started.child, sender.clone());
+        let preparation =
+            worker::Preparation { pid, ready: started.ready, units, host, folder: folder.path() };
+        let worker = Worker::spawn(sender, preparation, project, options.selection.clone());
+        let mut session = Self {
+            reporter: options.reporter,
+            worker,
+            happenings,
+            watch,
+            inputs,
+            contents: Contents::default(),
+            pid,
+            busy: true,
+            failed: false,
+            saved: false,
+            _folder: folder,
+        };
+        session.watch_inputs()?;
+        Ok(session)
+    }
+
+    /// The loop: one job is under way at a time. What was saved together ends in one swap, since
+    /// all that waits is taken before a job begins.
+    fn serve(mut self) -> Result<End> {
+        loop {
+            let first = self.happenings.recv().context("all of the tool's threads stopped")?;
+            let more: Vec<Happening> = self.happenings.try_iter().collect();
+            for happening in std::iter::once(first).chain(more) {
+                match happening {
+                    Happening::Saved(path) => self.saved |= self.matters(&path),
+                    Happening::Exited(status) => return Ok(End::Exited(self.exited(status?))),
+                    Happening::Done(Done::Restart { reason }) => {
+                        self.reporter.report(&Event::Restarting { reason });
+                        return self.end_program();
+                    }
+                    Happening::Done(done) => self.done(done)?,
+                }
+            }
+            self.begin_job();
+        }
+    }
+
+    /// Whether a save of this path can change the program. After a failed compilation any file
+    /// can: the missing module, say.
+    fn matters(&self, path: &Path) -> bool {
+        self.contents.knows(path) || self.failed
+    }
+
+    fn begin_job(&mut self) {
+        if self.busy || !std::mem::take(&mut self.saved) {
+            return;
+        }
+        let files = self.contents.take_changed();
+        if files.is_empty() && !self.failed {
+            return;
+        }
+        self.reporter.report(&Event::Changed { files: files.clone() });
+        let change = self.inputs.classify(&files);
+        self.busy = true;
+        self.worker.send(Job { files, change, detected: Instant::now() });
+    }
+
+    fn done(&mut self, done: Done) -> Result<()> {
+        self.busy = false;
+        match done {
+            Done::Ready { event } => self.reporter.report(&event),
+            Done::Deaf { reason } => {
+                // Nothing can be swapped; the program itself is fine.
+                self.busy = true;
+                self.reporter.report(&Event::Warning { message: reason });
+            }
+            Done::Updated { event, sources } => {
+                self.failed = matches!(event, Event::CompileError { .. });
+                self.inputs.set_sources(sources);
+                self.watch_inputs()?;
+                self.reporter.report(&event);
+            }
+            Done::Restart { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Watches inputs that are new since the last look, and records their content.
+    fn watch_inputs(&mut self) -> Result<()> {
+        let new: Vec<PathBuf> =
+            self.inputs.files().filter(|file| !self.contents.knows(file)).cloned().collect();
+        self.watch.add(new.iter().map(PathBuf::as_path))?;
+        self.contents.record(&new);
+        Ok(())
+    }
+
+    fn exited(&self, status: ExitStatus) -> i32 {
+        let (code, signal) = (status.code(), status.signal());
+        self.reporter.report(&Event::Exited { code, signal });
+        // As a shell says it.
+        code.unwrap_or_else(|| 128 + signal.unwrap_or(0))
+    }
+
+    /// Asks the program to end, and waits until it has.
+    fn end_program(&self) -> Result<End> {
+        signals::terminate(self.pid);
+        loop {
+            let happening = self.happenings.recv_timeout(signals::PATIENCE);
+            match happening {
+                Ok(Happening::Exited(_)) => return Ok(End::Restart),
+                Ok(_) => {}
+                Err(_) => signals::kill(self.pid),
+            }
+        }
+    }
+}
+
+/// What `cargo run` sets for the program: the package's variables.
+fn variables(units: &[Unit]) -> Vec<(String, String)> {
+    let Some(unit) = units.last() else { return Vec::new() };
+    let for_program = |name: &str| {
+        name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    };
+    let env = unit.capture.env.iter().filter(|(name, _)| for_program(name));
+    env.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+fn wait_for_exit(mut child: std::process::Child, sender: Sender<Happening>) {
+    std::thread::spawn(move || {
+        let status = child.wait();
+        // The loop is gone if the tool itself ends.
+        let _ = sender.send(Happening::Exited(status));
+    });
+}

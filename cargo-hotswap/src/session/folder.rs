@@ -1,0 +1,66 @@
+//! The folder of one run: replayed artefacts, images, and the executable under a second name.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+/// A folder below the target folder that is removed when the run ends. Each run has its own, so
+/// that two programs in one target folder don't disturb each other.
+#[derive(Debug)]
+pub struct RunFolder(TempDir);
+
+impl RunFolder {
+    /// Makes a fresh folder.
+    ///
+    /// # Errors
+    ///
+    /// The target folder can't be written.
+    pub fn new(target_directory: &Path) -> Result<Self> {
+        let parent = target_directory.join("hotswap");
+        let context = || format!("could not make a folder in {}", parent.display());
+        std::fs::create_dir_all(&parent).with_context(context)?;
+        let prefix = format!("run-{}-", std::process::id());
+        let folder = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir_in(std::fs::canonicalize(&parent).with_context(context)?)
+            .with_context(context)?;
+        Ok(Self(folder))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.0.path().to_owned()
+    }
+
+    /// Gives a file a name in the folder under which its content stays, whatever cargo does.
+    ///
+    /// # Errors
+    ///
+    /// The file can be neither linked nor copied.
+    pub fn keep(&self, file: &Path) -> Result<PathBuf> {
+        let kept = self.0.path().join("host");
+        if std::fs::hard_link(file, &kept).is_err() {
+            std::fs::copy(file, &kept)
+                .with_context(|| format!("could not copy {}", file.display()))?;
+        }
+        Ok(kept)
+    }
+}
+
+/// Whether two paths lead to the same file, or to files of the same content.
+pub fn same_content(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(a), Ok(b)) = (one.metadata(), other.metadata()) else { return false };
+    if (a.dev(), a.ino()) == (b.dev(), b.ino()) {
+        return true;
+    }
+    a.len() == b.len() && read(one).is_some_and(|content| Some(content) == read(other))
+}
+
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    std::fs::File::open(path).ok()?.read_to_end(&mut content).ok()?;
+    Some(content)
+}

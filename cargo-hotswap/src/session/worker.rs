@@ -1,0 +1,153 @@
+//! The worker: does the long operations, one at a time, so that the loop stays awake.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use super::inputs::Change;
+use super::{Happening, load_units};
+use crate::cargo;
+use crate::engine::Engine;
+use crate::events::Event;
+use crate::facts::Cache;
+use crate::host::Host;
+use crate::program::{Connection, Ready};
+use crate::project::Project;
+use crate::selection::Selection;
+use crate::unit::Unit;
+
+/// An edit to be made live.
+#[derive(Debug)]
+pub struct Job {
+    /// The edited files.
+    pub files: Vec<PathBuf>,
+    /// What they ask for.
+    pub change: Change,
+    /// When the save was seen.
+    pub detected: Instant,
+}
+
+/// What the worker did.
+#[derive(Debug)]
+pub enum Done {
+    /// The program's facts are known and its runtime listens.
+    Ready {
+        /// The event that says so.
+        event: Event,
+    },
+    /// The program can't be patched; it runs nevertheless.
+    Deaf {
+        /// Why.
+        reason: String,
+    },
+    /// A job ended.
+    Updated {
+        /// How.
+        event: Event,
+        /// The files that hot units are made from now.
+        sources: BTreeSet<PathBuf>,
+    },
+    /// A build stands that only a restart can bring to run.
+    Restart {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What the worker needs to begin with.
+pub struct Preparation {
+    /// The program's process id.
+    pub pid: u32,
+    /// Its readiness.
+    pub ready: Ready,
+    /// Its hot units.
+    pub units: Vec<Unit>,
+    /// The executable under a lasting name.
+    pub host: PathBuf,
+    /// The run's folder.
+    pub folder: PathBuf,
+}
+
+/// The worker's thread, as the loop sees it.
+pub struct Worker(Sender<Job>);
+
+impl Worker {
+    /// Starts the worker; it sends one [`Done`] for the preparation and one for each job.
+    pub fn spawn(
+        happenings: Sender<Happening>,
+        preparation: Preparation,
+        project: Project,
+        selection: Selection,
+    ) -> Self {
+        let (sender, jobs) = channel::<Job>();
+        std::thread::spawn(move || {
+            let send = |done| happenings.send(Happening::Done(done)).is_ok();
+            let mut engine = match prepare(preparation) {
+                Ok(engine) => engine,
+                Err(error) => {
+                    let reason = format!("edits can't go live in this run: {error:#}");
+                    send(Done::Deaf { reason });
+                    return;
+                }
+            };
+            let event = Event::Ready {
+                pid: engine.pid(),
+                build_id: engine.build_id(),
+                entries: engine.entry_paths(),
+            };
+            send(Done::Ready { event });
+            for job in jobs {
+                if !send(perform(&mut engine, &job, &project, &selection)) {
+                    return;
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// Hands a job to the worker.
+    pub fn send(&self, job: Job) {
+        // A worker that could not prepare takes no jobs, and the loop knows that.
+        let _ = self.0.send(job);
+    }
+}
+
+fn prepare(preparation: Preparation) -> Result<Engine> {
+    let cache = Cache::default();
+    let host = Host::read(&preparation.host, &preparation.units, &cache)?;
+    preparation.ready.wait()?;
+    let connection = Connection::open(preparation.pid)?;
+    Engine::new(preparation.units, host, cache, &preparation.folder, connection)
+}
+
+fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Selection) -> Done {
+    let event = match job.change {
+        Change::Sources => engine.update(&job.files, job.detected),
+        Change::Cargo | Change::Restart => match rebuild(project, selection) {
+            Ok(Ok(_)) if job.change == Change::Restart => {
+                let reason =
+                    "code outside the workspace was edited, which can't be swapped".to_owned();
+                return Done::Restart { reason };
+            }
+            Ok(Ok(units)) => engine.update_from_cargo(units, &job.files, job.detected),
+            Ok(Err(message)) => Event::CompileError { message },
+            Err(error) => Event::Failed { message: format!("{error:#}") },
+        },
+    };
+    let sources = engine.units().iter().flat_map(|unit| unit.sources.iter().cloned()).collect();
+    Done::Updated { event, sources }
+}
+
+/// Builds with cargo; the inner error is the compiler's.
+fn rebuild(project: &Project, selection: &Selection) -> Result<Result<Vec<Unit>, String>> {
+    match cargo::build(project, selection)? {
+        cargo::Outcome::Failed { errors } => Ok(Err(errors.join("\n"))),
+        cargo::Outcome::Built { executable, .. } => {
+            let (units, _) = load_units(&executable).context("the new build can't be used")?;
+            Ok(Ok(units))
+        }
+    }
+}

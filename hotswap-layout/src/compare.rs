@@ -1,0 +1,169 @@
+//! Compares two versions from their roots and gives a verdict on each change.
+
+mod changes;
+mod diff;
+mod layout;
+mod traits;
+mod verdict;
+mod walk;
+
+use crate::finding::{Cause, Finding, Reached, Verdict};
+use crate::graph::{OPAQUE, OPEN};
+use crate::names;
+use crate::program::{EntryBody, Place, Program, Root};
+use changes::Changes;
+use verdict::RootKind;
+use walk::Walk;
+
+/// Compares the running version with a patch. `roots` are the entries, statics and thread-locals that both versions have.
+///
+/// The result has a finding for each changed type, trait or signature, harmless ones included; nothing means that no fact
+/// differs. A patch has to be compared with every version that still has values or code alive.
+#[must_use]
+pub fn compare(old: &Program, new: &Program, roots: &[Root]) -> Vec<Finding> {
+    let mut comparison = Comparison {
+        old,
+        new,
+        changes: Changes::between(old, new),
+        findings: Vec::new(),
+    };
+    let mut suspects = Vec::new();
+    for root in roots {
+        match root {
+            Root::Entry { path, old, new } => comparison.entry(path, old, new, &mut suspects),
+            Root::Static { path, old, new } => {
+                comparison.variable(RootKind::Static, path, (old, new), &mut suspects);
+            }
+            Root::ThreadLocal { path, old, new } => {
+                comparison.variable(RootKind::ThreadLocal, path, (old, new), &mut suspects);
+            }
+        }
+    }
+    comparison.identified(&mut suspects);
+    let found = Walk::new(old, new, &comparison.changes).all(&suspects);
+    comparison.findings.extend(found);
+    comparison.unreached();
+    comparison.findings.sort_by(|a, b| {
+        b.verdict
+            .cmp(&a.verdict)
+            .then_with(|| a.subject.cmp(&b.subject))
+    });
+    comparison.findings
+}
+
+/// A pair of nodes from which a walk has to begin.
+#[derive(Clone, Debug)]
+struct Suspect {
+    kind: RootKind,
+    path: String,
+    old: Place,
+    new: Place,
+}
+
+struct Comparison<'a> {
+    old: &'a Program,
+    new: &'a Program,
+    changes: Changes,
+    findings: Vec<Finding>,
+}
+
+impl Comparison<'_> {
+    fn entry(&mut self, path: &str, old: &EntryBody, new: &EntryBody, suspects: &mut Vec<Suspect>) {
+        if old.signature != new.signature {
+            self.findings.push(verdict::kept(path, old, new));
+            return;
+        }
+        let places = (self.old.function(&old.symbol), self.new.function(&new.symbol));
+        self.suspect(RootKind::Entry, path, places, (&old.symbol, &new.symbol), suspects);
+    }
+
+    fn variable(&mut self, kind: RootKind, path: &str, symbols: (&str, &str), suspects: &mut Vec<Suspect>) {
+        let places = (self.old.variable(symbols.0), self.new.variable(symbols.1));
+        self.suspect(kind, path, places, symbols, suspects);
+    }
+
+    fn suspect(
+        &mut self,
+        kind: RootKind,
+        path: &str,
+        places: (Option<Place>, Option<Place>),
+        symbols: (&str, &str),
+        suspects: &mut Vec<Suspect>,
+    ) {
+        let (Some(old), Some(new)) = places else {
+            let missing = if places.0.is_none() { symbols.0 } else { symbols.1 };
+            self.findings.push(verdict::unknown(kind, path, missing));
+            return;
+        };
+        if self.differs(old, new) {
+            suspects.push(Suspect {
+                kind,
+                path: path.to_owned(),
+                old,
+                new,
+            });
+        }
+    }
+
+    fn differs(&self, old: Place, new: Place) -> bool {
+        let flags = self.old.flags(old) | self.new.flags(new);
+        self.old.deep(old) != self.new.deep(new)
+            || flags & OPAQUE != 0
+            || (self.changes.open_matters && flags & OPEN != 0)
+    }
+
+    /// Types that code tells apart by `TypeId`, which does not change when a type's layout does.
+    fn identified(&self, suspects: &mut Vec<Suspect>) {
+        if self.changes.types.is_empty() {
+            return;
+        }
+        for old in changes::identified(self.old) {
+            let object = self.old.object(old);
+            let key = object.keys[old.node as usize];
+            let name = object.full_name(old.node);
+            if names::is_unnamed(&name) {
+                continue;
+            }
+            let Some(new) = self.new.definition(key) else {
+                continue;
+            };
+            if self.differs(old, new) {
+                suspects.push(Suspect {
+                    kind: RootKind::TypeId,
+                    path: name,
+                    old,
+                    new,
+                });
+            }
+        }
+    }
+
+    /// The rest: changed types that nothing kept leads to.
+    fn unreached(&mut self) {
+        for change in &self.changes.types {
+            let known = self.findings.iter().any(|finding| finding.subject == change.name);
+            let object = self.old.object(change.old);
+            let hot = object
+                .crate_of(change.old.node)
+                .is_some_and(|name| self.old.is_hot_crate(name) || self.new.is_hot_crate(name));
+            if known || !hot {
+                continue;
+            }
+            let own = diff::own(self.old, self.new, change.old, change.new);
+            if own.is_cause() {
+                let differences = own.texts();
+                self.findings.push(Finding {
+                    subject: change.name.clone(),
+                    verdict: Verdict::Safe,
+                    cause: Cause::Unreached,
+                    differences,
+                    old: Some(layout::of(self.old, change.old)),
+                    new: Some(layout::of(self.new, change.new)),
+                    reached: Vec::<Reached>::new(),
+                    reason: "no kept state and no unchanged signature leads to it: each version uses its own".to_owned(),
+                    help: String::new(),
+                });
+            }
+        }
+    }
+}

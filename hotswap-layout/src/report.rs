@@ -1,0 +1,81 @@
+//! Findings as text in three parts: what changed, why it can't go live, what to do.
+
+use std::fmt::Write as _;
+
+use crate::finding::{Finding, Layout, Reached, Verdict};
+
+/// The text of one finding.
+#[must_use]
+pub fn finding(finding: &Finding) -> String {
+    let mut text = String::new();
+    let verb = match finding.verdict {
+        Verdict::Safe => "changed, safe",
+        Verdict::Kept => "changed, kept for old callers",
+        Verdict::Refused => "changed",
+    };
+    line(&mut text, format_args!("`{}` {verb}:", finding.subject));
+    for difference in &finding.differences {
+        line(&mut text, format_args!("  {difference}"));
+    }
+    if let (Some(old), Some(new)) = (&finding.old, &finding.new) {
+        text.push('\n');
+        side_by_side(&mut text, old, new);
+        text.push('\n');
+    }
+    line(&mut text, format_args!("  why: {}", finding.reason));
+    for reached in &finding.reached {
+        line(&mut text, format_args!("       through {}", through(reached)));
+    }
+    if !finding.help.is_empty() {
+        line(&mut text, format_args!("  help: {}", finding.help));
+    }
+    text
+}
+
+/// The text of all refusals, or nothing if nothing was refused.
+#[must_use]
+pub fn refusal(findings: &[Finding]) -> Option<String> {
+    let refused: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Refused)
+        .map(self::finding)
+        .collect();
+    (!refused.is_empty()).then(|| refused.join("\n"))
+}
+
+fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{arguments}");
+}
+
+fn through(reached: &Reached) -> String {
+    if reached.path.is_empty() {
+        reached.root.clone()
+    } else {
+        format!("{}: {}", reached.root, reached.path.concat())
+    }
+}
+
+fn side_by_side(text: &mut String, old: &Layout, new: &Layout) {
+    let column = |layout: &Layout, which: &str| {
+        let mut lines = vec![format!("{which}{}", dimensions(layout))];
+        lines.extend(layout.lines.iter().map(|line| format!("  {line}")));
+        lines
+    };
+    let (left, right) = (column(old, "running"), column(new, "edited"));
+    let width = left.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    for at in 0..left.len().max(right.len()) {
+        let left = left.get(at).map_or("", String::as_str);
+        let right = right.get(at).map_or("", String::as_str);
+        let row = format!("    {left:<width$} | {right}");
+        line(text, format_args!("{}", row.trim_end()));
+    }
+}
+
+fn dimensions(layout: &Layout) -> String {
+    match (layout.size, layout.align) {
+        (Some(size), 0) => format!(" ({size} bytes)"),
+        (Some(size), align) => format!(" ({size} bytes, aligned to {align})"),
+        (None, _) => String::new(),
+    }
+}

@@ -1,0 +1,42 @@
+//! The attribute macros of hotswap; users reach them through the crate `hotswap`.
+
+mod check;
+mod expand;
+mod options;
+mod parse;
+mod rename;
+mod result;
+mod signature;
+
+use proc_macro::TokenStream;
+
+/// Marks a function whose calls always go to the current version.
+///
+/// It can stand on functions, methods, and on `impl` blocks and inline modules, where it marks
+/// every function inside. Options, in parentheses:
+///
+/// - `untracked`: calls are not counted. They are cheaper, and nothing tells when they have ended.
+/// - `skip`, on a function in a marked block: this one stays an ordinary function.
+/// - `crate = path`: where the crate `hotswap` is found, if not under that name.
+///
+/// Unless the program is built by `cargo hotswap`, the function stays as it is written.
+///
+/// # What changes under `cargo hotswap`
+///
+/// The body moves into a closure that is called through the current version's table.
+///
+/// - `async fn` and results `impl Future`, `impl Iterator`, `impl Fn`, `impl Display` and
+///   `impl Debug` are boxed. They are `Send`, `Sync` and `Unpin` exactly where they were. Another
+///   `impl Trait` crosses by value: when its layout changes, callers from before keep the old code.
+/// - With `#[track_caller]`, `Location::caller()` written in the body is still the caller's, and a
+///   panic in the body is reported where it is written.
+/// - Other attribute macros on the function are expanded first, whatever their order.
+#[proc_macro_attribute]
+pub fn entry(options: TokenStream, item: TokenStream) -> TokenStream {
+    let form = if std::env::var_os("HOTSWAP_EXPAND").is_some() {
+        expand::Form::Hot
+    } else {
+        expand::Form::Plain
+    };
+    expand::entry(options.into(), item.into(), form).into()
+}

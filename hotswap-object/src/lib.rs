@@ -1,0 +1,31 @@
+//! Rewrites ELF object files so that a patch shares the state of the program it is loaded into.
+//!
+//! Everything here is pure: bytes go in, facts or bytes come out. The order of work is
+//! [`inspect`] the objects of host and patch, [`expose`] the host's objects before the host is
+//! linked, match the statics of both with [`statics::match_statics`], and [`rewrite`] the
+//! patch's objects with the resulting [`Bindings`] before they are linked as an image.
+
+mod bindings;
+mod elf;
+mod error;
+mod expose;
+mod facts;
+mod host;
+mod names;
+mod rewrite;
+mod state;
+mod x86_64;
+
+pub mod audit;
+pub mod statics;
+
+pub use bindings::{Binding, Bindings};
+pub use error::{ObjectError, RewriteError, Site};
+pub use expose::expose;
+pub use facts::{
+    EntryFacts, InitialiserFacts, ObjectFacts, Pointee, Scope, StaticFacts, Storage, SymbolFacts,
+    SymbolKind, inspect,
+};
+pub use host::{HostFacts, HostSymbol, read_host};
+pub use names::canonical_path;
+pub use rewrite::{Form, Rewritten, SiteCounts, rewrite};

@@ -1,0 +1,207 @@
+//! Compiles, links and runs the fixtures.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use hotswap_object::statics::{Verdict, match_statics};
+use hotswap_object::{
+    Binding, Bindings, SiteCounts, StaticFacts, expose, inspect, read_host, rewrite,
+};
+
+/// Objects of one compilation.
+pub struct Build {
+    pub objects: Vec<PathBuf>,
+    /// The command that links them as a program.
+    link: String,
+}
+
+impl Build {
+    /// Compiles the fixture and keeps its objects.
+    pub fn objects(directory: &Path, flags: &[&str]) -> Self {
+        let _ = fs::remove_dir_all(directory);
+        fs::create_dir_all(directory).unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/share_state/program.rs");
+        let mut command = Command::new("rustc");
+        command
+            .current_dir(directory)
+            .arg(source)
+            .args([
+                "--edition=2024",
+                "--crate-name=state",
+                "-Csymbol-mangling-version=v0",
+                "-Cdebuginfo=2",
+            ])
+            .args([
+                "-Csave-temps",
+                "-Ccodegen-units=2",
+                "--print=link-args",
+                "-o",
+                "host",
+            ])
+            .args(["-Clink-arg=-Wl,--export-dynamic"])
+            .args(flags);
+        let output = succeed(&mut command);
+        let link = String::from_utf8(output.stdout).unwrap();
+        let mut objects: Vec<PathBuf> = fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.to_string_lossy().ends_with(".rcgu.o"))
+            .filter(|path| link.contains(path.file_name().unwrap().to_str().unwrap()))
+            .collect();
+        objects.sort();
+        assert!(!objects.is_empty());
+        Self { objects, link }
+    }
+
+    /// Facts about all statics of the crate.
+    fn statics(&self) -> Vec<StaticFacts> {
+        self.objects
+            .iter()
+            .flat_map(|path| inspect(&fs::read(path).unwrap()).unwrap().statics)
+            .collect()
+    }
+}
+
+/// A linked program.
+pub struct Host {
+    pub directory: PathBuf,
+    pub executable: PathBuf,
+    pub build: Build,
+}
+
+impl Host {
+    /// Compiles the fixture, exposes its state and links it.
+    pub fn build(name: &str, flags: &[&str]) -> Self {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let build = Build::objects(&directory.join("host"), flags);
+        for path in &build.objects {
+            if let Some(bytes) = expose(&fs::read(path).unwrap()).unwrap() {
+                fs::write(path, bytes).unwrap();
+            }
+        }
+        succeed(
+            Command::new("sh")
+                .arg("-c")
+                .arg(build.link.trim())
+                .current_dir(directory.join("host")),
+        );
+        Self {
+            executable: directory.join("host/host"),
+            directory,
+            build,
+        }
+    }
+
+    /// Binds a patch's statics to this host's.
+    pub fn bind(&self, patch: &Build) -> Bindings {
+        let facts = read_host(&fs::read(&self.executable).unwrap()).unwrap();
+        let mut symbols = HashMap::new();
+        for matched in match_statics(&self.build.statics(), &patch.statics()) {
+            let binding = match matched.verdict {
+                Verdict::Same { host } | Verdict::Kept { host } => {
+                    match facts.thread_locals.get(&host) {
+                        Some(&offset) => Binding::HostThreadLocal { offset },
+                        None => {
+                            assert!(facts.symbols[&host].exported, "{host} isn't exported");
+                            Binding::Host { symbol: host }
+                        }
+                    }
+                }
+                Verdict::New(_) => Binding::Image,
+                verdict => panic!("{}: {verdict:?}", matched.path),
+            };
+            symbols.insert(matched.patch, binding);
+        }
+        Bindings {
+            symbols,
+            host_thread_locals: facts.thread_locals,
+            dropped_initialisers: HashSet::new(),
+        }
+    }
+}
+
+/// Rewrites a patch's objects and links them as an image.
+pub fn image(build: &Build, bindings: &Bindings, counts: &mut SiteCounts) -> PathBuf {
+    let directory = build.objects[0].parent().unwrap();
+    let script = directory.join("script");
+    fs::write(
+        &script,
+        "{ global: fixture_step; fixture_version; local: *; };",
+    )
+    .unwrap();
+    let image = directory.join("image.so");
+    let mut command = Command::new(linker());
+    command
+        .args([
+            "-flavor",
+            "gnu",
+            "-shared",
+            "-Bsymbolic",
+            "--eh-frame-hdr",
+            "-o",
+        ])
+        .arg(&image);
+    command.arg(format!("--version-script={}", script.display()));
+    for (index, path) in build.objects.iter().enumerate() {
+        let object = fs::read(path).unwrap();
+        let rewritten = rewrite(&object, bindings).unwrap_or_else(|error| panic!("{error}"));
+        counts.add(&rewritten.counts);
+        // The allocator shim is the host's.
+        if defines_state_or_code(&object) {
+            let path = directory.join(format!("patch-{index}.o"));
+            fs::write(&path, rewritten.bytes.as_deref().unwrap_or(&object)).unwrap();
+            command.arg(path);
+        }
+    }
+    succeed(&mut command);
+    image
+}
+
+fn defines_state_or_code(object: &[u8]) -> bool {
+    let facts = inspect(object).unwrap();
+    !facts
+        .symbols
+        .iter()
+        .any(|symbol| symbol.name.contains("___rust_alloc"))
+}
+
+/// What a run printed.
+pub struct Run {
+    pub lines: Vec<String>,
+    pub versions: Vec<String>,
+}
+
+/// Runs a program with the images to call.
+pub fn run(executable: &Path, arguments: &[&str]) -> Run {
+    let output = succeed(Command::new(executable).args(arguments));
+    let lines = |bytes: &[u8]| {
+        String::from_utf8_lossy(bytes)
+            .lines()
+            .map(String::from)
+            .collect()
+    };
+    Run {
+        lines: lines(&output.stdout),
+        versions: lines(&output.stderr),
+    }
+}
+
+fn linker() -> PathBuf {
+    let output = succeed(Command::new("rustc").args(["--print", "sysroot"]));
+    let sysroot = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
+    sysroot.join("lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld")
+}
+
+fn succeed(command: &mut Command) -> Output {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+}

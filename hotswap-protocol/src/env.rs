@@ -1,0 +1,24 @@
+//! The names of the environment variables through which the tool reaches the program and rustc.
+
+/// What all of them start with. The runtime takes every variable with this prefix out of the
+/// program's environment before `main`, so that children start clean.
+pub const PREFIX: &str = "HOTSWAP_";
+
+/// Set to [`LISTEN_ON`] for a program that is to take control connections.
+pub const LISTEN: &str = "HOTSWAP_LISTEN";
+
+/// The value of [`LISTEN`] that turns listening on. Any other value leaves the runtime asleep.
+pub const LISTEN_ON: &str = "1";
+
+/// The name under which the program can be addressed. Without it: the executable's file name.
+pub const NAME: &str = "HOTSWAP_NAME";
+
+/// The number of an inherited pipe. The runtime writes [`READY`] when it listens, or one line of
+/// UTF-8 that says why it does not, and closes it.
+pub const READY_FD: &str = "HOTSWAP_READY_FD";
+
+/// The byte that means "listening" on the pipe of [`READY_FD`]. No error line starts with it.
+pub const READY: u8 = b'1';
+
+/// Set for rustc of hot crates: the attribute macros expand to their hot form.
+pub const EXPAND: &str = "HOTSWAP_EXPAND";

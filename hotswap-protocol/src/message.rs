@@ -1,0 +1,287 @@
+//! The messages: what the tool asks and what the program answers, one answer to each request.
+//!
+//! A connection starts with `Hello` in both directions. Each variant is a JSON object with one key,
+//! the variant's name, so that fields can be added to any of them.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::build_id::BuildId;
+use crate::manifest::Manifest;
+use crate::status::Status;
+
+/// The number of this protocol. It is raised when a message changes its meaning or loses a field.
+pub const PROTOCOL: u32 = 1;
+
+/// What the tool asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Request {
+    /// The first message of every connection. Answered by [`Response::Hello`].
+    Hello {
+        /// The sender's [`PROTOCOL`].
+        protocol: u32,
+        /// The sender's name and version, for messages to people.
+        tool: String,
+    },
+    /// Check and load a patch without any visible effect. Answered by [`Response::Prepared`]. At
+    /// most one patch is prepared at a time; the connection that prepared it holds it, and loses
+    /// it when it closes.
+    Prepare {
+        /// The patch.
+        manifest: Box<Manifest>,
+    },
+    /// Make the prepared patch current. Answered by [`Response::Committed`].
+    Commit {},
+    /// Drop the prepared patch. Answered by [`Response::Aborted`], also when there was none.
+    Abort {},
+    /// Tell about versions and calls. Answered by [`Response::Status`].
+    Status {},
+}
+
+/// What the program answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Response {
+    /// Who is listening.
+    Hello(Hello),
+    /// The patch is loaded and can be committed.
+    Prepared {
+        /// The number the version will have.
+        version: u64,
+        /// What a commit will change.
+        report: PrepareReport,
+    },
+    /// The patch is current.
+    Committed {
+        /// The number of the version.
+        version: u64,
+        /// What was done, and how long it took.
+        report: CommitReport,
+    },
+    /// Nothing is prepared any more.
+    Aborted {},
+    /// Versions and calls.
+    Status(Status),
+    /// The request failed; the program is as it was before it. What was prepared is dropped by a
+    /// failed `Prepare` or `Commit`, and kept by anything else.
+    Error {
+        /// What kind of failure.
+        code: ErrorCode,
+        /// The failure in words.
+        message: String,
+    },
+}
+
+/// The program's side of the greeting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The sender's [`PROTOCOL`].
+    pub protocol: u32,
+    /// The version of the runtime crate.
+    pub runtime: String,
+    /// The process id, in the program's own pid namespace.
+    pub pid: u32,
+    /// The name under which the program can be addressed.
+    pub name: String,
+    /// The executable's build id. None if it was linked without one; nothing can be loaded then.
+    pub build_id: Option<BuildId>,
+    /// The executable's path as the program sees it.
+    pub executable: PathBuf,
+    /// The number of the current version.
+    pub version: u64,
+}
+
+/// What a commit will change, entry by entry.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PrepareReport {
+    /// Entries whose callers will run other code than now.
+    pub replaced: Vec<String>,
+    /// Entries that did not exist before.
+    pub added: Vec<String>,
+    /// Entries whose signature changed: callers compiled against the old one keep the old body.
+    pub reshaped: Vec<String>,
+    /// Entries that neither the image nor the host has; they keep the body they have now.
+    pub carried: Vec<String>,
+    /// Microseconds from the request to the end of all checks on the file.
+    pub check_us: u64,
+    /// Microseconds that mapping, relocating and building the table took.
+    pub load_us: u64,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CommitReport {
+    /// Microseconds that check and load took when the patch was prepared.
+    pub load_us: u64,
+    /// Microseconds from the request to the moment all entries ran the new version.
+    pub flip_us: u64,
+    /// Panics of `on_swap` callbacks, as text. The swap stands nevertheless.
+    pub callback_failures: Vec<String>,
+    /// Things the user should hear of.
+    pub warnings: Vec<String>,
+}
+
+/// The kinds of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The peer speaks another protocol number.
+    ProtocolMismatch,
+    /// The peer belongs to another user.
+    NotAllowed,
+    /// The message could not be read, or came at the wrong time.
+    BadRequest,
+    /// Another connection has a patch prepared.
+    Busy,
+    /// Commit without a prepared patch.
+    NothingPrepared,
+    /// The manifest contradicts itself or has an unknown format.
+    BadManifest,
+    /// The patch was made for another executable.
+    WrongHost,
+    /// The image could not be opened, or is not a private regular file.
+    ImageUnreadable,
+    /// The image is not the one the manifest describes.
+    ImageMismatch,
+    /// The image is no loadable ELF file for this machine.
+    ImageInvalid,
+    /// The system's loader refused the image.
+    LoadFailed,
+    /// The entries could not be registered.
+    EntriesRefused,
+    /// The running system lacks something that loading needs.
+    Unsupported,
+    /// A fault in the runtime itself.
+    Internal,
+    /// A code that this side does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The two sides speak different protocols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this side speaks protocol {ours}, the other protocol {theirs}: \
+     build the program and install `cargo-hotswap` from the same version of hotswap"
+)]
+#[non_exhaustive]
+pub struct ProtocolMismatch {
+    /// The number of this side.
+    pub ours: u32,
+    /// The number of the peer.
+    pub theirs: u32,
+}
+
+/// Whether a peer with the protocol number `theirs` can be talked to.
+///
+/// # Errors
+///
+/// The numbers differ.
+pub fn check_protocol(theirs: u32) -> Result<(), ProtocolMismatch> {
+    if theirs == PROTOCOL {
+        Ok(())
+    } else {
+        Err(ProtocolMismatch {
+            ours: PROTOCOL,
+            theirs,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(text: &str) -> Option<Request> {
+        serde_json::from_str(text).ok()
+    }
+
+    #[test]
+    fn requests_as_text() {
+        let hello = Request::Hello {
+            protocol: 1,
+            tool: "t".into(),
+        };
+        let table = [
+            (hello, r#"{"hello":{"protocol":1,"tool":"t"}}"#),
+            (Request::Commit {}, r#"{"commit":{}}"#),
+            (Request::Abort {}, r#"{"abort":{}}"#),
+            (Request::Status {}, r#"{"status":{}}"#),
+        ];
+        for (value, text) in table {
+            assert_eq!(serde_json::to_string(&value).unwrap(), text);
+            assert_eq!(request(text), Some(value));
+        }
+    }
+
+    #[test]
+    fn responses_survive_the_wire() {
+        let hello = Hello {
+            protocol: PROTOCOL,
+            runtime: "0.1.0".into(),
+            pid: 7,
+            name: "app".into(),
+            build_id: None,
+            executable: "/a b/ü".into(),
+            version: 3,
+        };
+        let report = PrepareReport {
+            replaced: vec!["a::b".into()],
+            ..Default::default()
+        };
+        let error = Response::Error {
+            code: ErrorCode::Busy,
+            message: "m".into(),
+        };
+        for value in [
+            Response::Hello(hello),
+            Response::Prepared { version: 1, report },
+            Response::Committed {
+                version: 1,
+                report: CommitReport::default(),
+            },
+            Response::Aborted {},
+            Response::Status(Status::new(2, true)),
+            error,
+        ] {
+            let text = serde_json::to_string(&value).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Response>(&text).unwrap(),
+                value,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_newer_peer_is_understood() {
+        let hello = r#"{"hello":{"protocol":1,"tool":"t","colour":"red"}}"#;
+        assert!(request(hello).is_some());
+        assert_eq!(
+            request(r#"{"commit":{"ttl_ms":5}}"#),
+            Some(Request::Commit {})
+        );
+        assert_eq!(request(r#"{"dance":{}}"#), None);
+        let code: ErrorCode = serde_json::from_str(r#""on-fire""#).unwrap();
+        assert_eq!(code, ErrorCode::Unknown);
+        let report: PrepareReport = serde_json::from_str(r#"{"new":1}"#).unwrap();
+        assert_eq!(report, PrepareReport::default());
+    }
+
+    #[test]
+    fn another_protocol_is_named() {
+        assert!(check_protocol(PROTOCOL).is_ok());
+        let text = check_protocol(9).unwrap_err().to_string();
+        assert!(
+            text.starts_with("this side speaks protocol 1, the other protocol 9"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! What a program tells about its versions.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::State;
+
+/// A program's versions and the calls under way in them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Status {
+    /// The number of the current version; 0 is the program as first built.
+    pub version: u64,
+    /// Whether the program takes control connections.
+    pub listening: bool,
+    /// All versions since the start, oldest first.
+    pub versions: Vec<VersionStatus>,
+}
+
+/// One version of a program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct VersionStatus {
+    /// Its number, counted from 0 in this process.
+    pub number: u64,
+    /// Where it stands in its life.
+    pub state: State,
+    /// Milliseconds since it was loaded.
+    pub age_ms: u64,
+    /// What the patch was called by whoever made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Its image. None for the host, and for a version that is the host's code again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ImageStatus>,
+    /// Entries with counted calls under way in it.
+    #[serde(default)]
+    pub in_flight: Vec<EntryCalls>,
+}
+
+/// An image that is, or was, in memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ImageStatus {
+    /// The file it was loaded from.
+    pub path: PathBuf,
+    /// The first address it occupies.
+    pub base: u64,
+    /// Bytes of address space it occupies.
+    pub mapped_bytes: u64,
+}
+
+/// Calls under way in one entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EntryCalls {
+    /// The entry's path.
+    pub entry: String,
+    /// How many calls and unfinished futures.
+    pub calls: u64,
+}
+
+impl Status {
+    /// The status of a program whose current version is `version`, with no version listed yet.
+    #[must_use]
+    pub fn new(version: u64, listening: bool) -> Self {
+        Self {
+            version,
+            listening,
+            versions: Vec::new(),
+        }
+    }
+}
+
+impl VersionStatus {
+    /// A version without label, image or calls.
+    #[must_use]
+    pub fn new(number: u64, state: State, age_ms: u64) -> Self {
+        Self {
+            number,
+            state,
+            age_ms,
+            label: None,
+            image: None,
+            in_flight: Vec::new(),
+        }
+    }
+}
+
+impl ImageStatus {
+    /// An image from `path` that occupies `mapped_bytes` from `base` on.
+    #[must_use]
+    pub fn new(path: PathBuf, base: u64, mapped_bytes: u64) -> Self {
+        Self {
+            path,
+            base,
+            mapped_bytes,
+        }
+    }
+}
+
+impl EntryCalls {
+    /// `calls` calls under way in `entry`.
+    #[must_use]
+    pub fn new(entry: String, calls: u64) -> Self {
+        Self { entry, calls }
+    }
+}

@@ -1,0 +1,308 @@
+//! One control connection: reads requests, answers each, and aborts what its client left open.
+
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use hotswap_protocol::frame::{self, FrameError};
+use hotswap_protocol::manifest::Manifest;
+use hotswap_protocol::message::{
+    self, CommitReport, ErrorCode, Hello, PrepareReport, Request, Response,
+};
+use hotswap_protocol::status::Status;
+
+use crate::on_swap::panic_message;
+use crate::sync::{AtomicU32, Ordering};
+
+/// What requests act on.
+pub(crate) trait Engine: Sync {
+    /// A patch that is loaded. Dropping it undoes that.
+    type Prepared;
+
+    fn hello(&self) -> Hello;
+    fn prepare(&self, manifest: &Manifest) -> Result<Offer<Self::Prepared>, Failure>;
+    fn commit(&self, prepared: Self::Prepared) -> CommitReport;
+    fn status(&self) -> Status;
+}
+
+/// A patch that can be committed.
+pub(crate) struct Offer<P> {
+    pub(crate) prepared: P,
+    pub(crate) version: u64,
+    pub(crate) report: PrepareReport,
+}
+
+/// A request that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: ErrorCode,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: ErrorCode, message: impl ToString) -> Self {
+        Self {
+            code,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl From<Failure> for Response {
+    fn from(Failure { code, message }: Failure) -> Self {
+        Self::Error { code, message }
+    }
+}
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// From the first byte of a message to its last, and for sending an answer.
+    pub(crate) message: Duration,
+    /// From one message to the next while a patch is prepared.
+    pub(crate) transaction: Duration,
+}
+
+/// The limits of a real program.
+pub(crate) const LIMITS: Limits = Limits {
+    message: Duration::from_secs(10),
+    transaction: Duration::from_secs(60),
+};
+
+/// What all connections share.
+pub(crate) struct Service<E> {
+    pub(crate) engine: E,
+    limits: Limits,
+    /// Transactions open, 0 or 1.
+    open: AtomicU32,
+}
+
+impl<E: Engine> Service<E> {
+    pub(crate) const fn new(engine: E, limits: Limits) -> Self {
+        Self {
+            engine,
+            limits,
+            open: AtomicU32::new(0),
+        }
+    }
+
+    /// Serves a client until it leaves, breaks the rules or takes too long.
+    pub(crate) fn serve(&self, stream: &UnixStream) {
+        let mut session = Session {
+            service: self,
+            greeted: false,
+            open: None,
+        };
+        if stream.set_write_timeout(Some(self.limits.message)).is_err() {
+            return;
+        }
+        loop {
+            let mut reader = TimedReader::new(stream, session.patience(), self.limits.message);
+            let (answer, next) = match frame::read(&mut reader) {
+                Ok(request) => session.answer(request),
+                Err(error) => match refusal(&error) {
+                    Some(refusal) => refusal,
+                    None => return,
+                },
+            };
+            if next == Next::Close {
+                // What is still open must be undone before the client hears of the end.
+                session.open = None;
+            }
+            if frame::write(&mut &*stream, &answer).is_err() || next == Next::Close {
+                return;
+            }
+        }
+    }
+
+    fn begin(&self) -> Option<Turn<'_>> {
+        let free = self
+            .open
+            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
+        free.ok().map(|_| Turn { open: &self.open })
+    }
+}
+
+/// The right to have a transaction open.
+struct Turn<'a> {
+    open: &'a AtomicU32,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.open.store(0, Ordering::Release);
+    }
+}
+
+/// What follows an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Request,
+    Close,
+}
+
+/// What a client hears of a message that could not be read; None if it is gone.
+fn refusal(error: &FrameError) -> Option<(Response, Next)> {
+    let next = match error {
+        FrameError::Malformed(_) => Next::Request,
+        FrameError::Oversize { .. } => Next::Close,
+        _ if error.is_timeout() => {
+            let text = "no complete message in time; the connection is closed";
+            return Some((
+                Failure::new(ErrorCode::BadRequest, text).into(),
+                Next::Close,
+            ));
+        }
+        _ => return None,
+    };
+    Some((Failure::new(ErrorCode::BadRequest, error).into(), next))
+}
+
+/// One client's conversation.
+struct Session<'a, E: Engine> {
+    service: &'a Service<E>,
+    greeted: bool,
+    // The patch is dropped before the turn is given back.
+    open: Option<Transaction<'a, E>>,
+}
+
+/// A patch that its client has prepared and not yet decided on.
+struct Transaction<'a, E: Engine> {
+    prepared: E::Prepared,
+    version: u64,
+    turn: Turn<'a>,
+}
+
+impl<'a, E: Engine> Session<'a, E> {
+    /// How long to wait for the next message; None: for ever.
+    fn patience(&self) -> Option<Duration> {
+        let limits = &self.service.limits;
+        if self.open.is_some() {
+            Some(limits.transaction)
+        } else if self.greeted {
+            None
+        } else {
+            Some(limits.message)
+        }
+    }
+
+    /// The answer to a request. A panic on the way is an answer too.
+    fn answer(&mut self, request: Request) -> (Response, Next) {
+        match catch_unwind(AssertUnwindSafe(|| self.dispatch(request))) {
+            Ok(answer) => answer,
+            Err(panic) => {
+                let text = format!("a panic in the runtime: {}", panic_message(panic));
+                (Failure::new(ErrorCode::Internal, text).into(), Next::Close)
+            }
+        }
+    }
+
+    fn dispatch(&mut self, request: Request) -> (Response, Next) {
+        let outcome = match request {
+            Request::Hello { protocol, tool: _ } => return self.greet(protocol),
+            _ if !self.greeted => {
+                let failure =
+                    Failure::new(ErrorCode::BadRequest, "the first message must be hello");
+                return (failure.into(), Next::Close);
+            }
+            Request::Prepare { manifest } => self.prepare(&manifest),
+            Request::Commit {} => self.commit(),
+            Request::Abort {} => {
+                self.open = None;
+                Ok(Response::Aborted {})
+            }
+            Request::Status {} => Ok(Response::Status(self.service.engine.status())),
+            other => Err(Failure::new(
+                ErrorCode::BadRequest,
+                format!("unknown request {other:?}"),
+            )),
+        };
+        (outcome.unwrap_or_else(Response::from), Next::Request)
+    }
+
+    fn greet(&mut self, protocol: u32) -> (Response, Next) {
+        if let Err(mismatch) = message::check_protocol(protocol) {
+            let failure = Failure::new(ErrorCode::ProtocolMismatch, mismatch);
+            return (failure.into(), Next::Close);
+        }
+        self.greeted = true;
+        (Response::Hello(self.service.engine.hello()), Next::Request)
+    }
+
+    fn prepare(&mut self, manifest: &Manifest) -> Result<Response, Failure> {
+        // A client that prepares again has given up its first patch.
+        self.open = None;
+        let turn = self.service.begin().ok_or_else(|| {
+            Failure::new(ErrorCode::Busy, "another client is in the middle of a swap")
+        })?;
+        let Offer {
+            prepared,
+            version,
+            report,
+        } = self.service.engine.prepare(manifest)?;
+        self.open = Some(Transaction {
+            prepared,
+            version,
+            turn,
+        });
+        Ok(Response::Prepared { version, report })
+    }
+
+    fn commit(&mut self) -> Result<Response, Failure> {
+        let Some(Transaction {
+            prepared,
+            version,
+            turn,
+        }) = self.open.take()
+        else {
+            return Err(Failure::new(
+                ErrorCode::NothingPrepared,
+                "no patch is prepared",
+            ));
+        };
+        let report = self.service.engine.commit(prepared);
+        drop(turn);
+        Ok(Response::Committed { version, report })
+    }
+}
+
+/// Reads from a stream, waiting one time for the first byte and another for all that follow it.
+struct TimedReader<'a> {
+    stream: &'a UnixStream,
+    first: Option<Duration>,
+    rest: Duration,
+    deadline: Option<Instant>,
+}
+
+impl<'a> TimedReader<'a> {
+    fn new(stream: &'a UnixStream, first: Option<Duration>, rest: Duration) -> Self {
+        Self {
+            stream,
+            first,
+            rest,
+            deadline: None,
+        }
+    }
+}
+
+impl Read for TimedReader<'_> {
+    fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
+        let wait = match self.deadline {
+            None => self.first,
+            Some(deadline) => Some(deadline.saturating_duration_since(Instant::now())),
+        };
+        if wait.is_some_and(|wait| wait.is_zero()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(wait)?;
+        let bytes = self.stream.read(part)?;
+        if self.deadline.is_none() {
+            self.deadline = Some(Instant::now() + self.rest);
+        }
+        Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

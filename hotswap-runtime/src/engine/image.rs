@@ -1,0 +1,432 @@
+//! Opens an image file, checks it against the manifest, and has the system's loader map that very file.
+//!
+//! The path is opened once. All checks read from that descriptor, and the loader is given a name of
+//! the descriptor, in `/proc/PID/fd`, so that nothing put in the path's place meanwhile can be
+//! mapped. A write to the file between check and mapping shows in its size or time of modification.
+//!
+//! Afterwards the descriptor is closed, and the loader's record of the image is given the path for
+//! its name: from there debuggers and the standard library's backtraces take it, and a descriptor a
+//! version would use up what the program may have.
+
+use std::ffi::{CStr, CString, c_char};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use hotswap_protocol::build_id::BuildId;
+use hotswap_protocol::checksum::Checksum;
+use hotswap_protocol::manifest::Image;
+use hotswap_protocol::message::ErrorCode;
+use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
+
+use crate::engine::backtrace;
+use crate::engine::elf::{ElfError, ElfFile};
+use crate::engine::loaded::Loaded;
+use crate::sync::{AtomicU64, Ordering};
+
+/// Bytes read at a time for the checksum.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Names given to the loader so far.
+static NAMES: AtomicU64 = AtomicU64::new(0);
+
+/// Why an image was not loaded.
+#[derive(Debug, thiserror::Error)]
+#[error("image `{}`: {problem}", path.display())]
+pub(crate) struct ImageError {
+    path: PathBuf,
+    problem: Problem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("cannot be read: {0}")]
+    Unreadable(#[from] io::Error),
+    #[error("is no regular file")]
+    NotRegular,
+    #[error("belongs to user {owner}, not to user {user} or root")]
+    ForeignOwner { owner: u32, user: u32 },
+    #[error("can be written by others (mode {mode:o})")]
+    OthersMayWrite { mode: u32 },
+    #[error("has {found} bytes, the manifest says {expected}")]
+    Size { found: u64, expected: u64 },
+    #[error("has checksum {found:#018x}, the manifest says {expected:#018x}")]
+    Checksum { found: u64, expected: u64 },
+    #[error("has build id {}, the manifest says {expected}", text(found.as_ref()))]
+    BuildId {
+        found: Option<BuildId>,
+        expected: BuildId,
+    },
+    #[error("cannot be loaded: {0}")]
+    Elf(#[from] ElfError),
+    #[error("was written to while it was being loaded")]
+    Changed,
+    #[error("the system's loader refused it: {0}")]
+    Loader(String),
+    #[error("the system's loader does not tell where it is")]
+    Nowhere,
+    #[error("`/proc` is not there: it is needed to load the file that was checked")]
+    NoProc,
+}
+
+fn text(build_id: Option<&BuildId>) -> &str {
+    build_id.map_or("none", BuildId::as_str)
+}
+
+impl ImageError {
+    fn new(path: &Path, problem: impl Into<Problem>) -> Self {
+        Self {
+            path: path.to_owned(),
+            problem: problem.into(),
+        }
+    }
+
+    /// The protocol's name for the failure.
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self.problem {
+            Problem::Unreadable(_)
+            | Problem::NotRegular
+            | Problem::ForeignOwner { .. }
+            | Problem::OthersMayWrite { .. } => ErrorCode::ImageUnreadable,
+            Problem::Size { .. }
+            | Problem::Checksum { .. }
+            | Problem::BuildId { .. }
+            | Problem::Changed => ErrorCode::ImageMismatch,
+            Problem::Elf(_) => ErrorCode::ImageInvalid,
+            Problem::Loader(_) => ErrorCode::LoadFailed,
+            Problem::Nowhere | Problem::NoProc => ErrorCode::Unsupported,
+        }
+    }
+}
+
+/// What tells whether a file is the same and unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    identity: FileIdentity,
+    bytes: u64,
+    modified: (i64, i64),
+}
+
+/// The file behind all its names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            identity: FileIdentity {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+            },
+            bytes: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// A file that is what the manifest says, not yet mapped.
+#[derive(Debug)]
+pub(crate) struct CheckedImage {
+    path: PathBuf,
+    file: File,
+    stamp: Stamp,
+    elf: ElfFile,
+}
+
+/// Who sees an image's symbols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    /// Nobody.
+    Private,
+    /// All images that are loaded later.
+    Shared,
+}
+
+/// An image in memory. Dropping it gives it back to the loader, which unmaps it if nothing else
+/// holds it: only for images whose code has never been reachable.
+#[derive(Debug)]
+pub(crate) struct LoadedImage {
+    /// The path from the manifest.
+    pub(crate) path: PathBuf,
+    pub(crate) loaded: Loaded,
+    stamp: Stamp,
+    // Fields drop in this order: the loader gets its own name back before it lets go.
+    renamed: Option<Renamed>,
+    library: Option<Library>,
+}
+
+impl CheckedImage {
+    /// Opens and checks the image that the manifest describes.
+    pub(crate) fn open(described: &Image) -> Result<Self, ImageError> {
+        Self::open_checked(described).map_err(|problem| ImageError::new(&described.path, problem))
+    }
+
+    fn open_checked(described: &Image) -> Result<Self, Problem> {
+        let file = OpenOptions::new()
+            .read(true)
+            // A pipe in the path's place must not block.
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
+            .open(&described.path)?;
+        let metadata = file.metadata()?;
+        check_private(&metadata)?;
+        check_content(&file, metadata.size(), described)?;
+        let elf = ElfFile::read(metadata.size(), &mut |offset, part| {
+            file.read_exact_at(part, offset)
+        })?;
+        if elf.build_id.as_ref() != Some(&described.build_id) {
+            let expected = described.build_id.clone();
+            return Err(Problem::BuildId {
+                found: elf.build_id,
+                expected,
+            });
+        }
+        Ok(Self {
+            path: described.path.clone(),
+            file,
+            stamp: Stamp::of(&metadata),
+            elf,
+        })
+    }
+
+    /// Maps the image with all its symbols bound. `is_mapped` tells which files are in memory
+    /// already: the loader would take such a file for the old one, so a copy is mapped instead.
+    pub(crate) fn load(
+        self,
+        visibility: Visibility,
+        is_mapped: impl Fn(FileIdentity) -> bool,
+    ) -> Result<LoadedImage, ImageError> {
+        let path = self.path.clone();
+        self.load_fresh(visibility, is_mapped)
+            .map_err(|problem| ImageError::new(&path, problem))
+    }
+
+    fn load_fresh(
+        mut self,
+        visibility: Visibility,
+        is_mapped: impl Fn(FileIdentity) -> bool,
+    ) -> Result<LoadedImage, Problem> {
+        if is_mapped(self.stamp.identity) {
+            self.file = private_copy(&self.file)?;
+            self.stamp = Stamp::of(&self.file.metadata()?);
+        }
+        let name = unique_name(&self.file)?;
+        let library = open_library(&name, &self.path, visibility)?;
+        if Stamp::of(&self.file.metadata()?) != self.stamp {
+            return Err(Problem::Changed);
+        }
+        let (library, map) = link_map(library)?;
+        // SAFETY: the record lives as long as the library.
+        let base = unsafe { (*map).base };
+        let renamed = Renamed::rename(map, &name, &self.path);
+        let ElfFile { layout, build_id } = self.elf;
+        Ok(LoadedImage {
+            path: self.path,
+            loaded: Loaded {
+                base,
+                layout,
+                build_id,
+            },
+            stamp: self.stamp,
+            renamed,
+            library: Some(library),
+        })
+    }
+}
+
+impl Drop for LoadedImage {
+    fn drop(&mut self) {
+        self.renamed = None;
+        self.library = None;
+        // Another file may be mapped where this one was. Failing that, names are wrong at worst.
+        let _ = backtrace::refresh();
+    }
+}
+
+impl LoadedImage {
+    /// The file that is mapped.
+    pub(crate) fn identity(&self) -> FileIdentity {
+        self.stamp.identity
+    }
+}
+
+/// Only the program's own user, or root, can have put the content there.
+fn check_private(metadata: &Metadata) -> Result<(), Problem> {
+    // SAFETY: `geteuid` has no preconditions.
+    let user = unsafe { libc::geteuid() };
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+    if !metadata.is_file() {
+        Err(Problem::NotRegular)
+    } else if owner != user && owner != 0 {
+        Err(Problem::ForeignOwner { owner, user })
+    } else if mode & 0o022 != 0 {
+        Err(Problem::OthersMayWrite { mode })
+    } else {
+        Ok(())
+    }
+}
+
+fn check_content(mut file: &File, found: u64, described: &Image) -> Result<(), Problem> {
+    let expected = described.size;
+    if found != expected {
+        return Err(Problem::Size { found, expected });
+    }
+    let mut checksum = Checksum::new();
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(bytes) => checksum.update(&piece[..bytes]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (found, expected) = (checksum.finish(), described.checksum);
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Problem::Checksum { found, expected })
+    }
+}
+
+/// The same content in a sealed file without a path.
+fn private_copy(original: &File) -> io::Result<File> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // SAFETY: the name is a valid C string.
+    let descriptor = unsafe { libc::memfd_create(c"hotswap-image".as_ptr(), flags) };
+    let copy = File::from(owned(descriptor)?);
+    let mut offset = 0;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let bytes = original.read_at(&mut piece, offset)?;
+        if bytes == 0 {
+            break;
+        }
+        copy.write_all_at(&piece[..bytes], offset)?;
+        offset += bytes as u64;
+    }
+    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
+    // SAFETY: the descriptor is open; this command takes an integer.
+    if unsafe { libc::fcntl(copy.as_raw_fd(), libc::F_ADD_SEALS, seals) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(copy)
+}
+
+fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
+    if descriptor == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the caller got this descriptor from a system call that made it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// A name of the open file that the loader has never heard. It compares names before it compares
+/// files, remembers the names of images it could not unmap, and descriptors' numbers come again; so
+/// the name spells a number that does not, in slashes, which the system overlooks.
+fn unique_name(file: &File) -> Result<String, Problem> {
+    let directory = format!("/proc/{}/fd", std::process::id());
+    if !Path::new(&directory).exists() {
+        return Err(Problem::NoProc);
+    }
+    let number = NAMES.fetch_add(1, Ordering::Relaxed);
+    let spelled = (0..u64::BITS)
+        .rev()
+        .map(|bit| if number >> bit & 1 == 1 { "/." } else { "/" });
+    let descriptor = file.as_raw_fd();
+    Ok(format!(
+        "{directory}{}/{descriptor}",
+        spelled.collect::<String>()
+    ))
+}
+
+fn open_library(name: &str, path: &Path, visibility: Visibility) -> Result<Library, Problem> {
+    let scope = match visibility {
+        Visibility::Private => RTLD_LOCAL,
+        Visibility::Shared => RTLD_GLOBAL,
+    };
+    // SAFETY: loading runs the image's initialisers. The image is a patch that the tool made for
+    // this executable and the manifest vouches for; what its code does is the user's, as with the
+    // executable itself.
+    let library = unsafe { Library::open(Some(name), RTLD_NOW | scope) };
+    library.map_err(|error| {
+        let text = match error {
+            libloading::Error::DlOpen { source } => source.to_string(),
+            other => other.to_string(),
+        };
+        Problem::Loader(text.replace(name, &path.display().to_string()))
+    })
+}
+
+/// The beginning of the loader's record of a file, `struct link_map` of `<link.h>`.
+#[repr(C)]
+struct LinkMap {
+    base: usize,
+    name: *const c_char,
+}
+
+fn link_map(library: Library) -> Result<(Library, *mut LinkMap), Problem> {
+    let mut map: *mut LinkMap = std::ptr::null_mut();
+    let handle = library.into_raw();
+    // SAFETY: the handle is a live one, and this request writes one pointer.
+    let outcome = unsafe { libc::dlinfo(handle, libc::RTLD_DI_LINKMAP, (&raw mut map).cast()) };
+    // SAFETY: the handle comes from `into_raw` just above.
+    let library = unsafe { Library::from_raw(handle) };
+    if outcome != 0 || map.is_null() {
+        return Err(Problem::Nowhere);
+    }
+    Ok((library, map))
+}
+
+/// A loader's record that has another name than it was made with. Dropping this takes it back, so
+/// that the loader frees what it has allocated.
+#[derive(Debug)]
+struct Renamed {
+    map: *mut LinkMap,
+    original: *const c_char,
+    // The record points into it.
+    _name: CString,
+}
+
+// SAFETY: the record belongs to the image, and only the owner of this changes its name.
+unsafe impl Send for Renamed {}
+
+impl Renamed {
+    /// Gives the record that the loader made under `name` the name `path`.
+    fn rename(map: *mut LinkMap, name: &str, path: &Path) -> Option<Self> {
+        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
+        // SAFETY: the record is that of a library that was just loaded; its name is a C string,
+        // or null.
+        let original = unsafe { (*map).name };
+        if original.is_null() {
+            return None;
+        }
+        // SAFETY: as above.
+        if unsafe { CStr::from_ptr(original) }.to_bytes() != name.as_bytes() {
+            return None;
+        }
+        // SAFETY: as above. The loader and debuggers read the pointer, in one piece, and both
+        // strings live until the record is gone.
+        unsafe { (&raw mut (*map).name).write_volatile(path.as_ptr()) };
+        Some(Self {
+            map,
+            original,
+            _name: path,
+        })
+    }
+}
+
+impl Drop for Renamed {
+    fn drop(&mut self) {
+        // SAFETY: this is dropped before the library, with which the record lives.
+        unsafe { (&raw mut (*self.map).name).write_volatile(self.original) };
+    }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests;

@@ -1,0 +1,360 @@
+//! The control socket: where it lies, who may connect, and the threads that serve it.
+//!
+//! A forked child inherits the descriptors but not the threads. There the socket and all
+//! connections are closed at once, so that it neither answers for its parent nor keeps the tool
+//! waiting for the end of a connection.
+
+use std::ffi::CString;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::Duration;
+
+use hotswap_protocol::address;
+use hotswap_protocol::frame;
+use hotswap_protocol::message::{ErrorCode, Response};
+
+use crate::engine::control::{Failure, LIMITS, Service};
+use crate::engine::process::Process;
+use crate::sync::{AtomicU32, Ordering};
+
+/// Connections served at a time.
+const MAX_CONNECTIONS: usize = 16;
+
+/// The pause before another attempt to accept when the system is short of something.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
+
+/// The lowest descriptor that does not stand for standard input, output or error.
+const FIRST_DESCRIPTOR: RawFd = 3;
+
+/// Whether this process takes control connections. False in forked children.
+static LISTENING: AtomicU32 = AtomicU32::new(0);
+
+/// The socket's path and the process that made it.
+static SOCKET: OnceLock<(CString, u32)> = OnceLock::new();
+
+/// The listening descriptor and all connections', [`NONE`] in free places: what a forked child
+/// closes.
+static DESCRIPTORS: [AtomicU32; MAX_CONNECTIONS + 1] =
+    [const { AtomicU32::new(NONE) }; MAX_CONNECTIONS + 1];
+
+/// No descriptor. It is the standard input's number, which no socket here has.
+const NONE: u32 = 0;
+
+/// Why the program does not listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum ListenError {
+    #[error("socket directory `{}`: {error}", path.display())]
+    Directory { path: PathBuf, error: io::Error },
+    #[error("socket directory `{}` {problem}", path.display())]
+    NotPrivate {
+        path: PathBuf,
+        problem: &'static str,
+    },
+    #[error("socket `{}`: {error}", path.display())]
+    Socket { path: PathBuf, error: io::Error },
+    #[error("socket `{}` is in use by another program of the same process id", path.display())]
+    Taken { path: PathBuf },
+    #[error("thread: {0}")]
+    Thread(io::Error),
+}
+
+/// Whether this process takes control connections.
+pub(crate) fn is_listening() -> bool {
+    LISTENING.load(Ordering::Acquire) != 0
+}
+
+/// Binds the socket and serves it from a thread of its own.
+pub(crate) fn start(process: Process) -> Result<(), ListenError> {
+    let (listener, path) = bind()?;
+    let own = std::process::id();
+    if let Ok(path) = CString::new(path.as_os_str().as_bytes()) {
+        SOCKET.get_or_init(|| (path, own));
+    }
+    DESCRIPTORS[0].store(number(&listener), Ordering::Release);
+    // SAFETY: both are functions of this executable, which is never unloaded, with the types asked
+    // for; they do nothing but close, unlink and atomic accesses.
+    unsafe {
+        libc::pthread_atfork(None, None, Some(in_forked_child));
+        libc::atexit(at_exit);
+    }
+    LISTENING.store(1, Ordering::Release);
+    let spawned = with_signals_blocked(|| {
+        thread::Builder::new()
+            .name("hotswap".to_owned())
+            .spawn(move || accept(listener, process))
+    });
+    match spawned {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            LISTENING.store(0, Ordering::Release);
+            DESCRIPTORS[0].store(NONE, Ordering::Release);
+            remove_socket();
+            Err(ListenError::Thread(error))
+        }
+    }
+}
+
+/// Runs `f` with every signal blocked in this thread, which threads started in it inherit: the
+/// program's handlers run on the program's own threads.
+fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: an all-zero signal set is a value of the type, and both calls get valid pointers.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+        let result = f();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+        result
+    }
+}
+
+/// The first directory that can be used decides.
+fn bind() -> Result<(UnixListener, PathBuf), ListenError> {
+    // SAFETY: `geteuid` has no preconditions.
+    let user = unsafe { libc::geteuid() };
+    let runtime_dir = std::env::var_os(address::RUNTIME_DIR_VARIABLE);
+    let mut first_error = None;
+    for directory in address::socket_directories(runtime_dir.as_deref(), user) {
+        match bind_in(&directory, user) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    Err(first_error.unwrap_or_else(|| ListenError::Thread(io::ErrorKind::NotFound.into())))
+}
+
+/// Binds under a temporary name and renames, so that whoever finds the socket finds it listening: a
+/// socket that refuses is a leftover, and the tool may remove it.
+fn bind_in(directory: &Path, user: u32) -> Result<(UnixListener, PathBuf), ListenError> {
+    private_directory(directory, user)?;
+    let pid = std::process::id();
+    let path = directory.join(address::socket_name(pid));
+    // A process in another pid namespace may share the directory.
+    if UnixStream::connect(&path).is_ok() {
+        return Err(ListenError::Taken { path });
+    }
+    let new = directory.join(format!("{pid}.new"));
+    let socket = |error| ListenError::Socket {
+        path: path.clone(),
+        error,
+    };
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(socket(error)),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&new).map_err(socket)?;
+    let published = fs::set_permissions(&new, Permissions::from_mode(0o600))
+        .and_then(|()| above_standard(listener.into()))
+        .and_then(|descriptor| fs::rename(&new, &path).map(|()| descriptor));
+    match published {
+        Ok(descriptor) => Ok((descriptor.into(), path)),
+        Err(error) => {
+            let _ = fs::remove_file(&new);
+            Err(socket(error))
+        }
+    }
+}
+
+/// Makes the directory if it is not there, and checks that it is the user's own and private.
+fn private_directory(directory: &Path, user: u32) -> Result<(), ListenError> {
+    let failed = |error| ListenError::Directory {
+        path: directory.to_owned(),
+        error,
+    };
+    match DirBuilder::new().mode(0o700).create(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
+        _ => {}
+    }
+    let metadata = fs::symlink_metadata(directory).map_err(failed)?;
+    let problem = if !metadata.is_dir() {
+        "is no directory"
+    } else if metadata.uid() != user {
+        "belongs to another user"
+    } else if metadata.mode() & 0o077 != 0 {
+        "is open to others: its mode must be 700"
+    } else {
+        return Ok(());
+    };
+    Err(ListenError::NotPrivate {
+        path: directory.to_owned(),
+        problem,
+    })
+}
+
+/// The same open file under a descriptor that is none of the standard ones, which a program may be
+/// started without.
+fn above_standard(descriptor: OwnedFd) -> io::Result<OwnedFd> {
+    if descriptor.as_raw_fd() >= FIRST_DESCRIPTOR {
+        return Ok(descriptor);
+    }
+    // SAFETY: the descriptor is open; this command takes an integer.
+    let moved = unsafe {
+        libc::fcntl(
+            descriptor.as_raw_fd(),
+            libc::F_DUPFD_CLOEXEC,
+            FIRST_DESCRIPTOR,
+        )
+    };
+    if moved == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the system call has just made this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+}
+
+/// The listening thread.
+fn accept(listener: UnixListener, process: Process) {
+    // The service lives as long as the process: connections outlast this thread.
+    let service: &'static Service<Process> = Box::leak(Box::new(Service::new(process, LIMITS)));
+    let own = own_address(&listener);
+    // The program may close descriptors that are not its own, and open others under their numbers.
+    while own_address(&listener) == own {
+        match listener.accept() {
+            Ok((stream, _)) => admit(stream, service),
+            Err(error) if is_shortage(&error) => thread::sleep(SHORTAGE_PAUSE),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(_) => break,
+        }
+    }
+    LISTENING.store(0, Ordering::Release);
+    DESCRIPTORS[0].store(NONE, Ordering::Release);
+    // The number may stand for another file by now: it is not ours to close.
+    std::mem::forget(listener);
+}
+
+/// The path that the socket was made under.
+fn own_address(listener: &UnixListener) -> Option<PathBuf> {
+    Some(listener.local_addr().ok()?.as_pathname()?.to_owned())
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
+}
+
+/// Gives a new connection a thread, or the reason why not.
+fn admit(stream: UnixStream, service: &'static Service<Process>) {
+    if stream.set_write_timeout(Some(SHORTAGE_PAUSE)).is_err() {
+        return;
+    }
+    if !is_own_user(&stream) {
+        let text = "this program belongs to another user";
+        return refuse(&stream, Failure::new(ErrorCode::NotAllowed, text));
+    }
+    let Some(place) = Place::take(&stream) else {
+        return refuse(
+            &stream,
+            Failure::new(ErrorCode::Busy, "too many connections"),
+        );
+    };
+    let serve = move || {
+        let outcome = catch_unwind(AssertUnwindSafe(|| service.serve(&stream)));
+        drop(place);
+        drop(stream);
+        if let Err(panic) = outcome {
+            std::mem::forget(panic);
+        }
+    };
+    // If there is no thread to be had, the client sees its connection closed.
+    let _ = thread::Builder::new()
+        .name("hotswap-client".to_owned())
+        .spawn(serve);
+}
+
+fn refuse(stream: &UnixStream, failure: Failure) {
+    let _ = frame::write(&mut &*stream, &Response::from(failure));
+}
+
+/// The descriptor's number, which is never negative.
+fn number(descriptor: &impl AsRawFd) -> u32 {
+    descriptor.as_raw_fd().cast_unsigned()
+}
+
+/// A connection's place among those that are served.
+struct Place {
+    index: usize,
+}
+
+impl Place {
+    fn take(stream: &UnixStream) -> Option<Self> {
+        let descriptor = number(stream);
+        let index = DESCRIPTORS.iter().skip(1).position(|place| {
+            place
+                .compare_exchange(NONE, descriptor, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        })?;
+        Some(Self { index: index + 1 })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        DESCRIPTORS[self.index].store(NONE, Ordering::Release);
+    }
+}
+
+/// Whether the peer runs as this process's user or as root.
+fn is_own_user(stream: &UnixStream) -> bool {
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut bytes = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: the descriptor is a socket, and the option writes at most `bytes` bytes to `peer`.
+    let outcome = unsafe {
+        libc::getsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &raw mut bytes,
+        )
+    };
+    // SAFETY: `geteuid` has no preconditions.
+    outcome == 0 && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
+}
+
+/// Runs in a forked child, where only async-signal-safe calls are allowed.
+extern "C" fn in_forked_child() {
+    LISTENING.store(0, Ordering::Release);
+    for place in &DESCRIPTORS {
+        let descriptor = place.swap(NONE, Ordering::AcqRel);
+        if descriptor != NONE {
+            // SAFETY: a descriptor stands in the list only while it is open and ours; the threads
+            // that own it do not exist in the child.
+            unsafe { libc::close(descriptor.cast_signed()) };
+        }
+    }
+}
+
+extern "C" fn at_exit() {
+    if is_listening() {
+        remove_socket();
+    }
+}
+
+/// Removes the socket, unless this is a child of the process that made it.
+fn remove_socket() {
+    if let Some((path, owner)) = SOCKET.get()
+        && *owner == std::process::id()
+    {
+        // SAFETY: the path is a valid C string.
+        unsafe { libc::unlink(path.as_ptr()) };
+    }
+}
+
+#[cfg(test)]
+mod tests;

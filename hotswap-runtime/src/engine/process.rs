@@ -1,0 +1,70 @@
+//! This process as the engine behind control connections.
+
+use std::path::PathBuf;
+
+use hotswap_protocol::manifest::Manifest;
+use hotswap_protocol::message::{CommitReport, Hello, PROTOCOL};
+use hotswap_protocol::status::Status;
+
+use crate::engine::control::{Engine, Failure, Offer};
+use crate::engine::loaded;
+use crate::engine::swap::{self, Prepared};
+use crate::status;
+
+/// The running program.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: String,
+    executable: PathBuf,
+}
+
+impl Process {
+    /// The running program; `name` is what it is addressed by, else its file name is.
+    pub(crate) fn new(name: Option<String>) -> Self {
+        let executable = std::env::current_exe().unwrap_or_default();
+        let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| {
+            executable
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        });
+        Self { name, executable }
+    }
+}
+
+impl Engine for Process {
+    type Prepared = Prepared;
+
+    fn hello(&self) -> Hello {
+        Hello {
+            protocol: PROTOCOL,
+            runtime: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            name: self.name.clone(),
+            build_id: loaded::executable().and_then(|file| file.build_id.clone()),
+            // A path that is no UTF-8 could not be sent.
+            executable: self.executable.to_string_lossy().into_owned().into(),
+            version: status::version(),
+        }
+    }
+
+    fn prepare(&self, manifest: &Manifest) -> Result<Offer<Prepared>, Failure> {
+        let prepared =
+            swap::prepare(manifest).map_err(|error| Failure::new(error.code(), &error))?;
+        let (version, report) = (prepared.version(), prepared.report().clone());
+        Ok(Offer {
+            prepared,
+            version,
+            report,
+        })
+    }
+
+    fn commit(&self, prepared: Prepared) -> CommitReport {
+        prepared.commit()
+    }
+
+    fn status(&self) -> Status {
+        status::status()
+    }
+}

@@ -1,0 +1,143 @@
+//! Starts the runtime before `main`, if the tool asks for it through the environment.
+//!
+//! There is no call for users to make: a pointer in the executable's `.init_array` section has the
+//! system run [`before_main`]. rustc keeps `#[used]` statics of every crate that is linked, through
+//! a synthetic object that refers to them, so the pointer is there whenever this crate is; a hot
+//! build links its rlib as a whole besides. Images never hold a second copy, because this crate is
+//! never part of one.
+//!
+//! Without [`env::LISTEN`] one look at the environment is all that happens.
+
+use std::ffi::{OsString, c_int};
+use std::io;
+use std::mem;
+use std::os::fd::RawFd;
+use std::panic::catch_unwind;
+
+use hotswap_protocol::env;
+
+use crate::engine::listen;
+use crate::engine::process::Process;
+use crate::engine::version;
+use crate::on_swap::panic_message;
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = before_main;
+
+extern "C" fn before_main() {
+    // An `extern "C"` function that unwinds ends the process.
+    let outcome = catch_unwind(|| {
+        if std::env::var_os(env::LISTEN).is_some() {
+            start();
+        }
+    });
+    if let Err(panic) = outcome {
+        mem::forget(panic);
+    }
+}
+
+fn start() {
+    let variables = take_variables();
+    let get = |name: &str| {
+        let found = variables.iter().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.to_string_lossy().into_owned())
+    };
+    if get(env::LISTEN).as_deref() != Some(env::LISTEN_ON) {
+        return;
+    }
+    let ready = get(env::READY_FD).and_then(|number| ReadyPipe::adopt(&number));
+    let outcome = catch_unwind(|| {
+        version::begin();
+        listen::start(Process::new(get(env::NAME))).map_err(|error| error.to_string())
+    });
+    let outcome = outcome.unwrap_or_else(|panic| Err(panic_message(panic)));
+    match (outcome, ready) {
+        (Ok(()), Some(ready)) => ready.finish(&[env::READY]),
+        (Ok(()), None) => {}
+        (Err(problem), Some(ready)) => ready.finish(line(&problem).as_bytes()),
+        (Err(problem), None) => write_quietly(libc::STDERR_FILENO, line(&problem).as_bytes()),
+    }
+}
+
+/// The problem as one line that does not start with [`env::READY`].
+fn line(problem: &str) -> String {
+    format!(
+        "hotswap: this program cannot take patches: {}\n",
+        problem.replace('\n', " ")
+    )
+}
+
+/// Takes all of the tool's variables out of the environment, so that programs started by this one
+/// are not taken for it.
+fn take_variables() -> Vec<(OsString, OsString)> {
+    let ours = |key: &OsString| key.as_encoded_bytes().starts_with(env::PREFIX.as_bytes());
+    let variables: Vec<_> = std::env::vars_os().filter(|(key, _)| ours(key)).collect();
+    for (key, _) in &variables {
+        // SAFETY: this runs before `main`, when the program has no thread but this one, unless
+        // another initialiser of its own has started one that reads the environment past the
+        // standard library's lock; such a program races with its own start-up too.
+        unsafe { std::env::remove_var(key) };
+    }
+    variables
+}
+
+/// The inherited pipe on which the tool waits.
+struct ReadyPipe {
+    descriptor: RawFd,
+}
+
+impl ReadyPipe {
+    /// The descriptor with this number, if it is an open pipe or socket: the variable may have come
+    /// from elsewhere, and the number may stand for a file of the program's.
+    fn adopt(number: &str) -> Option<Self> {
+        let descriptor: RawFd = number.parse().ok().filter(|number| *number > 2)?;
+        // SAFETY: an all-zero record is a value of the type; the call writes to nothing else.
+        let kind = unsafe {
+            let mut status: libc::stat = mem::zeroed();
+            if libc::fstat(descriptor, &raw mut status) == -1 {
+                return None;
+            }
+            status.st_mode & libc::S_IFMT
+        };
+        if !matches!(kind, libc::S_IFIFO | libc::S_IFSOCK) {
+            return None;
+        }
+        // SAFETY: the descriptor is open; this command takes an integer.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+        Some(Self { descriptor })
+    }
+
+    fn finish(self, message: &[u8]) {
+        write_quietly(self.descriptor, message);
+        // SAFETY: the tool made the descriptor for this purpose and gave it away.
+        unsafe { libc::close(self.descriptor) };
+    }
+}
+
+/// Writes what can be written at once, whatever the outcome: nobody may be left to read it, and
+/// then the signal that comes of it must not end the program.
+fn write_quietly(descriptor: RawFd, message: &[u8]) {
+    // SAFETY: all-zero signal sets are values of the type, every pointer is to a live local, and
+    // the message is as long as said. A signal that was pending before is left pending.
+    unsafe {
+        let mut pipe: libc::sigset_t = mem::zeroed();
+        let mut before: libc::sigset_t = mem::zeroed();
+        let mut pending: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut pipe);
+        libc::sigaddset(&raw mut pipe, libc::SIGPIPE);
+        libc::sigpending(&raw mut pending);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const pipe, &raw mut before);
+        let written = libc::write(descriptor, message.as_ptr().cast(), message.len());
+        let broken =
+            written == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EPIPE);
+        if broken && libc::sigismember(&raw const pending, libc::SIGPIPE) == 0 as c_int {
+            let now = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            libc::sigtimedwait(&raw const pipe, std::ptr::null_mut(), &raw const now);
+        }
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
+    }
+}

@@ -1,0 +1,159 @@
+//! The records of all threads: given out at a thread's first call, taken back when it exits.
+
+pub(crate) mod record;
+
+use std::cell::Cell;
+use std::ptr;
+
+use record::{Counter, CounterId, Record};
+
+use crate::sync::{Mutex, heavy_fence, lock};
+use crate::table::switch::{Switch, Target};
+
+/// Every record there ever was, and those that no thread owns now.
+struct Records {
+    all: Vec<&'static Record>,
+    free: Vec<&'static Record>,
+    /// For calls made while a thread is dying, when it has given its record back already.
+    shared: Option<&'static Record>,
+}
+
+static RECORDS: Mutex<Records> = Mutex::new(Records {
+    all: Vec::new(),
+    free: Vec::new(),
+    shared: None,
+});
+
+thread_local! {
+    static RECORD: Cell<*const Record> = const { Cell::new(ptr::null()) };
+    static OWNER: Owner = const { Owner };
+}
+
+/// Gives the thread's record back when the thread exits.
+struct Owner;
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let record = RECORD.replace(ptr::null());
+        // SAFETY: `RECORD` holds null or a record, and these are never freed.
+        if let Some(record) = unsafe { record.as_ref() } {
+            lock(&RECORDS).free.push(record);
+        }
+    }
+}
+
+/// Begins a counted call of `slot` on this thread's record.
+///
+/// # Safety
+///
+/// As for [`Switch::body`].
+#[inline(always)]
+pub(crate) unsafe fn begin(switch: &Switch, slot: u32) -> (Target, Place) {
+    // SAFETY: `RECORD` holds null or this thread's own record, and these are never freed.
+    let record = unsafe { RECORD.get().as_ref() };
+    // SAFETY: by this function's contract; the record is this thread's own.
+    if let Some(record) = record
+        && let Some((target, counter)) = unsafe { switch.try_begin(slot, record) }
+    {
+        return (target, Place::own(counter));
+    }
+    // SAFETY: by this function's contract.
+    unsafe { begin_slowly(switch, slot) }
+}
+
+#[cold]
+#[inline(never)]
+unsafe fn begin_slowly(switch: &Switch, slot: u32) -> (Target, Place) {
+    if let Some(record) = own_record() {
+        // SAFETY: by the caller's contract; the record is this thread's own.
+        let (target, counter) = unsafe { switch.begin(slot, record) };
+        return (target, Place::own(counter));
+    }
+    // SAFETY: by the caller's contract.
+    let (target, counter) = unsafe { switch.begin_shared(slot, shared_record()) };
+    (target, Place::shared(counter))
+}
+
+/// Ends a counted call that began on whatever thread.
+pub(crate) fn end(counter: CounterId) {
+    match own_record() {
+        Some(record) => record.counter(counter).end(),
+        None => shared_record().counter(counter).end_shared(),
+    }
+}
+
+/// Where a call is counted that ends on the thread it began on: a counter, and in the lowest bit
+/// whether other threads write to it too.
+#[derive(Clone, Copy, Debug)]
+pub struct Place(*const Counter);
+
+impl Place {
+    const SHARED: usize = 1;
+
+    #[inline(always)]
+    fn own(counter: &'static Counter) -> Self {
+        Self(counter)
+    }
+
+    fn shared(counter: &'static Counter) -> Self {
+        Self(ptr::from_ref(counter).map_addr(|address| address | Self::SHARED))
+    }
+
+    /// A place where nothing is counted that would ever be read.
+    pub(crate) fn nowhere() -> Self {
+        Self::shared(shared_record().counter(CounterId::NONE))
+    }
+
+    /// Counts the call as ended.
+    #[inline(always)]
+    pub(crate) fn end(self) {
+        if self.0.addr() & Self::SHARED != 0 {
+            return self.end_shared();
+        }
+        // SAFETY: without the bit it is the reference that `own` was given.
+        unsafe { &*self.0 }.end();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_shared(self) {
+        let counter = self.0.map_addr(|address| address & !Self::SHARED);
+        // SAFETY: without the bit it is the reference that `shared` was given.
+        unsafe { &*counter }.end_shared();
+    }
+}
+
+/// This thread's own record; `None` when the thread is past giving it back.
+fn own_record() -> Option<&'static Record> {
+    // SAFETY: `RECORD` holds null or a record, and these are never freed.
+    if let Some(record) = unsafe { RECORD.get().as_ref() } {
+        return Some(record);
+    }
+    OWNER.try_with(|_| ()).ok()?;
+    let mut records = lock(&RECORDS);
+    let record = records.free.pop().unwrap_or_else(|| {
+        let record: &'static Record = Box::leak(Box::new(Record::new()));
+        records.all.push(record);
+        record
+    });
+    RECORD.set(record);
+    Some(record)
+}
+
+fn shared_record() -> &'static Record {
+    let mut records = lock(&RECORDS);
+    if let Some(record) = records.shared {
+        return record;
+    }
+    let record: &'static Record = Box::leak(Box::new(Record::new()));
+    records.all.push(record);
+    records.shared = Some(record);
+    record
+}
+
+/// How many calls of each counter are under way.
+pub(crate) fn in_flight(ids: &[CounterId]) -> Vec<u64> {
+    heavy_fence();
+    let records = lock(&RECORDS);
+    record::in_flight(&records.all, ids)
+}

@@ -1,0 +1,68 @@
+//! The runtime of hotswap: what a program needs so that its code can be replaced while it runs.
+//!
+//! Add the dependency and mark the functions through which calls shall reach the newest code. A
+//! call of an *entry* always goes to the current version; every other call stays in the version
+//! that makes it.
+//!
+//! ```
+//! #[hotswap::entry]
+//! fn greet(name: &str) -> String {
+//!     format!("Hello, {name}!")
+//! }
+//!
+//! fn main() {
+//!     // Under `cargo hotswap run`, an edit of `greet` is live at the next call.
+//!     assert_eq!(greet("world"), "Hello, world!");
+//!     println!("version {}", hotswap::version());
+//! }
+//! ```
+//!
+//! Start the program with `cargo hotswap run` and edit. With plain cargo the attribute leaves the
+//! function as it is written, and nothing of this crate runs.
+//!
+//! There is nothing to initialise. [`version`] tells which version is current, [`status`] what is
+//! loaded and where calls are under way, [`on_swap`] runs a callback after each swap. On targets
+//! where code cannot be swapped everything compiles and does nothing.
+
+#![cfg_attr(
+    not(all(
+        target_os = "linux",
+        target_env = "gnu",
+        target_pointer_width = "64",
+        not(loom)
+    )),
+    expect(dead_code, reason = "without an engine nothing prepares or publishes tables")
+)]
+
+mod boxed;
+mod entry;
+mod gate;
+mod inflight;
+mod on_swap;
+mod status;
+mod sync;
+mod table;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(loom)
+))]
+mod engine;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64",
+    not(loom)
+)))]
+#[path = "engine/none.rs"]
+mod engine;
+
+pub use hotswap_macros::entry;
+pub use on_swap::{OnSwap, Swap, on_swap};
+pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};

@@ -1,0 +1,36 @@
+//! What macro output may name. Nothing here is for people, and all of it may change.
+
+/// The names, under the version that the macros must have too: output of other macros names another
+/// module, and does not compile.
+pub mod v0_1_0 {
+    pub use crate::boxed::facts::{Witness, ask};
+    pub use crate::boxed::{
+        CallableBox, DebugBox, DisplayBox, DoubleEndedBox, FutureBox, IteratorBox, by_value,
+    };
+    pub use crate::entry::{Arg, Descriptor, FUTURE, HIDDEN, LOCATION, UNTRACKED};
+    pub use crate::gate::arity::{
+        apply0, apply1, apply2, apply3, apply4, apply5, apply6, apply7, apply8, apply9, apply10,
+        apply11, apply12, apply13, apply14, apply15, apply16, call0, call1, call2, call3, call4,
+        call5, call6, call7, call8, call9, call10, call11, call12, call13, call14, call15, call16,
+    };
+    pub use crate::gate::{Tracked, TrackedFuture, Untracked, anchor, pin_box};
+
+    /// Names the type `!`, which only results may be: `<fn() -> ! as Returns>::Result`.
+    pub trait Returns {
+        /// What the function returns.
+        type Result;
+    }
+
+    impl<R> Returns for fn() -> R {
+        type Result = R;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_module_is_named_for_the_version() {
+        let module = format!("pub mod v{} {{", env!("CARGO_PKG_VERSION").replace('.', "_"));
+        assert!(include_str!("private.rs").contains(&module), "{module}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Every atomic, lock and fence of the runtime, so that loom can take their place.
+
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+
+#[cfg(not(loom))]
+mod membarrier;
+
+/// Locks `mutex`, also when a thread panicked while it held it: what the runtime's locks protect
+/// is valid between any two statements.
+#[cfg(not(loom))]
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Whether the light side of the fence has to be a full fence.
+///
+/// It must be asked before a table is filled, and the answer stands in the table's stamp: a thread
+/// that reads a table without it is fenced by [`heavy_fence`].
+#[cfg(not(loom))]
+pub(crate) fn light_must_be_full() -> bool {
+    !membarrier::is_registered()
+}
+
+/// Under loom every light fence is full.
+#[cfg(loom)]
+pub(crate) fn light_must_be_full() -> bool {
+    true
+}
+
+/// The side of the fence that calls pay for: a compiler fence, or a full one where `full`.
+#[inline(always)]
+pub(crate) fn light_fence(full: bool) {
+    if full {
+        fence(Ordering::SeqCst);
+    } else {
+        #[cfg(not(loom))]
+        std::sync::atomic::compiler_fence(Ordering::SeqCst);
+    }
+}
+
+/// The side of the fence that a swap pays for: afterwards every other thread has either made its
+/// stores before its last light fence visible, or sees, after its next one, what was stored before
+/// this call.
+pub(crate) fn heavy_fence() {
+    fence(Ordering::SeqCst);
+    #[cfg(not(loom))]
+    membarrier::issue();
+}

@@ -1,0 +1,122 @@
+//! What is registered and prepared: bindings, identities, reports, errors.
+
+use std::collections::HashSet;
+
+use crate::entry::{DESCRIPTOR_FORMAT, Descriptor};
+
+/// An entry as the tool found it in the executable or in an image.
+#[derive(Debug)]
+pub(crate) struct EntryBinding {
+    pub path: String,
+    pub fingerprint: String,
+    pub descriptor: &'static Descriptor,
+    pub body: *const (),
+}
+
+// SAFETY: `body` is the address of code, and never read or written through.
+unsafe impl Send for EntryBinding {}
+
+/// Why entries were not registered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum RegisterError {
+    #[error(
+        "entry `{path}` is there twice: an entry cannot stand in a generic function or impl block, \
+         and two with the same path cannot be told apart; make the generic code call an entry"
+    )]
+    Duplicate { path: String },
+    #[error(
+        "entry `{path}` has a descriptor of format {found}, this runtime reads {DESCRIPTOR_FORMAT}: \
+         rebuild the program with one version of hotswap"
+    )]
+    Format { path: String, found: u16 },
+    #[error("version {version} cannot follow version {current}")]
+    Order { version: u64, current: u64 },
+}
+
+/// What two versions of an entry must agree on to share a slot.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) path: String,
+    pub(super) fingerprint: String,
+    pub(super) hidden: Option<u32>,
+}
+
+/// An entry whose identity is complete.
+#[derive(Debug)]
+pub(super) struct Identified {
+    pub(super) identity: Identity,
+    pub(super) descriptor: &'static Descriptor,
+    pub(super) body: *const (),
+}
+
+// SAFETY: as for `EntryBinding`.
+unsafe impl Send for Identified {}
+
+/// Checks the bindings, and asks each for the facts of its hidden type.
+///
+/// This runs code of the bindings' version, so it must not be called under the registry's lock.
+pub(super) fn identify(entries: Vec<EntryBinding>) -> Result<Vec<Identified>, RegisterError> {
+    let mut paths = HashSet::new();
+    for EntryBinding {
+        path, descriptor, ..
+    } in &entries
+    {
+        let found = descriptor.format();
+        if found != DESCRIPTOR_FORMAT {
+            let path = path.clone();
+            return Err(RegisterError::Format { path, found });
+        }
+        if !paths.insert(path) {
+            let path = path.clone();
+            return Err(RegisterError::Duplicate { path });
+        }
+    }
+    Ok(entries.into_iter().map(identified).collect())
+}
+
+fn identified(entry: EntryBinding) -> Identified {
+    Identified {
+        identity: Identity {
+            hidden: entry.descriptor.hidden(),
+            path: entry.path,
+            fingerprint: entry.fingerprint,
+        },
+        descriptor: entry.descriptor,
+        body: entry.body,
+    }
+}
+
+/// What publishing a table will change, entry by entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TableReport {
+    /// Entries whose callers will run other code than now.
+    pub replaced: Vec<String>,
+    /// Entries that did not exist before.
+    pub added: Vec<String>,
+    /// Entries whose identity changed: callers compiled against the old one keep the old body.
+    pub reshaped: Vec<String>,
+    /// Entries that neither the image nor the host has; they keep the body they have now.
+    pub carried: Vec<String>,
+}
+
+/// A version's table before it is published. Dropping it undoes what was prepared.
+#[derive(Debug)]
+pub(crate) struct PreparedTable {
+    pub(super) version: u64,
+    pub(super) entries: Vec<Identified>,
+    pub(super) report: TableReport,
+}
+
+impl PreparedTable {
+    /// What publishing will change.
+    pub(crate) fn report(&self) -> TableReport {
+        self.report.clone()
+    }
+}
+
+impl Drop for PreparedTable {
+    fn drop(&mut self) {
+        super::abandon(&self.entries);
+    }
+}

@@ -1,0 +1,292 @@
+//! All slots of the process, and what each change does to them.
+
+use std::collections::{HashMap, HashSet};
+use std::ptr;
+
+use super::counters::Counters;
+use super::plan::{Identified, Identity, PreparedTable, RegisterError, TableReport};
+use super::switch::{Switch, Tables, Target};
+use super::{Resolved, count};
+use crate::entry::Descriptor;
+use crate::inflight::record::CounterId;
+
+/// The host's version.
+const HOST: u64 = 0;
+
+/// The slots, in the order of their numbers; slot 1 comes first.
+pub(super) struct Registry {
+    slots: Vec<Slot>,
+    /// Empty until the first entry is registered, since a map cannot be made in a constant.
+    by_identity: Option<HashMap<Identity, u32>>,
+    /// Slots of the host's descriptors, by address.
+    of_host: Option<HashMap<usize, u32>>,
+    /// Addresses of descriptors of images that are prepared and not published.
+    prepared: Vec<usize>,
+    tables: Tables,
+    counters: Counters,
+}
+
+struct Slot {
+    /// The path, or before the tool has told it, the name the macro gave.
+    path: String,
+    /// The body that the host has for this slot.
+    host: Option<Target>,
+    /// The body that calls run.
+    current: Target,
+}
+
+// SAFETY: the bodies are addresses of code, and never read or written through.
+unsafe impl Send for Slot {}
+
+impl Registry {
+    pub(super) const fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            by_identity: None,
+            of_host: None,
+            prepared: Vec::new(),
+            tables: Tables::new(),
+            counters: Counters::new(),
+        }
+    }
+
+    pub(super) fn register_host(
+        &mut self,
+        switch: &Switch,
+        entries: Vec<Identified>,
+    ) -> Result<(), RegisterError> {
+        for entry in &entries {
+            if self.slot_of(&entry.identity).is_some_and(|slot| {
+                self.slots[index(slot)].host.is_some()
+                    && self.host_slot(entry.descriptor) != Some(slot)
+            }) {
+                let path = entry.identity.path.clone();
+                return Err(RegisterError::Duplicate { path });
+            }
+        }
+        let mut new = Vec::new();
+        for entry in entries {
+            if let Some(slot) = self.host_slot(entry.descriptor) {
+                self.slots[index(slot)].path.clone_from(&entry.identity.path);
+                self.identities().insert(entry.identity, slot);
+            } else {
+                let path = entry.identity.path.clone();
+                let slot = self.add_host(path, entry.descriptor, entry.body);
+                self.identities().insert(entry.identity, slot);
+                new.push((entry.descriptor, slot));
+            }
+        }
+        if !new.is_empty() {
+            self.show(switch, switch.version());
+            for (descriptor, slot) in new {
+                descriptor.assign(slot);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn prepare(
+        &mut self,
+        switch: &Switch,
+        version: u64,
+        entries: Vec<Identified>,
+    ) -> Result<PreparedTable, RegisterError> {
+        let current = switch.version();
+        if version <= current {
+            return Err(RegisterError::Order { version, current });
+        }
+        self.reclaim();
+        let report = self.report(&entries);
+        let addresses = entries.iter().map(|entry| address(entry.descriptor));
+        self.prepared.extend(addresses);
+        Ok(PreparedTable {
+            version,
+            entries,
+            report,
+        })
+    }
+
+    pub(super) fn abandon(&mut self, entries: &[Identified]) {
+        let gone: HashSet<usize> = entries.iter().map(|e| address(e.descriptor)).collect();
+        self.prepared.retain(|address| !gone.contains(address));
+    }
+
+    pub(super) fn publish(&mut self, switch: &Switch, version: u64, entries: Vec<Identified>) {
+        self.abandon(&entries);
+        for slot in &mut self.slots {
+            if let Some(host) = slot.host {
+                slot.current = host;
+            }
+        }
+        let mut assigned = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let slot = match self.slot_of(&entry.identity) {
+                Some(slot) => slot,
+                None => self.add(entry.identity),
+            };
+            self.slots[index(slot)].current = Target {
+                body: entry.body,
+                counter: self.counters.give(version, slot),
+            };
+            assigned.push((entry.descriptor, slot));
+        }
+        self.show(switch, version);
+        // A slot must be in a table before it is assigned. A call that the new code makes meanwhile
+        // waits for the registry's lock in `resolve`.
+        for (descriptor, slot) in assigned {
+            descriptor.assign(slot);
+        }
+    }
+
+    pub(super) fn in_flight(&self, version: u64) -> Vec<(String, u64)> {
+        let counted = self.counters.of(version);
+        let ids: Vec<CounterId> = counted.iter().map(|counted| counted.counter).collect();
+        counted
+            .iter()
+            .zip(count(&ids))
+            .filter(|(_, calls)| *calls > 0)
+            .map(|(counted, calls)| (self.slots[index(counted.slot)].path.clone(), calls))
+            .collect()
+    }
+
+    pub(super) fn resolve(
+        &mut self,
+        switch: &Switch,
+        entry: &'static Descriptor,
+        body: *const (),
+    ) -> Resolved {
+        let assigned = entry.slot();
+        if assigned != 0 {
+            return Resolved::Slot(assigned);
+        }
+        if self.prepared.contains(&address(entry)) {
+            let counter = CounterId::NONE;
+            return Resolved::Own(Target { body, counter });
+        }
+        let slot = self.add_host(entry.name().to_owned(), entry, body);
+        self.show(switch, switch.version());
+        entry.assign(slot);
+        Resolved::Slot(slot)
+    }
+
+    #[cfg(test)]
+    pub(super) fn tables_made(&self) -> usize {
+        self.tables.made()
+    }
+
+    #[cfg(test)]
+    pub(super) fn counters_made(&self) -> u32 {
+        self.counters.made()
+    }
+
+    /// Publishes what the slots hold.
+    fn show(&mut self, switch: &Switch, version: u64) {
+        let targets: Vec<Target> = self.slots.iter().map(|slot| slot.current).collect();
+        self.tables.publish(switch, version, &targets);
+    }
+
+    /// Adds a slot for an entry of the host.
+    fn add_host(&mut self, path: String, entry: &'static Descriptor, body: *const ()) -> u32 {
+        let slot = self.next_slot();
+        let counter = self.counters.give(HOST, slot);
+        let target = Target { body, counter };
+        self.slots.push(Slot {
+            path,
+            host: Some(target),
+            current: target,
+        });
+        self.of_host
+            .get_or_insert_default()
+            .insert(address(entry), slot);
+        slot
+    }
+
+    /// Adds a slot that the host has no body for; the caller fills it.
+    fn add(&mut self, identity: Identity) -> u32 {
+        let slot = self.next_slot();
+        self.slots.push(Slot {
+            path: identity.path.clone(),
+            host: None,
+            current: Target {
+                body: ptr::null(),
+                counter: CounterId::NONE,
+            },
+        });
+        self.identities().insert(identity, slot);
+        slot
+    }
+
+    fn next_slot(&self) -> u32 {
+        // Slots are of entries and signatures that a person wrote: there are never 2^32.
+        u32::try_from(self.slots.len() + 1).unwrap_or(u32::MAX)
+    }
+
+    fn identities(&mut self) -> &mut HashMap<Identity, u32> {
+        self.by_identity.get_or_insert_default()
+    }
+
+    fn slot_of(&self, identity: &Identity) -> Option<u32> {
+        self.by_identity.as_ref()?.get(identity).copied()
+    }
+
+    fn host_slot(&self, entry: &'static Descriptor) -> Option<u32> {
+        self.of_host.as_ref()?.get(&address(entry)).copied()
+    }
+
+    /// Takes back the counters of code that no table holds and no call runs.
+    fn reclaim(&mut self) {
+        let slots = &self.slots;
+        let in_use = |counted: super::counters::Counted| {
+            let slot = &slots[index(counted.slot)];
+            slot.current.counter == counted.counter
+                || slot.host.is_some_and(|host| host.counter == counted.counter)
+        };
+        self.counters.reclaim(in_use, count);
+    }
+
+    fn report(&self, entries: &[Identified]) -> TableReport {
+        let mut report = TableReport::default();
+        let known: HashSet<&str> = self.slots.iter().map(|slot| slot.path.as_str()).collect();
+        let in_image: HashSet<&str> = entries.iter().map(|e| e.identity.path.as_str()).collect();
+        let mut filled = HashSet::new();
+        for entry in entries {
+            let path = &entry.identity.path;
+            let list = match self.slot_of(&entry.identity) {
+                Some(slot) => {
+                    filled.insert(slot);
+                    &mut report.replaced
+                }
+                None if known.contains(path.as_str()) => &mut report.reshaped,
+                None => &mut report.added,
+            };
+            list.push(path.clone());
+        }
+        for (number, slot) in (1..).zip(&self.slots) {
+            if filled.contains(&number) {
+                continue;
+            }
+            match slot.host {
+                Some(host) if host.body != slot.current.body => {
+                    report.replaced.push(slot.path.clone());
+                }
+                None if !in_image.contains(slot.path.as_str()) => {
+                    report.carried.push(slot.path.clone());
+                }
+                _ => {}
+            }
+        }
+        for list in [&mut report.replaced, &mut report.carried] {
+            list.sort();
+            list.dedup();
+        }
+        report
+    }
+}
+
+fn index(slot: u32) -> usize {
+    slot as usize - 1
+}
+
+fn address(entry: &'static Descriptor) -> usize {
+    ptr::from_ref(entry).addr()
+}

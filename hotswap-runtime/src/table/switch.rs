@@ -1,0 +1,300 @@
+//! The table that calls go through, and the one store that changes it.
+//!
+//! A table is an array of rows. Row 0 is its head: the version, and a stamp. The memory of a table
+//! is never given back and holds rows for ever, so that a thread may be stopped between loading
+//! `current` and reading a row for as long as it likes: what it finds is a body of that very slot
+//! that was, or is just becoming, current. A few tables are used in turn, so that any number of
+//! swaps takes no more memory. A call that is counted reads the stamp before and after, as one
+//! reads a sequence lock, and begins again if it has changed.
+
+use std::ptr;
+
+use crate::inflight::record::{Counter, CounterId, Record};
+use crate::sync::{
+    AtomicPtr, AtomicU64, Ordering, fence, heavy_fence, light_fence, light_must_be_full,
+};
+
+/// How many tables are used in turn. A thread would have to stand still between two instructions
+/// for this many swaps to see a row that is being written.
+const TABLES: usize = if cfg!(loom) { 2 } else { 16 };
+
+/// The bit of a stamp that says that light fences have to be full ones.
+const FULL_FENCE: u64 = 1;
+
+/// One slot of a table: the code that a call runs, and what it is counted under.
+///
+/// In a table's head they are the version and the stamp.
+#[derive(Debug)]
+pub struct Row {
+    body: AtomicPtr<()>,
+    counter: AtomicU64,
+}
+
+/// What a row is filled with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    pub(crate) body: *const (),
+    pub(crate) counter: CounterId,
+}
+
+impl Row {
+    #[cfg(not(loom))]
+    const fn new() -> Self {
+        Self {
+            body: AtomicPtr::new(ptr::null_mut()),
+            counter: AtomicU64::new(FULL_FENCE),
+        }
+    }
+
+    #[cfg(loom)]
+    fn new() -> Self {
+        Self {
+            body: AtomicPtr::new(ptr::null_mut()),
+            counter: AtomicU64::new(FULL_FENCE),
+        }
+    }
+
+    fn fill(&self, target: Target) {
+        self.body.store(target.body.cast_mut(), Ordering::Relaxed);
+        self.counter
+            .store(u64::from(target.counter.0), Ordering::Relaxed);
+    }
+}
+
+/// The table of a program that has no entries yet.
+#[cfg(not(loom))]
+static EMPTY: [Row; 1] = [Row::new()];
+
+/// The pointer that every call of an entry reads.
+#[derive(Debug)]
+pub struct Switch {
+    current: AtomicPtr<Row>,
+}
+
+impl Switch {
+    /// A switch that stands on a table without slots, of version 0.
+    #[cfg(not(loom))]
+    pub(crate) const fn new() -> Self {
+        Self {
+            current: AtomicPtr::new(ptr::from_ref(&EMPTY).cast::<Row>().cast_mut()),
+        }
+    }
+
+    /// A switch that stands on a table without slots, of version 0.
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        let empty: &'static [Row] = Box::leak(Box::new([Row::new()]));
+        Self {
+            current: AtomicPtr::new(empty.as_ptr().cast_mut()),
+        }
+    }
+
+    #[inline(always)]
+    fn table(&self) -> *const Row {
+        self.current.load(Ordering::Acquire)
+    }
+
+    /// The version that calls go to.
+    pub(crate) fn version(&self) -> u64 {
+        // SAFETY: `current` always points to a table, which has a head and is never given back.
+        let head = unsafe { &*self.table() };
+        head.body.load(Ordering::Relaxed).addr() as u64
+    }
+
+    /// The code that a call of `slot` runs now.
+    ///
+    /// # Safety
+    ///
+    /// `slot` must be the number of a row of a table that was published, as seen by this thread.
+    #[inline(always)]
+    pub(crate) unsafe fn body(&self, slot: u32) -> *const () {
+        // SAFETY: tables only grow, so every table published since has that row too.
+        let row = unsafe { &*self.table().add(slot as usize) };
+        row.body.load(Ordering::Relaxed)
+    }
+
+    /// Begins a counted call of `slot`: finds its code and counts the call in `record`.
+    ///
+    /// `None` if the table moved meanwhile, or if `record` has not counted under that id before:
+    /// then nothing has begun.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Switch::body`]. Nobody but the calling thread may write to `record`.
+    #[inline(always)]
+    pub(crate) unsafe fn try_begin<'a>(
+        &self,
+        slot: u32,
+        record: &'a Record,
+    ) -> Option<(Target, &'a Counter)> {
+        // SAFETY: by this function's contract.
+        let seen = unsafe { self.look(slot) };
+        let counter = record.get(seen.target.counter)?;
+        counter.begin();
+        if self.has_moved(&seen) {
+            counter.end();
+            return None;
+        }
+        Some((seen.target, counter))
+    }
+
+    /// Begins a counted call of `slot`, however often the table moves.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Switch::try_begin`].
+    pub(crate) unsafe fn begin<'a>(&self, slot: u32, record: &'a Record) -> (Target, &'a Counter) {
+        loop {
+            // SAFETY: by this function's contract.
+            let seen = unsafe { self.look(slot) };
+            let counter = record.counter(seen.target.counter);
+            counter.begin();
+            if !self.has_moved(&seen) {
+                return (seen.target, counter);
+            }
+            counter.end();
+        }
+    }
+
+    /// As [`Switch::begin`], with a record that several threads write to.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Switch::body`].
+    #[cfg(not(loom))]
+    pub(crate) unsafe fn begin_shared<'a>(
+        &self,
+        slot: u32,
+        record: &'a Record,
+    ) -> (Target, &'a Counter) {
+        loop {
+            // SAFETY: by this function's contract.
+            let seen = unsafe { self.look(slot) };
+            let counter = record.counter(seen.target.counter);
+            counter.begin_shared();
+            if !self.has_moved(&seen) {
+                return (seen.target, counter);
+            }
+            counter.end_shared();
+        }
+    }
+
+    /// Reads a row, and the stamp it was read under.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Switch::body`].
+    #[inline(always)]
+    unsafe fn look(&self, slot: u32) -> Seen {
+        let table = self.table();
+        // SAFETY: a table has a head and is never given back.
+        let stamp = unsafe { &*table }.counter.load(Ordering::Acquire);
+        // SAFETY: the table has this row, by the caller's contract and since tables only grow.
+        let row = unsafe { &*table.add(slot as usize) };
+        Seen {
+            table,
+            stamp,
+            target: Target {
+                body: row.body.load(Ordering::Acquire),
+                counter: CounterId(row.counter.load(Ordering::Acquire) as u32),
+            },
+        }
+    }
+
+    /// Whether what was seen may be out of date. The caller has counted its call before it asks:
+    /// if the answer is no, whoever moves the table from now on sees that count.
+    #[inline(always)]
+    fn has_moved(&self, seen: &Seen) -> bool {
+        light_fence(seen.stamp & FULL_FENCE != 0);
+        // In this order: who sees the table become current again sees its new stamp too.
+        if !ptr::eq(self.table(), seen.table) {
+            return true;
+        }
+        // SAFETY: a table has a head and is never given back.
+        unsafe { &*seen.table }.counter.load(Ordering::Relaxed) != seen.stamp
+    }
+}
+
+/// A row, as it was read.
+struct Seen {
+    table: *const Row,
+    stamp: u64,
+    target: Target,
+}
+
+/// The writing side of a [`Switch`]; there is one, behind the registry's lock.
+#[derive(Debug)]
+pub(crate) struct Tables {
+    in_turn: Vec<&'static [Row]>,
+    next: usize,
+    stamp: u64,
+    #[cfg(test)]
+    made: usize,
+}
+
+impl Tables {
+    pub(crate) const fn new() -> Self {
+        Self {
+            in_turn: Vec::new(),
+            next: 0,
+            stamp: 0,
+            #[cfg(test)]
+            made: 0,
+        }
+    }
+
+    /// Makes `targets`, the rows from slot 1, what calls go to, as `version`.
+    ///
+    /// There may never be fewer than the time before. On return every thread that begins a call
+    /// sees the new table, and what was begun on the old one is visible to this thread.
+    pub(crate) fn publish(&mut self, switch: &Switch, version: u64, targets: &[Target]) {
+        let table = self.free_table(targets.len() + 1);
+        self.stamp += 2;
+        let full = if light_must_be_full() { FULL_FENCE } else { 0 };
+        // A thread may still read this table; it must not take the new rows for the old table's.
+        table[0].counter.store(FULL_FENCE, Ordering::Relaxed);
+        fence(Ordering::Release);
+        for (row, target) in table[1..].iter().zip(targets) {
+            row.fill(*target);
+        }
+        let version = usize::try_from(version).unwrap_or(usize::MAX);
+        table[0]
+            .body
+            .store(ptr::without_provenance_mut(version), Ordering::Relaxed);
+        table[0].counter.store(self.stamp | full, Ordering::Release);
+        switch
+            .current
+            .store(table.as_ptr().cast_mut(), Ordering::Release);
+        heavy_fence();
+    }
+
+    #[cfg(test)]
+    pub(super) fn made(&self) -> usize {
+        self.made
+    }
+
+    /// A table that is not current, with room for `rows`.
+    fn free_table(&mut self, rows: usize) -> &'static [Row] {
+        let room = self.in_turn.first().map_or(0, |table| table.len());
+        if room < rows {
+            // The smaller tables stay where they are, since a thread may be reading one. They
+            // double, so that all of them together take less than the largest.
+            let room = rows.next_power_of_two().max(MIN_ROWS);
+            self.in_turn = (0..TABLES).map(|_| new_table(room)).collect();
+            self.next = 0;
+            #[cfg(test)]
+            {
+                self.made += TABLES;
+            }
+        }
+        let table = self.in_turn[self.next];
+        self.next = (self.next + 1) % TABLES;
+        table
+    }
+}
+
+const MIN_ROWS: usize = if cfg!(loom) { 2 } else { 64 };
+
+fn new_table(rows: usize) -> &'static [Row] {
+    Box::leak((0..rows).map(|_| Row::new()).collect())
+}

@@ -1,0 +1,268 @@
+//! Swaps of made-up entries, through the functions that macro output calls.
+
+use std::sync::Mutex as StdMutex;
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+use crate::boxed::FutureBox;
+use crate::boxed::facts::Witness;
+use crate::entry::Arg;
+use crate::gate::arity::{call0, call1};
+use crate::gate::{Tracked, TrackedFuture, Untracked};
+
+/// The tests share the process's table.
+static TURN: StdMutex<()> = StdMutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    lock(&TURN)
+}
+
+type Body = fn(Arg<u64>) -> Arg<u64>;
+
+/// An entry in one version, with its path, descriptor and body.
+struct Made {
+    path: String,
+    descriptor: &'static Descriptor,
+    body: Body,
+}
+
+fn made(path: &str, body: Body) -> Made {
+    let descriptor = Box::leak(Box::new(Descriptor::new("module::name", "fn name()", 0, None)));
+    Made {
+        path: path.to_owned(),
+        descriptor,
+        body,
+    }
+}
+
+impl Made {
+    fn binding(&self, fingerprint: &str) -> EntryBinding {
+        EntryBinding {
+            path: self.path.clone(),
+            fingerprint: fingerprint.to_owned(),
+            descriptor: self.descriptor,
+            body: self.body as *const (),
+        }
+    }
+
+    fn call_once(&self, argument: u64) -> u64 {
+        call1::<Tracked, _, _>(self.descriptor, argument, self.body)
+    }
+
+    fn call(&self, argument: u64) -> u64 {
+        let untracked = call1::<Untracked, _, _>(self.descriptor, argument, self.body);
+        let tracked = call1::<Tracked, _, _>(self.descriptor, argument, self.body);
+        assert_eq!(tracked, untracked);
+        tracked
+    }
+}
+
+fn swap(entries: Vec<EntryBinding>) -> TableReport {
+    let table = prepare(current_version() + 1, entries).unwrap();
+    let report = table.report();
+    publish(table);
+    report
+}
+
+fn of<'a>(list: &'a [String], prefix: &str) -> Vec<&'a str> {
+    let ours = list.iter().map(String::as_str);
+    ours.filter(|path| path.starts_with(prefix)).collect()
+}
+
+#[test]
+fn calls_go_to_the_newest_body_and_back() {
+    let _turn = turn();
+    let host = made("replace::f", |Arg(x)| Arg(x + 1));
+    register_host(vec![host.binding("s")]).unwrap();
+    register_host(vec![host.binding("s")]).unwrap();
+    assert_eq!(host.call(1), 2);
+
+    let image = made("replace::f", |Arg(x)| Arg(x + 10));
+    let report = swap(vec![image.binding("s")]);
+    assert_eq!(of(&report.replaced, "replace"), ["replace::f"]);
+    assert_eq!((host.call(1), image.call(1)), (11, 11));
+
+    let report = swap(vec![]);
+    assert_eq!(of(&report.replaced, "replace"), ["replace::f"]);
+    assert_eq!((host.call(1), image.call(1)), (2, 2));
+    assert_eq!(of(&swap(vec![]).replaced, "replace"), [""; 0]);
+}
+
+#[test]
+fn an_entry_that_was_called_early_is_adopted() {
+    let _turn = turn();
+    let host = made("early::f", |Arg(x)| Arg(x + 1));
+    assert_eq!(host.call(1), 2);
+    register_host(vec![host.binding("s")]).unwrap();
+    let image = made("early::f", |Arg(x)| Arg(x + 10));
+    assert_eq!(of(&swap(vec![image.binding("s")]).replaced, "early"), ["early::f"]);
+    assert_eq!(host.call(1), 11);
+}
+
+#[test]
+fn another_identity_is_another_slot() {
+    let _turn = turn();
+    let host = made("shape::f", |Arg(x)| Arg(x + 1));
+    register_host(vec![host.binding("s")]).unwrap();
+    let second = made("shape::f", |Arg(x)| Arg(x + 10));
+    let new = made("shape::new", |Arg(x)| Arg(x + 5));
+    let report = swap(vec![second.binding("t"), new.binding("s")]);
+    assert_eq!(of(&report.reshaped, "shape"), ["shape::f"]);
+    assert_eq!(of(&report.added, "shape"), ["shape::new"]);
+    assert_eq!((host.call(1), second.call(1), new.call(1)), (2, 11, 6));
+
+    let third = made("shape::f", |Arg(x)| Arg(x + 100));
+    let report = swap(vec![third.binding("s")]);
+    assert_eq!(of(&report.replaced, "shape"), ["shape::f"]);
+    assert_eq!(of(&report.carried, "shape"), ["shape::new"]);
+    assert_eq!((host.call(1), second.call(1), new.call(1)), (101, 11, 6));
+}
+
+#[test]
+fn what_is_prepared_has_no_effect_until_it_is_published() {
+    let _turn = turn();
+    let host = made("abort::f", |Arg(x)| Arg(x + 1));
+    register_host(vec![host.binding("s")]).unwrap();
+    let version = current_version();
+    let image = made("abort::f", |Arg(x)| Arg(x + 10));
+    let table = prepare(version + 1, vec![image.binding("s")]).unwrap();
+    assert_eq!((host.call(1), current_version()), (2, version));
+    assert_eq!(image.call(1), 11, "an image's hooks call its own code");
+    drop(table);
+    assert_eq!((host.call(1), current_version()), (2, version));
+    assert_eq!(image.descriptor.slot(), 0);
+    assert!(matches!(
+        prepare(version, vec![]),
+        Err(RegisterError::Order { .. })
+    ));
+    let twice = vec![image.binding("s"), image.binding("t")];
+    let error = prepare(version + 1, twice).unwrap_err().to_string();
+    assert!(error.starts_with("entry `abort::f` is there twice: "), "{error}");
+}
+
+#[test]
+fn calls_under_way_are_counted_to_the_version_that_began_them() {
+    let _turn = turn();
+    fn deep(Arg(depth): Arg<u64>) -> Arg<u64> {
+        match depth {
+            0 => {
+                assert_eq!(in_flight(0).iter().find(|(p, _)| p == "count::f").unwrap().1, 4);
+                swap(vec![]);
+                Arg(0)
+            }
+            _ => Arg(host().call_once(depth - 1) + 1),
+        }
+    }
+    fn host() -> &'static Made {
+        static HOST: std::sync::OnceLock<Made> = std::sync::OnceLock::new();
+        HOST.get_or_init(|| made("count::f", deep))
+    }
+    register_host(vec![host().binding("s")]).unwrap();
+    assert_eq!(host().call_once(3), 3);
+    assert!(!in_flight(0).iter().any(|(path, _)| path == "count::f"));
+
+    let image = made("count::f", |Arg(_)| panic!("as it should"));
+    swap(vec![image.binding("s")]);
+    let version = current_version();
+    let panic = std::panic::catch_unwind(|| host().call_once(3));
+    assert!(panic.is_err());
+    assert_eq!(in_flight(version), []);
+    swap(vec![]);
+}
+
+struct Async;
+
+static ASYNC: Descriptor = Descriptor::new("m::later", "async fn later()", 0, Some(crate::boxed::facts::ask::<Async>));
+
+impl Witness for Async {
+    fn entry() -> &'static Descriptor {
+        &ASYNC
+    }
+}
+
+#[test]
+fn a_future_counts_until_it_ends_on_whatever_thread() {
+    let _turn = turn();
+    let later = || {
+        call0::<TrackedFuture, _>(&ASYNC, || {
+            Arg(FutureBox::<_, ()>::new::<Async>(std::future::pending()))
+        })
+    };
+    let future = std::thread::spawn(later).join().unwrap();
+    let other = later();
+    let count = || {
+        let all = in_flight(0);
+        all.iter().find(|(path, _)| path == "m::later").map(|(_, calls)| *calls)
+    };
+    assert_eq!(count(), Some(2));
+    std::thread::spawn(move || {
+        let mut future = std::pin::pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        assert_eq!(future.as_mut().poll(&mut context), Poll::Pending);
+    })
+    .join()
+    .unwrap();
+    assert_eq!(count(), Some(1));
+    drop(other);
+    assert_eq!(count(), None);
+}
+
+#[test]
+fn a_hidden_type_s_auto_traits_are_known() {
+    let Some(facts) = ASYNC.hidden() else {
+        panic!("it has a hidden type")
+    };
+    // `Pending<()>` is all of them.
+    assert_eq!(facts, if cfg!(target_arch = "x86_64") { 0b1111 } else { 0 });
+}
+
+#[test]
+fn calls_of_dying_threads_are_counted() {
+    let _turn = turn();
+    struct CallsLate(&'static Made);
+    impl Drop for CallsLate {
+        fn drop(&mut self) {
+            assert_eq!(self.0.call(1), 2);
+        }
+    }
+    thread_local! {
+        static LATE: std::cell::OnceCell<CallsLate> = const { std::cell::OnceCell::new() };
+    }
+    let host: &'static Made = Box::leak(Box::new(made("late::f", |Arg(x)| Arg(x + 1))));
+    register_host(vec![host.binding("s")]).unwrap();
+    // Whichever of the two is destroyed first, one of the threads calls after the other's end.
+    for late_first in [false, true] {
+        std::thread::spawn(move || {
+            if late_first {
+                LATE.with(|late| _ = late.set(CallsLate(host)));
+            }
+            assert_eq!(host.call(1), 2);
+            LATE.with(|late| _ = late.set(CallsLate(host)));
+        })
+        .join()
+        .unwrap();
+    }
+    assert!(!in_flight(0).iter().any(|(path, _)| path == "late::f"));
+}
+
+#[test]
+fn ten_thousand_swaps_take_no_more_memory_than_a_few() {
+    let _turn = turn();
+    let host = made("many::f", |Arg(x)| Arg(x + 1));
+    register_host(vec![host.binding("s")]).unwrap();
+    let image = made("many::f", |Arg(x)| Arg(x + 10));
+    let state = || {
+        let registry = registry();
+        (registry.tables_made(), registry.counters_made())
+    };
+    for _ in 0..100 {
+        swap(vec![image.binding("s")]);
+    }
+    let before = state();
+    for _ in 0..10_000 {
+        swap(vec![image.binding("s")]);
+        assert_eq!(host.call(1), 11);
+    }
+    assert_eq!(state(), before);
+    swap(vec![]);
+}

@@ -1,0 +1,173 @@
+//! Flip against call, count against drain, under every schedule that loom finds.
+
+use std::ptr;
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use loom::thread;
+
+use crate::inflight::record::{CounterId, Record, in_flight};
+use crate::table::switch::{Switch, Tables, Target};
+
+/// A made-up body: its address is its number, and it is counted under that number.
+fn target(number: u32) -> Target {
+    Target {
+        body: ptr::without_provenance(number as usize),
+        counter: CounterId::from_number(number).unwrap(),
+    }
+}
+
+fn id(number: u32) -> CounterId {
+    target(number).counter
+}
+
+/// A switch on one slot, and its writing side.
+struct World {
+    switch: Switch,
+    /// The second thread's record and the main thread's.
+    records: [Record; 2],
+}
+
+impl World {
+    fn new() -> (Arc<Self>, Tables) {
+        let world = Arc::new(Self {
+            switch: Switch::new(),
+            records: [Record::new(), Record::new()],
+        });
+        let mut tables = Tables::new();
+        tables.publish(&world.switch, 0, &[target(1)]);
+        (world, tables)
+    }
+
+    fn calls(&self, number: u32) -> u64 {
+        in_flight(&[&self.records[0], &self.records[1]], &[id(number)])[0]
+    }
+}
+
+fn check(test: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(test);
+}
+
+#[test]
+fn a_drained_version_has_no_call_and_gets_none() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        // What running old code would touch; whoever drains takes it away.
+        let old_code = Arc::new(AtomicBool::new(true));
+        let caller = {
+            let (world, old_code) = (Arc::clone(&world), Arc::clone(&old_code));
+            thread::spawn(move || {
+                // SAFETY: slot 1 was published, and this thread alone writes to the record.
+                let (target, counter) = unsafe { world.switch.begin(1, &world.records[0]) };
+                assert_eq!(target.body.addr() as u32, if target.counter == id(1) { 1 } else { 2 });
+                if target.counter == id(1) {
+                    assert!(old_code.load(Ordering::Relaxed), "unloaded under a call");
+                }
+                counter.end();
+            })
+        };
+        tables.publish(&world.switch, 1, &[target(2)]);
+        if world.calls(1) == 0 {
+            old_code.store(false, Ordering::Relaxed);
+        }
+        caller.join().unwrap();
+        assert_eq!((world.calls(1), world.calls(2)), (0, 0));
+    });
+}
+
+#[test]
+fn a_call_that_begins_after_a_flip_sees_it() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        let flipped = Arc::new(AtomicBool::new(false));
+        let caller = {
+            let (world, flipped) = (Arc::clone(&world), Arc::clone(&flipped));
+            thread::spawn(move || {
+                let after = flipped.load(Ordering::Acquire);
+                // SAFETY: slot 1 was published.
+                let body = unsafe { world.switch.body(1) }.addr();
+                assert!(body == 1 || body == 2);
+                if after {
+                    assert_eq!((body, world.switch.version()), (2, 1));
+                }
+            })
+        };
+        tables.publish(&world.switch, 1, &[target(2)]);
+        flipped.store(true, Ordering::Release);
+        caller.join().unwrap();
+    });
+}
+
+#[test]
+fn a_table_that_is_written_again_is_not_taken_for_the_old_one() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        let last = Arc::new(AtomicUsize::new(1));
+        let caller = {
+            let (world, last) = (Arc::clone(&world), Arc::clone(&last));
+            thread::spawn(move || {
+                let before = last.load(Ordering::Acquire);
+                // SAFETY: slot 1 was published, and this thread alone writes to the record.
+                let (target, counter) = unsafe { world.switch.begin(1, &world.records[0]) };
+                let number = target.body.addr();
+                assert_eq!(target.counter, id(number as u32), "body and counter of one version");
+                assert!(number >= before, "an older version than one seen before");
+                counter.end();
+            })
+        };
+        // Under loom two tables are used in turn: the second swap writes the first one again.
+        for version in [2, 3] {
+            tables.publish(&world.switch, u64::from(version), &[target(version)]);
+            last.store(version as usize, Ordering::Release);
+        }
+        caller.join().unwrap();
+        assert_eq!((1..=3).map(|n| world.calls(n)).sum::<u64>(), 0);
+    });
+}
+
+#[test]
+fn a_call_that_moves_to_another_thread_is_counted_until_its_end() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        let ended = Arc::new(AtomicBool::new(false));
+        // SAFETY: slot 1 was published, and only the main thread writes to record 1.
+        let (target, _) = unsafe { world.switch.begin(1, &world.records[1]) };
+        assert_eq!(target.counter, id(1));
+        let caller = {
+            let (world, ended) = (Arc::clone(&world), Arc::clone(&ended));
+            thread::spawn(move || {
+                ended.store(true, Ordering::Relaxed);
+                world.records[0].counter(id(1)).end();
+            })
+        };
+        tables.publish(&world.switch, 1, &[self::target(2)]);
+        match world.calls(1) {
+            0 => assert!(ended.load(Ordering::Relaxed), "drained before the end"),
+            calls => assert_eq!(calls, 1),
+        }
+        caller.join().unwrap();
+        assert_eq!(world.calls(1), 0);
+    });
+}
+
+#[test]
+fn a_growing_table_holds_the_slot_that_was_assigned() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        let slot = Arc::new(AtomicUsize::new(1));
+        let caller = {
+            let (world, slot) = (Arc::clone(&world), Arc::clone(&slot));
+            thread::spawn(move || {
+                let slot = slot.load(Ordering::Acquire) as u32;
+                // SAFETY: a slot is assigned after a table that has it was published.
+                let body = unsafe { world.switch.body(slot) }.addr();
+                assert_eq!(body, slot as usize);
+            })
+        };
+        tables.publish(&world.switch, 0, &[target(1), target(2)]);
+        slot.store(2, Ordering::Release);
+        caller.join().unwrap();
+    });
+}

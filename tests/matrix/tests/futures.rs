@@ -1,0 +1,213 @@
+//! Entries that return futures.
+
+use std::cell::Cell;
+use std::fmt::Display;
+use std::future::{self, Future};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+fn finish<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
+fn yielded() -> impl Future<Output = ()> {
+    let mut pending = true;
+    future::poll_fn(move |_| {
+        if std::mem::take(&mut pending) {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+}
+
+#[hotswap::entry]
+async fn add(a: u32, mut b: u32) -> u32 {
+    yielded().await;
+    if a == 0 {
+        return b;
+    }
+    b += a;
+    b
+}
+
+#[hotswap::entry]
+async fn unit() {
+    yielded().await
+}
+
+#[hotswap::entry]
+async fn fallible(text: &str) -> Result<u32, Box<dyn std::error::Error + Send + Sync>> {
+    yielded().await;
+    let parsed = text.parse()?;
+    Ok(parsed)
+}
+
+#[hotswap::entry]
+async fn longest<'a>(a: &'a str, b: &'a str, _ignored: &str) -> &'a str {
+    yielded().await;
+    if a.len() > b.len() { a } else { b }
+}
+
+#[hotswap::entry]
+async fn shown(a: u32) -> impl Display {
+    yielded().await;
+    a
+}
+
+#[hotswap::entry]
+fn by_hand(a: &str) -> impl Future<Output = Result<usize, std::num::ParseIntError>> + Send {
+    async move {
+        yielded().await;
+        let b: usize = a.parse()?;
+        Ok(b)
+    }
+}
+
+#[hotswap::entry]
+fn pinned<'a>(a: &'a str) -> Pin<Box<dyn Future<Output = usize> + Send + 'a>> {
+    Box::pin(async move {
+        yielded().await;
+        a.len()
+    })
+}
+
+#[hotswap::entry]
+async fn local(a: Rc<Cell<u32>>) -> u32 {
+    yielded().await;
+    a.get()
+}
+
+#[hotswap::entry(untracked)]
+async fn untracked(a: u32) -> u32 {
+    yielded().await;
+    a
+}
+
+#[hotswap::entry]
+async fn never(text: &str) -> ! {
+    yielded().await;
+    panic!("never {text}")
+}
+
+#[hotswap::entry]
+#[expect(clippy::manual_async_fn, reason = "the bound is what is tested")]
+fn unpin() -> impl Future<Output = u32> + Unpin {
+    future::ready(1)
+}
+
+/// # Safety
+///
+/// `a` must be valid for reads until the future is complete.
+#[hotswap::entry]
+async unsafe fn read(a: *const u32) -> u32 {
+    yielded().await;
+    // SAFETY: by the function's contract.
+    unsafe { *a }
+}
+
+struct Noisy<'a>(&'a Cell<u32>, u32);
+
+impl Drop for Noisy<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() * 10 + self.1);
+    }
+}
+
+#[hotswap::entry]
+async fn drops(a: Noisy<'_>, _: Noisy<'_>, _c: Noisy<'_>) {
+    let _d = Noisy(a.0, 4);
+    yielded().await;
+}
+
+async fn drops_plain(a: Noisy<'_>, _: Noisy<'_>, _c: Noisy<'_>) {
+    let _d = Noisy(a.0, 4);
+    yielded().await;
+}
+
+trait Handler {
+    async fn handle(&self, text: &str) -> usize;
+    fn later(&mut self) -> impl Future<Output = u32> + Send;
+}
+
+struct Counter(u32);
+
+impl Handler for Counter {
+    #[hotswap::entry]
+    async fn handle(&self, text: &str) -> usize {
+        yielded().await;
+        println!("{self_}", self_ = self.0);
+        text.len() + self.0 as usize
+    }
+
+    #[hotswap::entry]
+    async fn later(&mut self) -> u32 {
+        self.0 += 1;
+        self.0
+    }
+}
+
+#[hotswap::entry]
+impl Counter {
+    async fn consume(self, by: u32) -> u32 {
+        self.0 + by
+    }
+}
+
+fn is_send<T: Send>(value: T) -> T {
+    value
+}
+
+#[test]
+fn futures_are_awaited() {
+    assert_eq!(finish(is_send(add(0, 2))), 2);
+    assert_eq!(finish(add(1, 2)), 3);
+    finish(unit());
+    assert_eq!(finish(fallible("7")).unwrap(), 7);
+    assert!(finish(fallible("x")).is_err());
+    assert_eq!(finish(longest("a", "ab", &String::new())), "ab");
+    assert_eq!(finish(shown(3)).to_string(), "3");
+    assert_eq!(finish(is_send(by_hand("12"))).unwrap(), 12);
+    assert_eq!(finish(is_send(pinned("12"))), 2);
+    assert_eq!(finish(local(Rc::new(Cell::new(5)))), 5);
+    assert_eq!(finish(untracked(1)), 1);
+    // SAFETY: the reference is valid.
+    assert_eq!(finish(unsafe { read(&7) }), 7);
+    assert_eq!(
+        Pin::new(&mut unpin()).poll(&mut Context::from_waker(Waker::noop())),
+        Poll::Ready(1)
+    );
+}
+
+#[test]
+fn methods_are_awaited() {
+    let mut counter = Counter(1);
+    assert_eq!(finish(counter.handle("ab")), 3);
+    assert_eq!(finish(is_send(counter.later())), 2);
+    assert_eq!(finish(counter.consume(1)), 3);
+}
+
+#[test]
+fn arguments_are_dropped_in_the_compilers_order() {
+    let order = |run: &dyn Fn(&Cell<u32>)| {
+        let order = Cell::new(0);
+        run(&order);
+        order.get()
+    };
+    let hot = order(&|o| finish(drops(Noisy(o, 1), Noisy(o, 2), Noisy(o, 3))));
+    let plain = order(&|o| finish(drops_plain(Noisy(o, 1), Noisy(o, 2), Noisy(o, 3))));
+    assert_eq!(hot, plain);
+}
+
+#[test]
+fn a_future_that_never_ends_can_panic() {
+    let panic = std::panic::catch_unwind(|| finish(never("ever"))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<String>().unwrap(), "never ever");
+}

@@ -1,0 +1,5 @@
+//! Says something.
+
+pub fn word() -> String {
+    "helper one".to_owned()
+}

@@ -1,0 +1,5 @@
+//! Is compiled once and then copied.
+
+pub fn word() -> String {
+    "library one".to_owned()
+}

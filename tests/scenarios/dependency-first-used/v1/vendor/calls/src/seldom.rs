@@ -1,0 +1,6 @@
+//! What the first version does not need.
+
+pub fn twice() -> String {
+    drop(crate::once());
+    format!("twice {}", crate::once())
+}

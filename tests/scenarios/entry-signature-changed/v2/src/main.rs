@@ -1,0 +1,20 @@
+//! An entry with two arguments.
+
+use std::io;
+
+fn main() {
+    for line in io::stdin().lines() {
+        let line = line.unwrap();
+        println!("{}; {}", answer(&line, '?'), relay(&line));
+    }
+}
+
+#[hotswap::entry]
+fn answer(line: &str, mark: char) -> String {
+    format!("loud {line}{mark}")
+}
+
+#[hotswap::entry]
+fn relay(line: &str) -> String {
+    format!("via relay {}", answer(line, '!'))
+}

@@ -1,0 +1,5 @@
+//! Has no executable.
+
+pub fn word() -> String {
+    "library one".to_owned()
+}

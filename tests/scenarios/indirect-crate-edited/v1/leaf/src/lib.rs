@@ -1,0 +1,5 @@
+//! Depends on nothing.
+
+pub fn word() -> &'static str {
+    "leaf one"
+}

@@ -1,0 +1,5 @@
+//! Knows the leaf.
+
+pub fn word() -> String {
+    format!("middle of {}", leaf::word())
+}

@@ -1,0 +1,10 @@
+//! The library beside `main.rs`.
+
+pub fn word() -> String {
+    "lib one".to_owned()
+}
+
+#[hotswap::entry]
+pub fn direct() -> String {
+    format!("entry of {}", word())
+}

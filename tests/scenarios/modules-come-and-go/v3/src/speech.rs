@@ -1,0 +1,5 @@
+//! What is said.
+
+pub fn say() -> String {
+    "three from speech".to_owned()
+}

@@ -1,0 +1,1 @@
+int native_one_seldom(void) { return 42; }

@@ -1,0 +1,1 @@
+const char *native_two_name(void) { return "second"; }

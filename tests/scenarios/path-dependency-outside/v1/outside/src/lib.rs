@@ -1,0 +1,5 @@
+//! Belongs to somebody else's workspace.
+
+pub fn word() -> String {
+    "outside one".to_owned()
+}

@@ -1,0 +1,5 @@
+//! Has nothing to do with hotswap.
+
+fn main() {
+    println!("other");
+}

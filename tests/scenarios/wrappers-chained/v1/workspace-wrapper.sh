@@ -1,0 +1,4 @@
+#!/bin/sh
+# Writes down what it is asked to compile, and has it compiled.
+echo "workspace-wrapper $*" >>"$WRAPPER_LOG"
+exec "$@"

@@ -1,0 +1,113 @@
+//! Commands of cargo and of the tool, in an environment that the running test does not colour.
+
+use std::{env, path::PathBuf, process};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{package::Package, paths, script::Profile};
+
+pub use std::process::Command;
+
+/// Variables that cargo set for the test, or that colour a build: not meant for the package.
+const FOREIGN: [&str; 13] = [
+    "CARGO_BIN_",
+    "CARGO_BUILD_",
+    "CARGO_CRATE_",
+    "CARGO_ENCODED_",
+    "CARGO_INCREMENTAL",
+    "CARGO_MANIFEST_",
+    "CARGO_PKG_",
+    "CARGO_PRIMARY_",
+    "CARGO_PROFILE_",
+    "CARGO_TARGET_",
+    "HOTSWAP_",
+    "RUSTC",
+    "RUSTFLAGS",
+];
+
+/// A program that runs in the package's folder.
+fn command(program: PathBuf, package: &Package) -> Result<Command> {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        if FOREIGN
+            .iter()
+            .any(|prefix| name.to_string_lossy().starts_with(prefix))
+        {
+            command.env_remove(&name);
+        }
+    }
+    command
+        .env_remove("LD_LIBRARY_PATH")
+        .current_dir(&package.root);
+    if let Some(target) = package.shared_target()? {
+        command.env("CARGO_TARGET_DIR", target);
+    }
+    command.envs(package.env.iter().map(|(name, value)| (name, value)));
+    Ok(command)
+}
+
+/// Plain cargo.
+///
+/// # Errors
+///
+/// When the tests run outside a target folder.
+pub fn cargo(package: &Package) -> Result<Command> {
+    command(paths::cargo_path(), package)
+}
+
+/// `cargo hotswap run`, as cargo calls it.
+///
+/// # Errors
+///
+/// When the tool does not build.
+pub(crate) fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
+    let mut command = command(paths::tool()?.to_path_buf(), package)?;
+    command.args(["hotswap", "run", "--message-format=json"]);
+    command.args(profile_flag(package)).args(arguments);
+    Ok(command)
+}
+
+/// The executable that plain cargo builds, ready to be started.
+///
+/// # Errors
+///
+/// When the package does not build, with the compiler's words.
+pub fn build_plain(package: &Package, arguments: &[String]) -> Result<Command> {
+    let mut halves = arguments.splitn(2, |argument| argument == "--");
+    let flags = halves.next().unwrap_or_default();
+    let mut build = cargo(package)?;
+    build
+        .args(["build", "--message-format=json-render-diagnostics"])
+        .args(flags);
+    let output = build.args(profile_flag(package)).output()?;
+    if !output.status.success() {
+        bail!(
+            "plain cargo does not build it:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let executable = paths::executable_in(&output.stdout).context("cargo made no executable")?;
+    let mut run = command(executable, package)?;
+    run.args(halves.next().unwrap_or_default());
+    Ok(run)
+}
+
+/// Whether plain cargo accepts all targets, with the compiler's words.
+///
+/// # Errors
+///
+/// When cargo cannot be run.
+pub fn check(package: &Package) -> Result<(bool, String)> {
+    let output = cargo(package)?
+        .args(["check", "--workspace", "--all-targets", "--quiet"])
+        .stdin(process::Stdio::null())
+        .output()?;
+    Ok((
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    ))
+}
+
+fn profile_flag(package: &Package) -> Option<&'static str> {
+    (package.profile == Profile::Release).then_some("--release")
+}

@@ -1,0 +1,26 @@
+//! Drives the real tool over small programs that are edited while they run.
+//!
+//! A scenario is a folder below `tests/scenarios`: the sources of a package (`v1`), overlays
+//! of changed files (`v2`, `v3`, …) and `scenario.txt`, whose directives [`Script`] describes.
+//! [`play`] runs one against the tool; drivers that need more than directives use [`Package`]
+//! and [`Session`] themselves.
+
+mod paths;
+mod script;
+
+mod compile;
+mod event;
+mod gate;
+mod package;
+mod session;
+
+mod play;
+
+pub use compile::{Command, build_plain, cargo, check};
+pub use event::Event;
+pub use gate::Gate;
+pub use package::{Manner, Package, TargetFolder};
+pub use paths::{scenarios, target, tool, workspace};
+pub use play::{Mode, play, script as scenario_script, walk};
+pub use script::{Profile, Script, Step};
+pub use session::Session;
