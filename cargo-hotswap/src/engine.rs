@@ -232,6 +232,7 @@ impl Engine {
         self.support.commit(support);
         self.current = next.entries.clone();
         self.remember(next);
+        self.cache.retain(self.units.iter().flat_map(|unit| &unit.objects));
         let still_old = self.still_old(&members)?;
         let mut now_new = prepared.replaced;
         now_new.extend(prepared.added);
@@ -332,6 +333,7 @@ impl Engine {
         support: &[Image],
     ) -> Manifest {
         let mut manifest = Manifest::new(self.host.build_id.clone());
+        manifest.host.backtrace = self.host.backtrace_statics();
         manifest.support = support.to_vec();
         manifest.image = linked.map(|linked| linked.manifest);
         manifest.base_entries = self.host.entries.iter().map(entry).collect();

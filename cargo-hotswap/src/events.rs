@@ -166,21 +166,21 @@ impl Reporter {
     pub fn report(&self, event: &Event) {
         let text = match self.format {
             MessageFormat::Json => {
-                let line = Line { format: FORMAT, event };
+                let line = Line { format: FORMAT, event: &without_colours(event) };
                 let json = serde_json::to_string(&line).expect("events have string keys only");
                 json + "\n"
             }
             MessageFormat::Human => self.human(event),
         };
         if !text.is_empty() {
-            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            let _ = anstream::stderr().lock().write_all(text.as_bytes());
         }
     }
 
     /// Writes text of the compiler's, for people only.
     pub fn text(&self, text: &str) {
         if self.format == MessageFormat::Human && !self.quiet {
-            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+            let _ = anstream::stderr().lock().write_all(text.as_bytes());
         }
     }
 
@@ -236,6 +236,16 @@ impl Reporter {
 
     fn status(&self, verb: &str, text: &str) -> String {
         if self.quiet { String::new() } else { format!("{verb:>12} {text}\n") }
+    }
+}
+
+/// The compiler's colours are for terminals.
+fn without_colours(event: &Event) -> Event {
+    match event {
+        Event::CompileError { message } => {
+            Event::CompileError { message: anstream::adapter::strip_str(message).to_string() }
+        }
+        other => other.clone(),
     }
 }
 

@@ -44,6 +44,13 @@ impl Cache {
         done.collect()
     }
 
+    /// Forgets all objects but these.
+    pub fn retain<'a>(&self, objects: impl IntoIterator<Item = &'a ObjectFile>) {
+        let kept: std::collections::HashSet<u128> =
+            objects.into_iter().map(|object| object.digest).collect();
+        self.lock().retain(|digest, _| kept.contains(digest));
+    }
+
     fn one(&self, object: &ObjectFile) -> Result<Arc<Analysed>> {
         if let Some(found) = self.lock().get(&object.digest) {
             return Ok(Arc::clone(found));

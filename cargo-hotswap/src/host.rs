@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail};
 use hotswap_layout::Program;
 use hotswap_object::{HostFacts, InitialiserFacts, StaticFacts};
 use hotswap_protocol::build_id::BuildId;
+use hotswap_protocol::manifest::{BacktraceStatics, Static};
 
 use crate::entries::{self, EntryFacts};
 use crate::facts::Cache;
-use crate::unit::Unit;
+use crate::unit::{Unit, UnitId};
 
 /// Everything a patch is checked and linked against.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub struct Host {
     pub symbols: HostFacts,
     /// Its entries.
     pub entries: Vec<EntryFacts>,
-    /// Its hot units as they were built, by stem.
-    pub units: BTreeMap<String, HostUnit>,
+    /// Its hot units as they were built, by id.
+    pub units: BTreeMap<UnitId, HostUnit>,
     /// The types of all hot units.
     pub types: Program,
 }
@@ -54,7 +55,7 @@ impl Host {
         else {
             bail!("{} has no build id, so no patch can name it", executable.display());
         };
-        let mut by_stem = BTreeMap::new();
+        let mut by_id = BTreeMap::new();
         let mut types = Vec::new();
         for unit in units {
             let analysed = cache.analyse(&unit.objects)?;
@@ -63,7 +64,7 @@ impl Host {
                 analysed.iter().flat_map(|object| object.facts.initialisers.clone()).collect();
             types.extend(analysed.iter().map(|object| object.types.clone()));
             let unit_facts = HostUnit { digests: unit.digests(), statics, initialisers };
-            by_stem.insert(unit.stem.clone(), unit_facts);
+            by_id.insert(unit.id(), unit_facts);
         }
         let types = Program::new(types);
         let entries = entries::read(&bytes, &types).with_context(context)?;
@@ -72,13 +73,30 @@ impl Host {
             build_id,
             symbols,
             entries,
-            units: by_stem,
+            units: by_id,
             types,
+        })
+    }
+
+    /// Where the standard library keeps the list of files that backtraces are named from.
+    pub fn backtrace_statics(&self) -> Option<BacktraceStatics> {
+        let find = |parts: [&str; 3]| {
+            let mut found = self.symbols.symbols.iter().filter(|(name, _)| {
+                name.contains(parts[0]) && name.contains(parts[1]) && name.ends_with(parts[2])
+            });
+            match (found.next(), found.next()) {
+                (Some((_, one)), None) => Some(Static { address: one.address, size: one.size }),
+                _ => None,
+            }
+        };
+        Some(BacktraceStatics {
+            cache: find(["3std", "symbolize5gimli", "14MAPPINGS_CACHE"])?,
+            lock: find(["3std", "3sys9backtrace", "4lock4LOCK"])?,
         })
     }
 
     /// Whether the unit's newest objects differ from those in the host.
     pub fn differs(&self, unit: &Unit) -> bool {
-        self.units.get(&unit.stem).is_none_or(|host| host.digests != unit.digests())
+        self.units.get(&unit.id()).is_none_or(|host| host.digests != unit.digests())
     }
 }

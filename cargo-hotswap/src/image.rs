@@ -17,6 +17,9 @@ pub mod lld;
 pub mod state;
 pub mod support;
 
+/// How many image files stay on disk for debuggers and backtraces.
+const KEPT_IMAGES: u64 = 64;
+
 /// A linked image.
 #[derive(Debug)]
 pub struct Linked {
@@ -67,6 +70,10 @@ impl Images {
             .collect();
         let inputs = self.rewrite(&objects, bindings)?;
         self.count += 1;
+        if let Some(old) = self.count.checked_sub(KEPT_IMAGES) {
+            // It stays mapped as long as it is in use; only its name goes.
+            let _ = std::fs::remove_file(self.folder.join(format!("v{old}.so")));
+        }
         let path = self.folder.join(format!("v{}.so", self.count));
         self.linker.link_shared(&inputs, libraries, &path)?;
         make_private(&path)?;
@@ -82,14 +89,17 @@ impl Images {
             let object = objects[at];
             let result = match known.get(&(object.digest, key)) {
                 Some(path) => Ok(path.clone()),
-                None => rewrite_one(object, bindings, folder),
+                None => rewrite_one(object, bindings, folder, key),
             };
             done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, result);
         });
         let done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let paths: Vec<PathBuf> = done.into_values().collect::<Result<_>>()?;
-        for (object, path) in objects.iter().zip(&paths) {
-            self.rewritten.insert((object.digest, key), path.clone());
+        let now = objects.iter().zip(&paths).map(|(object, path)| ((object.digest, key), path.clone()));
+        let before = std::mem::replace(&mut self.rewritten, now.collect());
+        for path in before.values().filter(|path| !paths.contains(path)) {
+            // What stays behind only takes room until the run's folder goes.
+            let _ = std::fs::remove_file(path);
         }
         Ok(paths)
     }
@@ -105,11 +115,16 @@ impl Images {
     }
 }
 
-fn rewrite_one(object: &ObjectFile, bindings: &Bindings, folder: &Path) -> Result<PathBuf> {
+fn rewrite_one(
+    object: &ObjectFile,
+    bindings: &Bindings,
+    folder: &Path,
+    key: u128,
+) -> Result<PathBuf> {
     let rewritten = hotswap_object::rewrite(&object.bytes, bindings)
         .with_context(|| format!("the object file {} can't be patched in", object.name))?;
     let bytes = rewritten.bytes.as_deref().unwrap_or(&object.bytes);
-    let path = folder.join(format!("{:032x}.o", object.digest));
+    let path = folder.join(format!("{:032x}{key:032x}.o", object.digest));
     std::fs::write(&path, bytes).with_context(|| format!("could not write {}", path.display()))?;
     Ok(path)
 }

@@ -1,10 +1,11 @@
 //! `cargo hotswap run`: one program, its sources, and one explicit loop between them.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
@@ -18,7 +19,7 @@ use crate::unit::{self, Unit};
 use crate::watch::{Contents, Watch};
 
 use folder::RunFolder;
-use inputs::Inputs;
+use inputs::{Change, Inputs};
 use worker::{Done, Job, Worker};
 
 mod folder;
@@ -64,14 +65,14 @@ enum End {
 pub fn run(options: &Options) -> Result<i32> {
     loop {
         let project = Project::find(&options.selection)?;
-        let begun = Instant::now();
+        let (begun, wall_clock) = (Instant::now(), SystemTime::now());
         let Some(executable) = build(options, &project)? else { return Ok(101) };
         options
             .reporter
             .report(&Event::Built { executable: executable.clone(), ms: ms(begun) });
         let (units, link) = load_units(&executable)?;
         check_setup(&project, &link, options.reporter)?;
-        match Session::start(options, project, &executable, units)?.serve()? {
+        match Session::start(options, project, &executable, units, wall_clock)?.serve()? {
             End::Exited(code) => return Ok(code),
             End::Restart => {}
         }
@@ -163,10 +164,14 @@ struct Session {
     pid: u32,
     /// The worker is at something; what is saved meanwhile waits.
     busy: bool,
-    /// The last edit did not compile: any save may be what it lacked.
-    failed: bool,
-    /// Something was saved since the last job began.
-    saved: bool,
+    /// The last edit did not compile, and asked for this: any save may be what it lacked.
+    failed: Option<Change>,
+    /// What was saved since the last job began.
+    saved: BTreeSet<PathBuf>,
+    /// What the job under way asks for.
+    asked: Change,
+    /// When the compiler last began to read the sources.
+    begun: SystemTime,
     _folder: RunFolder,
 }
 
@@ -176,6 +181,7 @@ impl Session {
         project: Project,
         executable: &Path,
         units: Vec<Unit>,
+        begun: SystemTime,
     ) -> Result<Self> {
         let (sender, happenings) = channel();
         let folder = RunFolder::new(&project.target_directory)?;
@@ -199,8 +205,10 @@ impl Session {
             contents: Contents::default(),
             pid,
             busy: true,
-            failed: false,
-            saved: false,
+            failed: None,
+            saved: BTreeSet::new(),
+            asked: Change::Sources,
+            begun,
             _folder: folder,
         };
         session.watch_inputs()?;
@@ -215,7 +223,10 @@ impl Session {
             let more: Vec<Happening> = self.happenings.try_iter().collect();
             for happening in std::iter::once(first).chain(more) {
                 match happening {
-                    Happening::Saved(path) => self.saved |= self.matters(&path),
+                    Happening::Saved(path) if self.matters(&path) => {
+                        self.saved.insert(path);
+                    }
+                    Happening::Saved(_) => {}
                     Happening::Exited(status) => return Ok(End::Exited(self.exited(status?))),
                     Happening::Done(Done::Restart { reason }) => {
                         self.reporter.report(&Event::Restarting { reason });
@@ -231,20 +242,22 @@ impl Session {
     /// Whether a save of this path can change the program. After a failed compilation any file
     /// can: the missing module, say.
     fn matters(&self, path: &Path) -> bool {
-        self.contents.knows(path) || self.failed
+        self.contents.knows(path) || self.failed.is_some()
     }
 
     fn begin_job(&mut self) {
-        if self.busy || !std::mem::take(&mut self.saved) {
+        if self.busy || self.saved.is_empty() {
             return;
         }
-        let files = self.contents.take_changed();
-        if files.is_empty() && !self.failed {
+        let files = self.contents.take_changed(&std::mem::take(&mut self.saved));
+        if files.is_empty() && self.failed.is_none() {
             return;
         }
         self.reporter.report(&Event::Changed { files: files.clone() });
-        let change = self.inputs.classify(&files);
+        let change = self.inputs.classify(&files).max(self.failed.unwrap_or(Change::Sources));
         self.busy = true;
+        self.asked = change;
+        self.begun = SystemTime::now();
         self.worker.send(Job { files, change, detected: Instant::now() });
     }
 
@@ -258,7 +271,8 @@ impl Session {
                 self.reporter.report(&Event::Warning { message: reason });
             }
             Done::Updated { event, sources } => {
-                self.failed = matches!(event, Event::CompileError { .. });
+                let failed = matches!(event, Event::CompileError { .. });
+                self.failed = failed.then_some(self.asked);
                 self.inputs.set_sources(sources);
                 self.watch_inputs()?;
                 self.reporter.report(&event);
@@ -273,7 +287,9 @@ impl Session {
         let new: Vec<PathBuf> =
             self.inputs.files().filter(|file| !self.contents.knows(file)).cloned().collect();
         self.watch.add(new.iter().map(PathBuf::as_path))?;
-        self.contents.record(&new);
+        if self.contents.record(&new, self.begun) {
+            self.saved.extend(new);
+        }
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::plugin::capture::{self, LinkCapture, UnitCapture};
 pub mod dep_info;
 
 /// Whether a unit is archived or linked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UnitKind {
     /// A library of the workspace.
     Library,
@@ -29,6 +29,18 @@ pub struct ObjectFile {
     pub bytes: Arc<[u8]>,
     /// A digest of the content, by which everything derived from it is cached.
     pub digest: u128,
+}
+
+/// What tells a unit apart from build to build: cargo's suffixes change with features and
+/// dependencies.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitId {
+    /// The package's name.
+    pub package: String,
+    /// The crate's name.
+    pub name: String,
+    /// Library or executable: a package may have both under one name.
+    pub kind: UnitKind,
 }
 
 /// One hot crate of the program.
@@ -51,6 +63,15 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// What tells it apart from build to build.
+    pub fn id(&self) -> UnitId {
+        UnitId {
+            package: self.capture.package.clone(),
+            name: self.name.clone(),
+            kind: self.kind,
+        }
+    }
+
     /// The folder that cargo has rustc write to.
     pub fn out_dir(&self) -> PathBuf {
         let out_dir = self.capture.rustc_args().option("--out-dir").map(PathBuf::from);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
@@ -83,11 +84,21 @@ fn is_save(kind: EventKind) -> bool {
 pub struct Contents(BTreeMap<PathBuf, Option<u128>>);
 
 impl Contents {
-    /// Records the files as they are now.
-    pub fn record<'a>(&mut self, files: impl IntoIterator<Item = &'a PathBuf>) {
+    /// Records the files as they were when the compiler began to read them, at `begun`: one that
+    /// was written later counts as changed. Says whether there is such a file.
+    pub fn record<'a>(
+        &mut self,
+        files: impl IntoIterator<Item = &'a PathBuf>,
+        begun: SystemTime,
+    ) -> bool {
+        let mut written_since = false;
         for file in files {
-            self.0.insert(file.clone(), digest(file));
+            let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
+            let later = modified.is_ok_and(|modified| modified > begun);
+            written_since |= later;
+            self.0.insert(file.clone(), if later { None } else { digest(file) });
         }
+        written_since
     }
 
     /// Whether the file is known.
@@ -95,10 +106,11 @@ impl Contents {
         self.0.contains_key(file)
     }
 
-    /// All recorded files that differ now, and records them anew.
-    pub fn take_changed(&mut self) -> Vec<PathBuf> {
+    /// Those of these files that differ from what was recorded; they are recorded anew.
+    pub fn take_changed(&mut self, files: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
         let mut changed = Vec::new();
-        for (file, recorded) in &mut self.0 {
+        for file in files {
+            let Some(recorded) = self.0.get_mut(file) else { continue };
             let now = digest(file);
             if now != *recorded {
                 *recorded = now;
@@ -115,6 +127,9 @@ fn digest(file: &Path) -> Option<u128> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::time::{Duration, SystemTime};
+
     use super::Contents;
 
     #[test]
@@ -123,16 +138,28 @@ mod tests {
         let file = folder.path().join("a.rs");
         let gone = folder.path().join("gone.rs");
         std::fs::write(&file, "a").unwrap();
+        let both = BTreeSet::from([file.clone(), gone.clone()]);
         let mut contents = Contents::default();
-        contents.record([&file, &gone]);
+        let later = SystemTime::now() + Duration::from_secs(60);
+        assert!(!contents.record([&file, &gone], later));
         assert!(contents.knows(&file) && !contents.knows(folder.path()));
         std::fs::write(&file, "a").unwrap();
-        assert!(contents.take_changed().is_empty());
+        assert!(contents.take_changed(&both).is_empty());
         std::fs::write(&file, "b").unwrap();
-        assert_eq!(contents.take_changed(), [file.clone()]);
-        assert!(contents.take_changed().is_empty());
+        assert_eq!(contents.take_changed(&both), [file.clone()]);
+        assert!(contents.take_changed(&both).is_empty());
         std::fs::remove_file(&file).unwrap();
         std::fs::write(&gone, "back").unwrap();
-        assert_eq!(contents.take_changed(), [file, gone]);
+        assert_eq!(contents.take_changed(&both), [file, gone]);
+    }
+
+    #[test]
+    fn what_was_written_during_the_build_is_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.rs");
+        std::fs::write(&file, "a").unwrap();
+        let mut contents = Contents::default();
+        assert!(contents.record([&file], SystemTime::UNIX_EPOCH));
+        assert_eq!(contents.take_changed(&[file.clone()].into()), [file]);
     }
 }

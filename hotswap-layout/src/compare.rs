@@ -7,6 +7,9 @@ mod traits;
 mod verdict;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 use crate::finding::{Cause, Finding, Reached, Verdict};
 use crate::graph::{OPAQUE, OPEN};
 use crate::names;
@@ -73,11 +76,26 @@ impl Comparison<'_> {
             self.findings.push(verdict::kept(path, old, new));
             return;
         }
-        let places = (self.old.function(&old.symbol), self.new.function(&new.symbol));
-        self.suspect(RootKind::Entry, path, places, (&old.symbol, &new.symbol), suspects);
+        let places = (
+            self.old.function(&old.symbol),
+            self.new.function(&new.symbol),
+        );
+        self.suspect(
+            RootKind::Entry,
+            path,
+            places,
+            (&old.symbol, &new.symbol),
+            suspects,
+        );
     }
 
-    fn variable(&mut self, kind: RootKind, path: &str, symbols: (&str, &str), suspects: &mut Vec<Suspect>) {
+    fn variable(
+        &mut self,
+        kind: RootKind,
+        path: &str,
+        symbols: (&str, &str),
+        suspects: &mut Vec<Suspect>,
+    ) {
         let places = (self.old.variable(symbols.0), self.new.variable(symbols.1));
         self.suspect(kind, path, places, symbols, suspects);
     }
@@ -91,7 +109,11 @@ impl Comparison<'_> {
         suspects: &mut Vec<Suspect>,
     ) {
         let (Some(old), Some(new)) = places else {
-            let missing = if places.0.is_none() { symbols.0 } else { symbols.1 };
+            let missing = if places.0.is_none() {
+                symbols.0
+            } else {
+                symbols.1
+            };
             self.findings.push(verdict::unknown(kind, path, missing));
             return;
         };
@@ -124,7 +146,7 @@ impl Comparison<'_> {
             if names::is_unnamed(&name) {
                 continue;
             }
-            let Some(new) = self.new.definition(key) else {
+            let Some(new) = self.counterpart(old, key) else {
                 continue;
             };
             if self.differs(old, new) {
@@ -138,10 +160,26 @@ impl Comparison<'_> {
         }
     }
 
+    /// The new definition of a type. With several of one path, each as it was, it is the equal one; if any of them changed,
+    /// nothing tells which one is meant, so it is one that differs.
+    fn counterpart(&self, old: Place, key: u128) -> Option<Place> {
+        let deep = |program: &Program, places: &[Place]| -> Vec<u128> {
+            places.iter().map(|place| program.deep(*place)).collect()
+        };
+        let (before, after) = (self.old.definitions(key), self.new.definitions(key));
+        let unchanged = deep(self.old, &before) == deep(self.new, &after);
+        let equal = |new: &&Place| self.new.deep(**new) == self.old.deep(old);
+        let wanted = after.iter().find(|new| equal(new) == unchanged);
+        wanted.or(after.first()).copied()
+    }
+
     /// The rest: changed types that nothing kept leads to.
     fn unreached(&mut self) {
         for change in &self.changes.types {
-            let known = self.findings.iter().any(|finding| finding.subject == change.name);
+            let known = self
+                .findings
+                .iter()
+                .any(|finding| finding.subject == change.name);
             let object = self.old.object(change.old);
             let hot = object
                 .crate_of(change.old.node)

@@ -2,11 +2,12 @@
 
 use gimli::constants as dw;
 use gimli::{
-    AttributeValue, DebugAbbrev, DebugInfo, DebugLineStr, DebugStr, DebugStrOffsets, DebugStrOffsetsBase, EndianSlice,
-    Reader as _, RunTimeEndian, Section as _, UnitHeader,
+    AttributeValue, DebugAbbrev, DebugInfo, DebugLineStr, DebugStr, DebugStrOffsets,
+    DebugStrOffsetsBase, EndianSlice, Reader as _, RunTimeEndian, Section as _, UnitHeader,
 };
 
-use crate::entries::{Attributes, Entries, Location, Tag, Text};
+use crate::attributes::{Attributes, Location, Tag, Text};
+use crate::entries::Entries;
 use crate::error::LayoutError;
 use crate::graph::{Kind, ObjectTypes};
 use crate::object_file::ObjectFile;
@@ -118,21 +119,37 @@ impl<'a, 's> Reader<'a, 's> {
         Ok(())
     }
 
-    fn attribute(&mut self, into: &mut Attributes<'a>, name: gimli::DwAt, value: AttributeValue<Bytes<'a>>) {
+    fn attribute(
+        &mut self,
+        into: &mut Attributes<'a>,
+        name: gimli::DwAt,
+        value: AttributeValue<Bytes<'a>>,
+    ) {
         match name {
             dw::DW_AT_name => into.name = self.text(value),
             dw::DW_AT_linkage_name => into.linkage = self.text(value),
             dw::DW_AT_type => into.target = self.reference(value),
             dw::DW_AT_containing_type => into.containing = self.reference(value),
             dw::DW_AT_byte_size => into.size = number(&value).and_then(|size| size.try_into().ok()),
-            dw::DW_AT_alignment => into.align = number(&value).and_then(|align| align.try_into().ok()).unwrap_or(0),
-            dw::DW_AT_data_member_location | dw::DW_AT_discr_value | dw::DW_AT_const_value | dw::DW_AT_count => {
+            dw::DW_AT_alignment => {
+                into.align = number(&value)
+                    .and_then(|align| align.try_into().ok())
+                    .unwrap_or(0)
+            }
+            dw::DW_AT_data_member_location
+            | dw::DW_AT_discr_value
+            | dw::DW_AT_const_value
+            | dw::DW_AT_count => {
                 into.value = number(&value);
             }
-            dw::DW_AT_upper_bound if into.value.is_none() => into.value = number(&value).map(|bound| bound + 1),
+            dw::DW_AT_upper_bound if into.value.is_none() => {
+                into.value = number(&value).map(|bound| bound + 1)
+            }
             dw::DW_AT_declaration => into.declaration = true,
             dw::DW_AT_location => into.location = self.location(value),
-            dw::DW_AT_str_offsets_base => self.string_offsets_base = section_offset(&value).unwrap_or(8),
+            dw::DW_AT_str_offsets_base => {
+                self.string_offsets_base = section_offset(&value).unwrap_or(8)
+            }
             dw::DW_AT_addr_base => self.address_base = section_offset(&value).unwrap_or(8) as u64,
             _ => {}
         }
@@ -183,10 +200,15 @@ impl<'a, 's> Reader<'a, 's> {
             _ => return None,
         };
         match gimli::DwOp(expression.read_u8().ok()?) {
-            dw::DW_OP_addr => Some(Location::Info(expression.offset_from(self.sections.info) as u64)),
+            dw::DW_OP_addr => Some(Location::Info(
+                expression.offset_from(self.sections.info) as u64
+            )),
             dw::DW_OP_addrx => {
                 let index = expression.read_uleb128().ok()?;
-                Some(Location::Table(self.address_base.checked_add(index.checked_mul(self.word_bytes)?)?))
+                Some(Location::Table(
+                    self.address_base
+                        .checked_add(index.checked_mul(self.word_bytes)?)?,
+                ))
             }
             _ => None,
         }

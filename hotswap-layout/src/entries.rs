@@ -1,91 +1,46 @@
 //! Turns entries of debug information, in the order in which they stand, into a graph.
 
+use crate::attributes::{Attributes, Location, Tag, Text};
 use crate::graph::builder::Builder;
 use crate::graph::{Item, Kind, NONE, ObjectTypes, Role, Slot, Vtable};
 use crate::hash::QuickMap;
 use crate::names;
 use crate::object_file::{Addresses, ObjectFile, VtableWord};
 
-/// What an entry is, as far as it matters here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tag {
-    Unit,
-    Namespace,
-    Type(Kind),
-    Member,
-    Enumerator,
-    /// The count of an array.
-    Range,
-    Variants,
-    Variant,
-    /// A type argument.
-    Argument,
-    Function,
-    Parameter,
-    Variable,
-    /// What stands in functions only.
-    Code,
-}
-
-/// The attributes of an entry that matter here. References are offsets in the section.
-#[derive(Default)]
-pub(crate) struct Attributes<'a> {
-    pub(crate) name: Option<Text<'a>>,
-    pub(crate) linkage: Option<Text<'a>>,
-    pub(crate) target: Option<u32>,
-    /// For a vtable's type: the type it is of.
-    pub(crate) containing: Option<u32>,
-    pub(crate) size: Option<u64>,
-    pub(crate) align: u32,
-    /// An offset, count, discriminant or value.
-    pub(crate) value: Option<i128>,
-    pub(crate) declaration: bool,
-    pub(crate) location: Option<Location>,
-}
-
-/// A string and, where it has one, its offset among the object's strings, by which it is known again.
-#[derive(Clone, Copy)]
-pub(crate) struct Text<'a> {
-    /// From the string's first byte on, its end not yet looked for.
-    pub(crate) bytes: &'a [u8],
-    pub(crate) offset: Option<usize>,
-}
-
-impl<'a> Text<'a> {
-    fn bytes(&self) -> &'a [u8] {
-        match std::ffi::CStr::from_bytes_until_nul(self.bytes) {
-            Ok(text) => text.to_bytes(),
-            Err(_) => self.bytes,
-        }
-    }
-
-    fn starts_with(&self, prefix: &str) -> bool {
-        self.bytes.starts_with(prefix.as_bytes())
-    }
-}
-
-/// Where the address of a variable stands.
-#[derive(Clone, Copy)]
-pub(crate) enum Location {
-    /// At an offset of the debug information.
-    Info(u64),
-    /// At an offset of the table of addresses.
-    Table(u64),
-}
-
 /// What the children of an entry belong to.
 #[derive(Clone, Copy)]
 enum Frame {
     Scope(u32),
-    Type { node: u32, scope: u32 },
-    Array { node: u32, element: u32 },
-    Variants { node: u32, scope: u32 },
-    Variant { node: u32, scope: u32, value: Option<i128> },
-    Function { node: u32, scope: u32 },
+    Type {
+        node: u32,
+        scope: u32,
+    },
+    Array {
+        node: u32,
+        element: u32,
+    },
+    Variants {
+        node: u32,
+        scope: u32,
+    },
+    Variant {
+        node: u32,
+        scope: u32,
+        value: Option<i128>,
+    },
+    Function {
+        node: u32,
+        scope: u32,
+    },
     /// The inside of a function.
-    Code { scope: u32 },
+    Code {
+        scope: u32,
+    },
     /// A function that tells its type argument by its `TypeId`.
-    Identified { scope: u32, downcast: bool },
+    Identified {
+        scope: u32,
+        downcast: bool,
+    },
 }
 
 impl Frame {
@@ -160,7 +115,14 @@ impl Entries {
     }
 
     /// Takes an entry that was read.
-    pub(crate) fn take(&mut self, depth: usize, tag: Tag, offset: u32, attributes: &Attributes<'_>, opens: bool) {
+    pub(crate) fn take(
+        &mut self,
+        depth: usize,
+        tag: Tag,
+        offset: u32,
+        attributes: &Attributes<'_>,
+        opens: bool,
+    ) {
         let frame = self.entry(tag, offset, attributes);
         if opens {
             self.open(depth, frame);
@@ -239,7 +201,11 @@ impl Entries {
     /// The scope of the innermost frame; a type becomes a scope when the first type stands in it.
     fn scope_of_parent(&mut self) -> u32 {
         match self.stack.last().copied() {
-            Some(Frame::Type { node, .. } | Frame::Variants { node, .. } | Frame::Variant { node, .. }) => {
+            Some(
+                Frame::Type { node, .. }
+                | Frame::Variants { node, .. }
+                | Frame::Variant { node, .. },
+            ) => {
                 let name = self.builder.name_of(node);
                 let parent = self.builder.scope_of(node);
                 self.builder.scope(parent, name)
@@ -273,7 +239,9 @@ impl Entries {
             }
             Kind::Function => self.result(node, attributes),
             Kind::Base if target == NONE => {}
-            Kind::Pointer | Kind::Base | Kind::Enumeration => self.item(node, Role::Pointee, 0, 0, target),
+            Kind::Pointer | Kind::Base | Kind::Enumeration => {
+                self.item(node, Role::Pointee, 0, 0, target)
+            }
             _ => {}
         }
         if let Some(containing) = attributes.containing {
@@ -330,9 +298,7 @@ impl Entries {
             (Tag::Argument, Frame::Type { node, .. } | Frame::Function { node, .. }) => {
                 (node, Role::Argument, 0)
             }
-            (Tag::Parameter, Frame::Function { node, .. }) => {
-                (node, Role::Parameter, 0)
-            }
+            (Tag::Parameter, Frame::Function { node, .. }) => (node, Role::Parameter, 0),
             _ => return,
         };
         let name = self.intern(attributes.name);
@@ -344,7 +310,10 @@ impl Entries {
         let Some(linkage) = attributes.linkage else {
             return Frame::Code { scope };
         };
-        if let Some(downcast) = attributes.name.and_then(|name| type_id_use(&name, &linkage)) {
+        if let Some(downcast) = attributes
+            .name
+            .and_then(|name| type_id_use(&name, &linkage))
+        {
             return Frame::Identified { scope, downcast };
         }
         if !FUNCTIONS.iter().any(|prefix| linkage.starts_with(prefix)) {
@@ -365,8 +334,15 @@ impl Entries {
             self.builder.variable(name, target);
             return;
         }
-        let is_vtable = || attributes.name.is_some_and(|name| name.bytes().ends_with(b"::{vtable}"));
-        if let Some(location) = attributes.location.filter(|_| self.stack.len() == 1 && is_vtable()) {
+        let is_vtable = || {
+            attributes
+                .name
+                .is_some_and(|name| name.bytes().ends_with(b"::{vtable}"))
+        };
+        if let Some(location) = attributes
+            .location
+            .filter(|_| self.stack.len() == 1 && is_vtable())
+        {
             let name = self.intern(attributes.name);
             self.vtables.push(PendingVtable {
                 name,
@@ -377,7 +353,12 @@ impl Entries {
     }
 
     /// Makes the graph; `info` and `table` hold the addresses of vtables, whose slots `file` knows.
-    pub(crate) fn finish(mut self, file: &mut ObjectFile<'_>, info: &Addresses, table: &Addresses) -> ObjectTypes {
+    pub(crate) fn finish(
+        mut self,
+        file: &mut ObjectFile<'_>,
+        info: &Addresses,
+        table: &Addresses,
+    ) -> ObjectTypes {
         let pending = std::mem::take(&mut self.vtables);
         for vtable in pending {
             self.vtable(&vtable, file, info, table);
@@ -400,8 +381,18 @@ impl Entries {
         self.builder.finish()
     }
 
-    fn vtable(&mut self, vtable: &PendingVtable, file: &mut ObjectFile<'_>, info: &Addresses, table: &Addresses) {
-        let (node, size) = self.containing.get(&vtable.of).copied().unwrap_or((NONE, 0));
+    fn vtable(
+        &mut self,
+        vtable: &PendingVtable,
+        file: &mut ObjectFile<'_>,
+        info: &Addresses,
+        table: &Addresses,
+    ) {
+        let (node, size) = self
+            .containing
+            .get(&vtable.of)
+            .copied()
+            .unwrap_or((NONE, 0));
         let address = match vtable.location {
             Location::Info(offset) => info.at(offset),
             Location::Table(offset) => table.at(offset),
@@ -436,11 +427,15 @@ const FUNCTIONS: [&str; 4] = ["_RNC", "_RNvX", "_RNvY", "_RNS"];
 
 /// The functions that tell types apart by identity: false for `TypeId::of`, true for `<dyn Error>::is`.
 fn type_id_use(name: &Text<'_>, linkage: &Text<'_>) -> Option<bool> {
-    let contains = |needle: &[u8]| linkage.bytes().windows(needle.len()).any(|window| window == needle);
+    let contains = |needle: &[u8]| {
+        linkage
+            .bytes()
+            .windows(needle.len())
+            .any(|window| window == needle)
+    };
     if name.starts_with("of<") && contains(b"6TypeId2of") {
         Some(false)
     } else {
         (name.starts_with("is<") && contains(b"4core5error")).then_some(true)
     }
 }
-

@@ -9,6 +9,9 @@ use crate::names;
 /// Stands for "no node": the unit type behind a missing reference.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// How deep by-value content and unnamed types may nest: more only occurs in malformed debug information.
+pub(crate) const MAX_DEPTH: u32 = 128;
+
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -210,17 +213,28 @@ impl ObjectTypes {
 
     /// The full name for people and for lookups: path, arguments, sigils.
     pub(crate) fn full_name(&self, id: u32) -> String {
+        self.name_at_depth(id, 0)
+    }
+
+    fn name_at_depth(&self, id: u32, depth: u32) -> String {
         if id == NONE {
             return "()".to_owned();
         }
+        if depth > MAX_DEPTH {
+            return "…".to_owned();
+        }
         let node = self.node(id);
+        let first = self.items(id).first();
+        let target = |item: &Item| self.name_at_depth(item.target, depth + 1);
         match (node.kind, self.name(node.name)) {
-            (Kind::Array, _) => self.array_name(id),
+            (Kind::Array, _) => first.map_or_else(
+                || "[]".to_owned(),
+                |item| format!("[{}; {}]", target(item), item.value),
+            ),
             (Kind::Function, "") => "fn".to_owned(),
-            (Kind::Pointer, "") => self
-                .items(id)
-                .first()
-                .map_or_else(|| "*()".to_owned(), |item| format!("*{}", self.full_name(item.target))),
+            (Kind::Pointer, "") => {
+                first.map_or_else(|| "*()".to_owned(), |item| format!("*{}", target(item)))
+            }
             (Kind::Unknown, _) => "?".to_owned(),
             (_, name) => {
                 let mut path = self.scope_name(node.scope);
@@ -228,13 +242,6 @@ impl ObjectTypes {
                 path
             }
         }
-    }
-
-    fn array_name(&self, id: u32) -> String {
-        self.items(id).first().map_or_else(
-            || "[]".to_owned(),
-            |item| format!("[{}; {}]", self.full_name(item.target), item.value),
-        )
     }
 
     fn scope_name(&self, scope: u32) -> String {

@@ -1,5 +1,29 @@
 //! Compares type layouts of two builds from their debug information.
+//!
+//! [`read_object`] takes the facts out of one object file, [`Program`] puts together those of a version, and [`compare`] gives
+//! a verdict on each change, from the [`Root`]s that both versions have: kept statics and thread-locals, and entries. It is
+//! pure: bytes and values in, values out. A change is refused unless it is proven not to cross from one version to the other.
+//!
+//! # How it decides
+//!
+//! Both graphs are walked side by side, a pair of nodes at a time, never by a map of paths, since one path may have two
+//! definitions. A pair is the same type if its full names are equal without what only counts siblings (`{closure#3}`); a
+//! field of another type is a difference of its owner. From a trait object the walk goes on to the arguments and results
+//! of its methods, and to the types in its name; from the types that code tells apart by `TypeId`, since that stays the same
+//! when a layout does not. Most edits are answered without a walk, by comparing deep fingerprints.
+//!
+//! # What debug information does not tell
+//!
+//! - `repr(C)` and `repr(transparent)` with equal layout change how values are passed. Entries do not mind; a method called
+//!   through a trait object made by another version does.
+//! - Lifetimes, `Copy` and `Drop` are absent. An entry's signature carries its lifetimes in its text.
+//! - Nothing links a `*mut ()` to a type.
+//! - In optimised builds, methods with equal bodies may be merged, so that one implementation does not tell their order.
+//!   Another that does is used where there is one.
+//! - An `Error` in a map keyed by `TypeId`, with neither an `Any` behind it nor a downcast, is not seen.
+//! - A trait whose objects the old version never made, and that the new one reordered, is taken to be safe.
 
+mod attributes;
 mod compare;
 mod dwarf;
 mod entries;

@@ -101,7 +101,11 @@ pub(crate) fn shape(name: &str) -> Shape<'_> {
     if is_trait_object(name) || name.starts_with('<') {
         return Shape::Whole;
     }
-    if let Some(bracket) = name.chars().next().filter(|first| matches!(first, '(' | '[')) {
+    if let Some(bracket) = name
+        .chars()
+        .next()
+        .filter(|first| matches!(first, '(' | '['))
+    {
         return Shape::Bracket(bracket);
     }
     match function_prefix(name) {
@@ -181,7 +185,8 @@ fn argument_end(text: &str) -> (usize, bool) {
 /// The arguments that are constants, with their positions: debug information has no entries for them.
 pub(crate) fn constants(name: &str) -> impl Iterator<Item = (usize, &str)> {
     arguments(name).enumerate().filter(|(_, argument)| {
-        argument.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '\'' | '"'))
+        argument
+            .starts_with(|first: char| first.is_ascii_digit() || matches!(first, '-' | '\'' | '"'))
             || matches!(*argument, "true" | "false")
     })
 }
@@ -229,7 +234,9 @@ pub(crate) fn mentions(text: &str, path: &str) -> bool {
     let bytes = text.as_bytes();
     text.match_indices(path).any(|(at, _)| {
         let starts = at == 0 || !is_path_byte(bytes[at - 1]);
-        let ends = bytes.get(at + path.len()).is_none_or(|byte| !is_path_byte(*byte));
+        let ends = bytes
+            .get(at + path.len())
+            .is_none_or(|byte| !is_path_byte(*byte));
         starts && ends
     })
 }
@@ -238,12 +245,18 @@ pub(crate) fn mentions(text: &str, path: &str) -> bool {
 pub(crate) fn crate_of(path: &str) -> &str {
     let start = path.trim_start_matches(['<', '&', '(', '*']);
     let start = start.strip_prefix("dyn ").unwrap_or(start);
-    start.split([':', '<', ' ', '>', ')']).next().unwrap_or(start)
+    start
+        .split([':', '<', ' ', '>', ')'])
+        .next()
+        .unwrap_or(start)
 }
 
 /// True for closures and for the states of `async` blocks and functions, which have no name of their own.
 pub(crate) fn is_unnamed(name: &str) -> bool {
-    name.contains("{closure_env") || name.contains("{async_") || name.contains("{gen_") || name.contains("{coroutine")
+    name.contains("{closure_env")
+        || name.contains("{async_")
+        || name.contains("{gen_")
+        || name.contains("{coroutine")
 }
 
 #[cfg(test)]
@@ -253,7 +266,10 @@ mod tests {
     #[test]
     fn positions_are_taken_out() {
         let cases = [
-            ("a::f::{closure_env#12}<u8, b::{impl#0}::T>", "a::f::{closure_env}<u8, b::{impl}::T>"),
+            (
+                "a::f::{closure_env#12}<u8, b::{impl#0}::T>",
+                "a::f::{closure_env}<u8, b::{impl}::T>",
+            ),
             ("plain", "plain"),
             ("r#type", "r#type"),
             ("{closure_env#0}", "{closure_env}"),
@@ -270,11 +286,17 @@ mod tests {
             ("&mut a::World", Shape::Pointer("&mut ", "")),
             ("&[a::T]", Shape::Pointer("&", "[]")),
             ("&str", Shape::Pointer("&", "str")),
-            ("*const (dyn a::Tr + core::marker::Send)", Shape::Pointer("*const ", "dyn")),
+            (
+                "*const (dyn a::Tr + core::marker::Send)",
+                Shape::Pointer("*const ", "dyn"),
+            ),
             ("dyn a::Tr", Shape::Whole),
             ("<a::T as a::Tr>::{vtable_type}", Shape::Whole),
             ("(u8, u16)", Shape::Bracket('(')),
-            ("unsafe extern \"C\" fn(a::T) -> u8", Shape::Function("unsafe extern \"C\" ")),
+            (
+                "unsafe extern \"C\" fn(a::T) -> u8",
+                Shape::Function("unsafe extern \"C\" "),
+            ),
             ("fn(a::T)", Shape::Function("")),
             ("Wrapper<fn(u8)>", Shape::Path("Wrapper")),
         ];
@@ -286,25 +308,43 @@ mod tests {
     #[test]
     fn arguments_split_at_the_top_level() {
         let of = |name| arguments(name).collect::<Vec<_>>();
-        assert_eq!(of("A<u8, B<c, d>, (e, f), fn(g) -> h, [i; 4]>"), ["u8", "B<c, d>", "(e, f)", "fn(g) -> h", "[i; 4]"]);
+        assert_eq!(
+            of("A<u8, B<c, d>, (e, f), fn(g) -> h, [i; 4]>"),
+            ["u8", "B<c, d>", "(e, f)", "fn(g) -> h", "[i; 4]"]
+        );
         assert_eq!(of("A"), [""; 0]);
-        assert_eq!(constants("A<u8, 4, -1, true, '\\u{61}'>").collect::<Vec<_>>(), [(1, "4"), (2, "-1"), (3, "true"), (4, "'\\u{61}'")]);
+        assert_eq!(
+            constants("A<u8, 4, -1, true, '\\u{61}'>").collect::<Vec<_>>(),
+            [(1, "4"), (2, "-1"), (3, "true"), (4, "'\\u{61}'")]
+        );
     }
 
     #[test]
     fn hidden_types_do_not_identify() {
         let name = "a::Arg<hotswap::boxed::FutureBox<a::f::{async_fn_env#0}<u8>, u32>>";
         assert_eq!(identity(name), "a::Arg<hotswap::boxed::FutureBox<_, u32>>");
-        assert_eq!(identity("myhotswap::FutureBox<a, b>"), "myhotswap::FutureBox<a, b>");
+        assert_eq!(
+            identity("myhotswap::FutureBox<a, b>"),
+            "myhotswap::FutureBox<a, b>"
+        );
         assert!(hides_first_argument("hotswap", "FutureBox<a, b>"));
         assert!(!hides_first_argument("a", "FutureBox<a, b>"));
     }
 
     #[test]
     fn traits_of_objects_and_vtables() {
-        assert_eq!(principal_trait("(dyn a::Tr<u8, b + c> + core::marker::Send)"), Some("a::Tr<u8, b + c>"));
-        assert_eq!(principal_trait("dyn core::ops::function::Fn<(a::T), Output=()>"), Some("core::ops::function::Fn<(a::T), Output=()>"));
-        assert_eq!(vtable_parts("<a::T<b as c> as a::Tr>::{vtable}"), Some(("a::T<b as c>", "a::Tr")));
+        assert_eq!(
+            principal_trait("(dyn a::Tr<u8, b + c> + core::marker::Send)"),
+            Some("a::Tr<u8, b + c>")
+        );
+        assert_eq!(
+            principal_trait("dyn core::ops::function::Fn<(a::T), Output=()>"),
+            Some("core::ops::function::Fn<(a::T), Output=()>")
+        );
+        assert_eq!(
+            vtable_parts("<a::T<b as c> as a::Tr>::{vtable}"),
+            Some(("a::T<b as c>", "a::Tr"))
+        );
         assert_eq!(vtable_parts("a::STATE"), None);
     }
 

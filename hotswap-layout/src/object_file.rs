@@ -34,7 +34,10 @@ pub(crate) struct Addresses(Vec<(u64, Address)>);
 
 impl Addresses {
     pub(crate) fn at(&self, offset: u64) -> Option<Address> {
-        let at = self.0.binary_search_by_key(&offset, |(place, _)| *place).ok()?;
+        let at = self
+            .0
+            .binary_search_by_key(&offset, |(place, _)| *place)
+            .ok()?;
         Some(self.0[at].1)
     }
 }
@@ -59,7 +62,8 @@ impl<'a> ObjectFile<'a> {
         if BITCODE.iter().any(|magic| bytes.starts_with(magic)) {
             return Err(LayoutError::Bitcode);
         }
-        let file = object::File::parse(bytes).map_err(|error| LayoutError::Object(Box::new(error)))?;
+        let file =
+            object::File::parse(bytes).map_err(|error| LayoutError::Object(Box::new(error)))?;
         let debug_sections = file
             .sections()
             .filter_map(|section| Some((section.name().ok()?, section.index())))
@@ -81,7 +85,10 @@ impl<'a> ObjectFile<'a> {
     }
 
     fn section(&self, name: &str) -> Option<object::Section<'a, '_>> {
-        let (_, index) = self.debug_sections.iter().find(|(known, _)| *known == name)?;
+        let (_, index) = self
+            .debug_sections
+            .iter()
+            .find(|(known, _)| *known == name)?;
         self.file.section_by_index(*index).ok()
     }
 
@@ -115,7 +122,11 @@ impl<'a> ObjectFile<'a> {
             let wide = relocation.size() == 64;
             let field = usize::try_from(offset)
                 .ok()
-                .and_then(|start| bytes.to_mut().get_mut(start..start.checked_add(if wide { 8 } else { 4 })?))
+                .and_then(|start| {
+                    bytes
+                        .to_mut()
+                        .get_mut(start..start.checked_add(if wide { 8 } else { 4 })?)
+                })
                 .ok_or_else(|| LayoutError::Relocation {
                     section: name.to_owned(),
                     offset,
@@ -209,7 +220,12 @@ impl<'a> ObjectFile<'a> {
         let functions = self.functions.get_or_insert_with(|| {
             file.symbols()
                 .filter(|symbol| symbol.kind() == SymbolKind::Text)
-                .filter_map(|symbol| Some(((symbol.section_index()?, symbol.address()), symbol.name().ok()?)))
+                .filter_map(|symbol| {
+                    Some((
+                        (symbol.section_index()?, symbol.address()),
+                        symbol.name().ok()?,
+                    ))
+                })
                 .collect()
         });
         functions.get(&(address.section, address.offset)).copied()

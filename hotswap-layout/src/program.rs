@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::LayoutError;
 use crate::graph::{DECLARED, NONE, ObjectTypes, Symbol, VARIANT};
-use crate::hash::{self, Fingerprint, Mixer, QuickMap, QuickSet};
+use crate::hash::{self, Fingerprint, Mixer, QuickSet};
 use crate::names;
 
 /// What the version's code and state hold that the next version's code may meet.
@@ -77,13 +77,21 @@ struct Known {
     is_function: bool,
 }
 
+impl Place {
+    /// Another node of the same object.
+    pub(crate) fn at(self, node: u32) -> Place {
+        Place { node, ..self }
+    }
+}
+
 /// All that is known about the types of one version of a program.
 #[derive(Debug)]
 pub struct Program {
     objects: Vec<Arc<ObjectTypes>>,
     crates: BTreeSet<String>,
     symbols: OnceLock<Vec<Known>>,
-    by_key: OnceLock<QuickMap<u128, Place>>,
+    /// Full names, deep fingerprints and where they are, sorted.
+    by_key: OnceLock<Vec<(u128, u128, Place)>>,
 }
 
 impl Program {
@@ -93,7 +101,12 @@ impl Program {
         let objects: Vec<Arc<ObjectTypes>> = objects.into_iter().collect();
         let crates = objects
             .iter()
-            .flat_map(|object| object.crates.iter().map(|name| object.name(*name).to_owned()))
+            .flat_map(|object| {
+                object
+                    .crates
+                    .iter()
+                    .map(|name| object.name(*name).to_owned())
+            })
             .collect();
         Program {
             objects,
@@ -108,10 +121,16 @@ impl Program {
     /// # Errors
     ///
     /// If there is no debug information about the body.
-    pub fn entry_signature(&self, body_symbol: &str, source_text: &str) -> Result<Fingerprint, LayoutError> {
-        let place = self.function(body_symbol).ok_or_else(|| LayoutError::Unknown {
-            symbol: body_symbol.to_owned(),
-        })?;
+    pub fn entry_signature(
+        &self,
+        body_symbol: &str,
+        source_text: &str,
+    ) -> Result<Fingerprint, LayoutError> {
+        let place = self
+            .function(body_symbol)
+            .ok_or_else(|| LayoutError::Unknown {
+                symbol: body_symbol.to_owned(),
+            })?;
         let mut mixer = Mixer::new(20);
         mixer.bytes(source_text.as_bytes());
         mixer.wide(self.deep(place));
@@ -165,28 +184,41 @@ impl Program {
         })
     }
 
-    /// A definition of the type with this full name, if there is any.
-    pub(crate) fn definition(&self, key: u128) -> Option<Place> {
+    /// The definitions of the type with this full name; more than one if they differ.
+    pub(crate) fn definitions(&self, key: u128) -> Vec<Place> {
         let by_key = self.by_key.get_or_init(|| {
-            let mut by_key = QuickMap::default();
-            for place in self.places() {
-                let node = self.object(place).node(place.node);
-                if node.name != 0 && node.flags & (DECLARED | VARIANT) == 0 {
-                    by_key
-                        .entry(self.object(place).keys[place.node as usize])
-                        .or_insert(place);
-                }
-            }
-            by_key
+            let is_definition = |place: &Place| {
+                let node = self.object(*place).node(place.node);
+                node.name != 0 && node.flags & (DECLARED | VARIANT) == 0
+            };
+            let key = |place: Place| self.object(place).keys[place.node as usize];
+            let mut known: Vec<(u128, u128, Place)> = self
+                .places()
+                .filter(is_definition)
+                .map(|place| (key(place), self.deep(place), place))
+                .collect();
+            known
+                .sort_unstable_by_key(|(key, deep, place)| (*key, *deep, place.object, place.node));
+            known.dedup_by_key(|(key, deep, _)| (*key, *deep));
+            known
         });
-        by_key.get(&key).copied()
+        let start = by_key.partition_point(|(known, ..)| *known < key);
+        by_key[start..]
+            .iter()
+            .take_while(|(known, ..)| *known == key)
+            .map(|(.., place)| *place)
+            .collect()
     }
 
     /// The signature of a function. Where several objects know it, the one with the most parameters counts: an optimised
     /// copy may have lost some.
     pub(crate) fn function(&self, symbol: &str) -> Option<Place> {
-        self.found(symbol, true)
-            .max_by_key(|place| (self.object(*place).items(place.node).len(), std::cmp::Reverse(place.object)))
+        self.found(symbol, true).max_by_key(|place| {
+            (
+                self.object(*place).items(place.node).len(),
+                std::cmp::Reverse(place.object),
+            )
+        })
     }
 
     pub(crate) fn variable(&self, symbol: &str) -> Option<Place> {

@@ -24,7 +24,10 @@ pub fn finding(finding: &Finding) -> String {
     }
     line(&mut text, format_args!("  why: {}", finding.reason));
     for reached in &finding.reached {
-        line(&mut text, format_args!("       through {}", through(reached)));
+        line(
+            &mut text,
+            format_args!("       through {}", through(reached)),
+        );
     }
     if !finding.help.is_empty() {
         line(&mut text, format_args!("  help: {}", finding.help));
@@ -63,7 +66,11 @@ fn side_by_side(text: &mut String, old: &Layout, new: &Layout) {
         lines
     };
     let (left, right) = (column(old, "running"), column(new, "edited"));
-    let width = left.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    let width = left
+        .iter()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or(0);
     for at in 0..left.len().max(right.len()) {
         let left = left.get(at).map_or("", String::as_str);
         let right = right.get(at).map_or("", String::as_str);

@@ -15,7 +15,6 @@ use object::read::archive::ArchiveFile;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind};
 
 const PRELUDE: &str = r"
-#![allow(dead_code, unused, static_mut_refs, improper_ctypes_definitions)]
 #[repr(C)] pub struct Arg<T>(pub T);
 macro_rules! entry {
     (fn $name:ident($($arg:ident: $ty:ty),*) $body:block) => { entry! { fn $name($($arg: $ty),*) -> () $body } };
@@ -43,9 +42,15 @@ fn cases(text: &str) -> Vec<Case> {
         .skip(1)
         .map(|case| {
             let (name, rest) = case.split_once('\n').expect("a case has a source");
-            let (source, expected) = rest.split_once("\nexpect:").expect("a case has expectations");
+            let (source, expected) = rest
+                .split_once("\nexpect:")
+                .expect("a case has expectations");
             let (name, tags) = name.split_once(" [").unwrap_or((name, ""));
-            let crate_name = if tags.contains("hotswap") { "hotswap" } else { "c" };
+            let crate_name = if tags.contains("hotswap") {
+                "hotswap"
+            } else {
+                "c"
+            };
             Case {
                 name: name.to_owned(),
                 crate_name: crate_name.to_owned(),
@@ -78,24 +83,44 @@ fn version(source: &str, new: bool) -> String {
 }
 
 /// The objects of one version: several in a debug build, one in an optimised one.
-fn compile(folder: &Path, name: &str, crate_name: &str, source: &str, optimised: bool) -> Vec<Vec<u8>> {
+fn compile(
+    folder: &Path,
+    name: &str,
+    crate_name: &str,
+    source: &str,
+    optimised: bool,
+) -> Vec<Vec<u8>> {
     let input = folder.join(format!("{name}.rs"));
     let output = folder.join(format!("lib{name}.rlib"));
     std::fs::write(&input, format!("{PRELUDE}{source}")).expect("the folder is writable");
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc
-        .args(["--edition=2024", "--crate-type=rlib", "--cap-lints=allow", "-Crelocation-model=pic"])
+        .args([
+            "--edition=2024",
+            "--crate-type=rlib",
+            "--cap-lints=allow",
+            "-Crelocation-model=pic",
+        ])
         .args(["-Cdebuginfo=2", "-Csymbol-mangling-version=v0"])
         .args(["--crate-name", crate_name, "-o"])
         .arg(&output)
         .arg(&input);
     if optimised {
-        rustc.args(["-Copt-level=3", "-Clink-dead-code", "-Clto=off", "-Ccodegen-units=1"]);
+        rustc.args([
+            "-Copt-level=3",
+            "-Clink-dead-code",
+            "-Clto=off",
+            "-Ccodegen-units=1",
+        ]);
     } else {
         rustc.arg("-Ccodegen-units=16");
     }
     let result = rustc.output().expect("rustc runs");
-    assert!(result.status.success(), "{name}: {}", String::from_utf8_lossy(&result.stderr));
+    assert!(
+        result.status.success(),
+        "{name}: {}",
+        String::from_utf8_lossy(&result.stderr)
+    );
     let bytes = std::fs::read(output).expect("rustc wrote a library");
     let archive = ArchiveFile::parse(&*bytes).expect("an archive");
     archive
@@ -113,7 +138,11 @@ fn signatures(source: &str) -> BTreeMap<String, String> {
         .skip(1)
         .map(|entry| {
             let text = entry.split('{').next().unwrap_or("").trim();
-            let name = text.trim_start_matches("fn ").split('(').next().unwrap_or("");
+            let name = text
+                .trim_start_matches("fn ")
+                .split('(')
+                .next()
+                .unwrap_or("");
             (name.to_owned(), text.to_owned())
         })
         .collect()
@@ -145,12 +174,18 @@ fn roots(sources: [&str; 2], objects: [&[Vec<u8>]; 2]) -> Vec<Root> {
         let (path, old, new) = (path.clone(), old.clone(), new.clone());
         match kind {
             _ if kind != new_kind => {}
-            SectionKind::Tls | SectionKind::UninitializedTls => roots.push(Root::ThreadLocal { path, old, new }),
-            SectionKind::Data | SectionKind::UninitializedData => roots.push(Root::Static { path, old, new }),
+            SectionKind::Tls | SectionKind::UninitializedTls => {
+                roots.push(Root::ThreadLocal { path, old, new })
+            }
+            SectionKind::Data | SectionKind::UninitializedData => {
+                roots.push(Root::Static { path, old, new })
+            }
             SectionKind::Text => {
                 let entry = path.strip_suffix("::{closure#0}").unwrap_or("");
                 let name = entry.split_once("::").map_or("", |(_, name)| name);
-                if let (Some(old_text), Some(new_text)) = (old_signatures.get(name), new_signatures.get(name)) {
+                if let (Some(old_text), Some(new_text)) =
+                    (old_signatures.get(name), new_signatures.get(name))
+                {
                     let body = |symbol: String, signature: &String| EntryBody {
                         symbol,
                         signature: signature.clone(),
@@ -185,10 +220,26 @@ fn words(findings: &[Finding]) -> Vec<String> {
 /// What is wrong with a case, or nothing.
 fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
     let sources = [version(&case.source, false), version(&case.source, true)];
-    let name: String = case.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let name: String = case
+        .name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
+        .collect();
     let name = format!("{name}_{optimised}");
-    let old = compile(folder, &format!("{name}_1"), &case.crate_name, &sources[0], optimised);
-    let new = compile(folder, &format!("{name}_2"), &case.crate_name, &sources[1], optimised);
+    let old = compile(
+        folder,
+        &format!("{name}_1"),
+        &case.crate_name,
+        &sources[0],
+        optimised,
+    );
+    let new = compile(
+        folder,
+        &format!("{name}_2"),
+        &case.crate_name,
+        &sources[1],
+        optimised,
+    );
     let facts = |object: &Vec<u8>| Arc::new(read_object(object).expect("facts"));
     let program = |objects: &[Vec<u8>]| Program::new(objects.iter().map(facts));
     let roots = roots([&sources[0], &sources[1]], [&old, &new]);
@@ -206,7 +257,12 @@ fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
         ));
     }
     let unchanged = words(&compare(&before, &before, &same(&roots)));
-    (!unchanged.is_empty()).then(|| format!("{}: a version differs from itself: {unchanged:?}", case.name))
+    (!unchanged.is_empty()).then(|| {
+        format!(
+            "{}: a version differs from itself: {unchanged:?}",
+            case.name
+        )
+    })
 }
 
 /// The roots of the old version, compared with themselves.
@@ -257,7 +313,13 @@ fn run(text: &str) {
         }
     });
     let failures = failures.into_inner().expect("no poison");
-    assert!(failures.is_empty(), "{} of {} failed\n{}", failures.len(), work.len(), failures.join("\n\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} failed\n{}",
+        failures.len(),
+        work.len(),
+        failures.join("\n\n")
+    );
 }
 
 #[test]

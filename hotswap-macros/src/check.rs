@@ -41,15 +41,6 @@ pub(crate) fn function(attributes: &[Attribute], signature: &Signature) -> syn::
              that takes a `VaList`",
         );
     }
-    if parse::has(attributes, "naked") {
-        errors.add(
-            name.span(),
-            format!(
-                "an entry cannot be a naked function, which is all assembly: mark a function that \
-                 calls `{name}`"
-            ),
-        );
-    }
     generics(&mut errors, &signature.generics, || {
         format!(
             "an entry cannot be generic over types or constants, since every instance is code of \

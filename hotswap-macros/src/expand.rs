@@ -57,3 +57,6 @@ fn after_other_macros(options: &Options, attributes: &mut Vec<Attribute>) -> boo
     }
     others
 }
+
+#[cfg(test)]
+mod tests;

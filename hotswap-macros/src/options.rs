@@ -60,8 +60,11 @@ enum RawOption {
 impl Parse for RawOption {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         if input.peek(Token![crate]) {
-            input.parse::<Token![crate]>()?;
-            input.parse::<Token![=]>()?;
+            let token = input.parse::<Token![crate]>()?;
+            if input.parse::<Token![=]>().is_err() {
+                let message = "`crate` needs a path: `crate = path::to::hotswap`";
+                return Err(Error::new(token.span, message));
+            }
             return input.call(Path::parse_mod_style).map(Self::Crate);
         }
         input.parse().map(Self::Flag)

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::facts::{ObjectFacts, Scope, SymbolKind};
+
 /// What a static or thread-local of a patch is bound to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Binding {
@@ -37,4 +39,20 @@ pub struct Bindings {
     /// Initialisers (by the symbol of the static that holds them) that ran in the host and
     /// must not run again.
     pub dropped_initialisers: HashSet<String>,
+}
+
+impl Bindings {
+    /// Tells that an object belongs to the image: what it defines beside state and functions is
+    /// referred to directly by the image's other objects. Without this such references go
+    /// through the global offset table, which is right too but slower.
+    pub fn bind_own(&mut self, facts: &ObjectFacts) {
+        let constants = facts.symbols.iter().filter(|symbol| {
+            !symbol.state && symbol.scope != Scope::Local && symbol.kind != SymbolKind::Function
+        });
+        for symbol in constants {
+            self.symbols
+                .entry(symbol.name.clone())
+                .or_insert(Binding::Image);
+        }
+    }
 }

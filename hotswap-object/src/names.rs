@@ -29,7 +29,11 @@ pub fn is_item(symbol: &str) -> bool {
 /// Whether the compiler split or renamed a static, so that its name no longer identifies it
 /// (`COUNT.0`, `COUNT.llvm.1234`).
 pub fn is_derived(symbol: &str) -> bool {
-    is_mangled(symbol) && symbol.contains('.')
+    // Dots are a suffix's in a v0 name, and may be a path's in a legacy one.
+    let end = symbol
+        .strip_prefix("_ZN")
+        .map_or(symbol, |name| name.rsplit('E').next().unwrap_or(name));
+    is_mangled(symbol) && end.contains('.')
 }
 
 /// Whether a symbol belongs to what rustc adds to a program: the allocator shim and its like.
@@ -150,3 +154,6 @@ fn base_62(bytes: &[u8], mut at: usize) -> Option<(u64, usize)> {
         at += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

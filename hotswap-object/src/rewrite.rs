@@ -77,6 +77,8 @@ pub(crate) fn rewrite_all(elf: &Elf<'_>, bindings: &Bindings) -> Result<Outcome,
     })
 }
 
+const NAMELESS: &str = "the memory is writable but has no name to find it by in the host";
+
 /// An object that is being rewritten.
 struct Rewriter<'elf, 'data> {
     elf: &'elf Elf<'data>,

@@ -291,3 +291,6 @@ fn hosts_are_distinct(verdicts: &[Verdict]) -> bool {
         _ => true,
     })
 }
+
+#[cfg(test)]
+mod tests;

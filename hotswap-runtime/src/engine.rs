@@ -1,11 +1,14 @@
 //! The engine: takes patches from the tool, loads their images and makes them current.
 //!
 //! Everything that needs the system's loader, sockets or signals is below here, and exists on
-//! targets where code can be swapped. Modules stand in the order in which a patch meets them.
+//! targets where code can be swapped. A patch meets the modules in this order: `start`, `listen`,
+//! `control` and `process` take it, `swap` leads it through `image` (which reads with `elf` and
+//! `loaded`), `backtrace` and `version`.
 
 mod backtrace;
 mod control;
 mod elf;
+mod fork;
 mod image;
 mod listen;
 mod loaded;

@@ -16,11 +16,12 @@ pub const LOCATION: u16 = 1 << 3;
 
 /// The form in which each argument and the result of a body cross from version to version.
 ///
-/// A `repr(C)` struct of one field is an aggregate for rustc's own calling convention whatever the
-/// field is, so that only size and alignment decide how it is passed. Without it a `f64` and a
-/// transparent wrapper of one would pass differently, though no layout tells them apart.
+/// An array in a `repr(C)` struct is an aggregate for rustc's own calling convention whatever its
+/// element is, so that only size and alignment decide how it is passed. Without it a `f64`, or a
+/// pair of numbers, and a `repr(C)` struct of the same would pass differently, though no layout
+/// tells them apart.
 #[repr(C)]
-pub struct Arg<T>(pub T);
+pub struct Arg<T>(pub [T; 1]);
 
 /// What macro output says about one entry; one static per entry and version, in the section
 /// `hotswap_entries`.
@@ -117,7 +118,8 @@ impl Descriptor {
     /// Asks what the hidden type implements; `None` if there is no hidden type.
     ///
     /// This runs code of the version that the descriptor belongs to.
-    pub(crate) fn hidden(&self) -> Option<u32> {
+    #[must_use]
+    pub fn hidden(&self) -> Option<u32> {
         self.hidden.map(|ask| ask())
     }
 }

@@ -31,7 +31,10 @@
         target_pointer_width = "64",
         not(loom)
     )),
-    expect(dead_code, reason = "without an engine nothing prepares or publishes tables")
+    expect(
+        dead_code,
+        reason = "without an engine nothing prepares or publishes tables"
+    )
 )]
 
 mod boxed;

@@ -1,14 +1,23 @@
 //! Every atomic, lock and fence of the runtime, so that loom can take their place.
 
 #[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
+#[cfg(all(
+    not(loom),
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64"
+))]
+pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
 pub(crate) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 
+// The path is written since the loom tests include this file by its path.
 #[cfg(not(loom))]
+#[path = "sync/membarrier.rs"]
 mod membarrier;
 
 /// Locks `mutex`, also when a thread panicked while it held it: what the runtime's locks protect

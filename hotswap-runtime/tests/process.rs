@@ -41,12 +41,16 @@ fn main() {
     if std::env::var_os(ROLE).is_some() {
         return obey();
     }
-    let tests: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 10] = [
         ("asleep without the tool's variables", asleep),
         ("listens and tells who it is", greets),
         ("swaps to the host's own code and reports it", swaps),
         ("swaps images in and out", images),
         ("survives a tool that is gone", abandoned),
+        (
+            "leaves a socket under its own number to the program",
+            closed,
+        ),
         ("refuses another executable's patch", refuses),
         ("leaves nothing to its children", children),
         ("a leftover socket of the same number is replaced", leftover),
@@ -65,6 +69,7 @@ fn main() {
 /// The process under test: does what each line on its standard input says, and answers with a line.
 fn obey() {
     hotswap::on_swap(|swap| println!("swapped {} {}", swap.from, swap.to));
+    let mut own = None;
     for line in std::io::stdin().lines() {
         match line.unwrap().as_str() {
             "status" => println!("{} {}", hotswap::version(), hotswap::status().listening),
@@ -79,6 +84,11 @@ fn obey() {
             "call" => println!("called {}", call0::<Tracked, u32>(&ENTRY, body)),
             "maps" => println!("maps {}", mapped_images()),
             "open" => println!("open {}", fs::read_dir("/proc/self/fd").unwrap().count()),
+            "close" => own = Some(close_and_listen()),
+            "own" => {
+                own.as_ref().unwrap().accept().unwrap();
+                println!("own client");
+            }
             "threads" => println!(
                 "threads {}",
                 fs::read_dir("/proc/self/task").unwrap().count()
@@ -86,6 +96,16 @@ fn obey() {
             other => panic!("unknown order {other}"),
         }
     }
+}
+
+/// Closes every descriptor as a careless program does, and listens to a socket of its own.
+fn close_and_listen() -> UnixListener {
+    let socket = std::env::var("TEST_SOCKET").unwrap();
+    // SAFETY: no object of this test's main thread owns one of them.
+    unsafe { libc::close_range(3, 100, 0) };
+    let listener = UnixListener::bind(socket).unwrap();
+    println!("listens as {}", listener.as_raw_fd());
+    listener
 }
 
 /// How many different files called `*.so.sample` are mapped.
@@ -150,6 +170,7 @@ fn command(folder: &Path, ready: RawFd, before_exec: fn(&Path, u32)) -> Command 
     command
         .env(ROLE, "1")
         .env(RUNTIME_DIR_VARIABLE, folder)
+        .env("TEST_SOCKET", folder.join("own.sock"))
         .env("HOTSWAP_LISTEN", "1")
         .env("HOTSWAP_NAME", "tested")
         .env("HOTSWAP_READY_FD", ready.to_string())
@@ -531,6 +552,18 @@ fn refuses() {
         response => panic!("{response:?}"),
     }
     assert_eq!(program.order("status"), "0 true");
+    program.end();
+}
+
+fn closed() {
+    let mut program = Program::start("closed");
+    assert_eq!(program.order("close"), "listens as 3");
+    // If the runtime was waiting for a connection, it waits for one more, and then finds out.
+    let _ = UnixStream::connect(program.socket());
+    while program.order("status") != "0 false" {}
+    let _client = UnixStream::connect(program.folder.join("own.sock")).unwrap();
+    assert_eq!(program.order("own"), "own client");
+    assert!(!program.socket().exists());
     program.end();
 }
 

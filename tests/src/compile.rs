@@ -1,12 +1,14 @@
 //! Commands of cargo and of the tool, in an environment that the running test does not colour.
 
-use std::{env, path::PathBuf, process};
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Context, Result, bail};
 
 use crate::{package::Package, paths, script::Profile};
-
-pub use std::process::Command;
 
 /// Variables that cargo set for the test, or that colour a build: not meant for the package.
 const FOREIGN: [&str; 13] = [
@@ -60,7 +62,7 @@ pub fn cargo(package: &Package) -> Result<Command> {
 /// # Errors
 ///
 /// When the tool does not build.
-pub(crate) fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
+pub fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
     let mut command = command(paths::tool()?.to_path_buf(), package)?;
     command.args(["hotswap", "run", "--message-format=json"]);
     command.args(profile_flag(package)).args(arguments);
@@ -100,7 +102,7 @@ pub fn build_plain(package: &Package, arguments: &[String]) -> Result<Command> {
 pub fn check(package: &Package) -> Result<(bool, String)> {
     let output = cargo(package)?
         .args(["check", "--workspace", "--all-targets", "--quiet"])
-        .stdin(process::Stdio::null())
+        .stdin(Stdio::null())
         .output()?;
     Ok((
         output.status.success(),

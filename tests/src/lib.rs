@@ -16,9 +16,9 @@ mod session;
 
 mod play;
 
-pub use compile::{Command, build_plain, cargo, check};
+pub use compile::{build_plain, cargo, check, hotswap_run};
 pub use event::Event;
-pub use gate::Gate;
+pub use gate::{Gate, Held};
 pub use package::{Manner, Package, TargetFolder};
 pub use paths::{scenarios, target, tool, workspace};
 pub use play::{Mode, play, script as scenario_script, walk};

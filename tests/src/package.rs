@@ -319,8 +319,11 @@ impl Package {
     fn built(&self, path: &Path) -> bool {
         let artefact = path.file_name().unwrap_or_default().to_string_lossy();
         let artefact = artefact.replace('-', "_");
-        let artefact = artefact.strip_prefix("lib").unwrap_or(&artefact);
-        let rest = artefact.strip_prefix(&self.name.replace('-', "_"));
+        let name = self.name.replace('-', "_");
+        let library = format!("lib{name}");
+        let rest = artefact
+            .strip_prefix(&name)
+            .or_else(|| artefact.strip_prefix(&library));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '.']))
     }
 

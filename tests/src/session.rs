@@ -174,6 +174,23 @@ impl Session {
         self.expect(answer)
     }
 
+    /// Asks again after each event until this is the answer.
+    ///
+    /// # Errors
+    ///
+    /// When it never is.
+    pub fn settle(&mut self, question: &str, answer: &str) -> Result<()> {
+        loop {
+            self.send(question)?;
+            let line = self.line()?;
+            if line == answer {
+                return Ok(());
+            }
+            let event = self.event(DEADLINE);
+            event.with_context(|| format!("waiting for {answer:?}, got {line:?}"))?;
+        }
+    }
+
     /// Takes lines of stderr that are no events until one contains this text.
     ///
     /// # Errors
@@ -371,7 +388,7 @@ impl Session {
             {
                 Ok(line) => self.take(line),
                 Err(RecvTimeoutError::Timeout) => {
-                    self.ensure(false, || format!("no {what} in {limit:?}"))?;
+                    self.ensure(false, || format!("waited {limit:?} for {what}"))?;
                 }
                 Err(RecvTimeoutError::Disconnected) => self.open = 0,
             }

@@ -54,9 +54,9 @@ impl State {
     ) -> Result<()> {
         let statics: Vec<StaticFacts> =
             analysed.iter().flat_map(|object| object.facts.statics.iter().cloned()).collect();
-        let base = host.units.get(&unit.stem);
+        let base = host.units.get(&unit.id());
         let mut known = base.map(|unit| unit.statics.clone()).unwrap_or_default();
-        known.extend_from_slice(support.statics(&unit.stem));
+        known.extend_from_slice(support.statics(&unit.id()));
         for (facts, found) in statics.iter().zip(statics::match_statics(&known, &statics)) {
             self.decide(unit, facts, found.verdict, host, support)?;
         }
@@ -79,7 +79,7 @@ impl State {
                 self.share(facts, symbol, host, support);
             }
             Verdict::New(Novelty::Added) if Support::accepts(facts) => {
-                support.add(&unit.stem, facts, &unit.objects)?;
+                support.add(unit.id(), facts, &unit.objects)?;
                 let binding = Binding::Global { symbol: facts.symbol.clone() };
                 self.bindings.symbols.insert(facts.symbol.clone(), binding);
             }

@@ -17,22 +17,22 @@ use object::{
 };
 
 use super::{describe, lld::Linker};
-use crate::unit::ObjectFile;
+use crate::unit::{ObjectFile, UnitId};
 
 /// The statics that live in support images so far, and the images.
 #[derive(Debug, Default)]
 pub struct Support {
-    /// By unit stem: the statics, under the symbols that the support images export.
-    statics: BTreeMap<String, Vec<StaticFacts>>,
+    /// By unit: the statics, under the symbols that the support images export.
+    statics: BTreeMap<UnitId, Vec<StaticFacts>>,
     images: Vec<manifest::Image>,
     /// Added for the patch under way; they count once it is live.
-    pending: Vec<(String, StaticFacts, Vec<u8>)>,
+    pending: Vec<(UnitId, StaticFacts, Vec<u8>)>,
 }
 
 impl Support {
     /// The statics of this unit that came after the host.
-    pub fn statics(&self, stem: &str) -> &[StaticFacts] {
-        self.statics.get(stem).map_or(&[], Vec::as_slice)
+    pub fn statics(&self, unit: &UnitId) -> &[StaticFacts] {
+        self.statics.get(unit).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a symbol is one of a support image's.
@@ -52,12 +52,17 @@ impl Support {
     /// # Errors
     ///
     /// Its initial bytes are not found in the objects.
-    pub fn add(&mut self, stem: &str, facts: &StaticFacts, objects: &[ObjectFile]) -> Result<()> {
+    pub fn add(
+        &mut self,
+        unit: UnitId,
+        facts: &StaticFacts,
+        objects: &[ObjectFile],
+    ) -> Result<()> {
         let bytes = objects
             .iter()
             .find_map(|object| initial_bytes(object, &facts.symbol))
             .with_context(|| format!("the static `{}` has no initial value", facts.path))?;
-        self.pending.push((stem.to_owned(), facts.clone(), bytes));
+        self.pending.push((unit, facts.clone(), bytes));
         Ok(())
     }
 
@@ -92,8 +97,8 @@ impl Support {
     /// The patch is live, with these images: what was added for it stays.
     pub fn commit(&mut self, images: Vec<manifest::Image>) {
         self.images = images;
-        for (stem, facts, _) in self.pending.drain(..) {
-            self.statics.entry(stem).or_default().push(facts);
+        for (unit, facts, _) in self.pending.drain(..) {
+            self.statics.entry(unit).or_default().push(facts);
         }
     }
 

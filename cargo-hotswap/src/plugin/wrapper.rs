@@ -113,6 +113,7 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
     let rustc = rustc.to_str().context("the path of rustc is not UTF-8")?.to_owned();
     let executable = line.crate_types().contains(&"bin");
     let mut line = patchable(line);
+    line.push_codegen(&format!("metadata={}", identity(&line)));
     let mut env: std::collections::BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(key, _)| key != PLUGIN_VAR)
@@ -138,6 +139,17 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
         cwd: std::env::current_dir().context("the current folder is gone")?,
         env,
     })
+}
+
+/// What tells the crate's symbols and type ids from those of others. Cargo's own value changes
+/// with every dependency that is added; with it all type ids would, and state that is looked up by
+/// type id would be lost. Features and dependencies don't make it another crate.
+fn identity(line: &RustcArgs) -> String {
+    let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
+    let name = line.crate_name().unwrap_or_default();
+    let text = format!("{folder}\n{version}\n{name}\n{}", line.crate_types().join(","));
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
 }
 
 /// Adds the flags under which a crate can be patched; later flags override earlier ones.

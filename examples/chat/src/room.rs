@@ -56,13 +56,13 @@ impl Room {
 
     /// Says a line to all others; it answers the oldest question that another has asked.
     pub fn say(&self, from: &Member, line: &str) {
+        self.tell_others(from, &format!("{}: {line}", from.name));
         let mut asked = lock(&self.asked);
         if let Some(oldest) = asked.iter().position(|question| question.from != from.name) {
             let question = asked.remove(oldest);
             // Whoever asked may have left.
             let _ = question.answer.send((from.name.clone(), line.to_owned()));
         }
-        self.tell_others(from, &format!("{}: {line}", from.name));
     }
 
     /// Puts a question to all others, and waits for who answers and how.

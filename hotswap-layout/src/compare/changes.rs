@@ -8,6 +8,7 @@ use crate::program::{Place, Program};
 /// A type whose deep layout differs, by its full name.
 #[derive(Clone, Debug)]
 pub(super) struct ChangedType {
+    /// Its full name without positions.
     pub(super) name: String,
     pub(super) old: Place,
     pub(super) new: Place,
@@ -29,8 +30,8 @@ impl Changes {
             return Changes::default();
         }
         let types = changed_types(old, new, &old_objects, &new_objects);
-        let open_matters =
-            !types.is_empty() || hot_vtables(old, new, &old_objects) != hot_vtables(new, old, &new_objects);
+        // Of all objects, since a vtable may be in an object that is the same while its methods' signatures are not.
+        let open_matters = !types.is_empty() || hot_vtables(old, new) != hot_vtables(new, old);
         Changes {
             types,
             open_matters,
@@ -54,10 +55,12 @@ fn definitions(program: &Program, objects: &[u32]) -> QuickMap<u128, Definitions
                 object: *object,
                 node,
             };
-            let definitions = found.entry(types.keys[node as usize]).or_insert(Definitions {
-                deep: Vec::new(),
-                place,
-            });
+            let definitions = found
+                .entry(types.keys[node as usize])
+                .or_insert(Definitions {
+                    deep: Vec::new(),
+                    place,
+                });
             if !definitions.deep.contains(&deep) {
                 definitions.deep.push(deep);
             }
@@ -76,7 +79,12 @@ fn is_declared_by_user(types: &ObjectTypes, id: u32) -> bool {
             .is_none_or(|name| matches!(name, "core" | "alloc" | "std"))
 }
 
-fn changed_types(old: &Program, new: &Program, old_objects: &[u32], new_objects: &[u32]) -> Vec<ChangedType> {
+fn changed_types(
+    old: &Program,
+    new: &Program,
+    old_objects: &[u32],
+    new_objects: &[u32],
+) -> Vec<ChangedType> {
     let (before, after) = (definitions(old, old_objects), definitions(new, new_objects));
     let mut changed: Vec<ChangedType> = before
         .iter()
@@ -88,7 +96,7 @@ fn changed_types(old: &Program, new: &Program, old_objects: &[u32], new_objects:
                     .iter()
                     .all(|deep| new_definitions.deep.contains(deep));
             let (old_place, new_place) = (old_definitions.place, new_definitions.place);
-            let name = || old.object(old_place).full_name(old_place.node);
+            let name = || old.object(old_place).identity(old_place.node);
             (!same).then(|| ChangedType {
                 name: name(),
                 old: old_place,
@@ -102,13 +110,13 @@ fn changed_types(old: &Program, new: &Program, old_objects: &[u32], new_objects:
 }
 
 /// Hashes of the vtables of hot traits: type, trait, slots and the slots' signatures.
-fn hot_vtables(program: &Program, other: &Program, objects: &[u32]) -> QuickSet<u128> {
+fn hot_vtables(program: &Program, other: &Program) -> QuickSet<u128> {
     let mut found = QuickSet::default();
-    for object in objects {
-        let types = &program.objects()[*object as usize];
+    for types in program.objects() {
         for vtable in &types.vtables {
             let name = types.name(vtable.name);
-            let is_hot = names::vtable_parts(name).is_some_and(|(_, of)| program.is_hot(of) || other.is_hot(of));
+            let is_hot = names::vtable_parts(name)
+                .is_some_and(|(_, of)| program.is_hot(of) || other.is_hot(of));
             if !is_hot {
                 continue;
             }
@@ -121,7 +129,11 @@ fn hot_vtables(program: &Program, other: &Program, objects: &[u32]) -> QuickSet<
                     Slot::Function(symbol) => {
                         let symbol = types.name(*symbol);
                         mixer.bytes(symbol.as_bytes());
-                        mixer.wide(program.function(symbol).map_or(0, |place| program.deep(place)));
+                        mixer.wide(
+                            program
+                                .function(symbol)
+                                .map_or(0, |place| program.deep(place)),
+                        );
                     }
                 }
             }
@@ -137,7 +149,8 @@ pub(super) fn identified(program: &Program) -> Vec<Place> {
     let mut errors = QuickSet::default();
     for types in program.objects() {
         for vtable in types.vtables.iter().filter(|vtable| vtable.node != NONE) {
-            let of_error = names::vtable_parts(types.name(vtable.name)).is_some_and(|(_, of)| of == "core::error::Error");
+            let of_error = names::vtable_parts(types.name(vtable.name))
+                .is_some_and(|(_, of)| of == "core::error::Error");
             if of_error {
                 errors.insert(types.keys[vtable.node as usize]);
             }

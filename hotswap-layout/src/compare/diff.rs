@@ -1,6 +1,6 @@
 //! The differences of one pair of nodes, field by field, without those of what they refer to.
 
-use crate::graph::{Item, Kind, NONE, Role};
+use crate::graph::{Item, Kind, MAX_DEPTH, NONE, Role};
 use crate::program::{Place, Program};
 
 /// A difference of two nodes.
@@ -40,7 +40,9 @@ pub(super) struct Own {
 impl Own {
     /// True if this pair has a difference of its own and does not merely follow from one inside.
     pub(super) fn is_cause(&self) -> bool {
-        self.differences.iter().any(|difference| difference.structural)
+        self.differences
+            .iter()
+            .any(|difference| difference.structural)
             || (!self.differences.is_empty() && !self.differs_inside)
     }
 
@@ -105,20 +107,35 @@ impl Pair<'_> {
 
     fn items(&mut self, old_place: Place, new_place: Place, prefix: &str) {
         let (old_types, new_types) = (self.old.object(old_place), self.new.object(new_place));
-        let (before, after) = (old_types.items(old_place.node), new_types.items(new_place.node));
+        let (before, after) = (
+            old_types.items(old_place.node),
+            new_types.items(new_place.node),
+        );
         let mut matched = vec![false; after.len()];
         for (position, item) in before.iter().enumerate() {
             let label = label(item, old_types.name(item.name));
             // Tuples may repeat a name only by mistake, but closures can capture two fields of one name.
             let found = (0..after.len()).find(|at| {
                 let other = &after[*at];
-                !matched[*at] && same_part(item, old_types.name(item.name), other, new_types.name(other.name))
+                !matched[*at]
+                    && same_part(
+                        item,
+                        old_types.name(item.name),
+                        other,
+                        new_types.name(other.name),
+                    )
             });
             match found {
                 Some(at) => {
                     matched[at] = true;
                     let targets = ((old_place, item), (new_place, &after[at]));
-                    self.part(&format!("{prefix}{label}"), targets.0, targets.1, position);
+                    let at_top = prefix.is_empty();
+                    self.part(
+                        &format!("{prefix}{label}"),
+                        targets.0,
+                        targets.1,
+                        at_top.then_some(position),
+                    );
                 }
                 None => self.own.structural(format!("{prefix}{label}: removed")),
             }
@@ -126,7 +143,11 @@ impl Pair<'_> {
         for (item, _) in after.iter().zip(&matched).filter(|(_, matched)| !**matched) {
             let label = label(item, new_types.name(item.name));
             let what = if item.role == Role::Field {
-                format!(": added (`{}` at offset {})", new_types.identity(item.target), item.value)
+                format!(
+                    ": added (`{}` at offset {})",
+                    new_types.identity(item.target),
+                    item.value
+                )
             } else {
                 ": added".to_owned()
             };
@@ -134,14 +155,17 @@ impl Pair<'_> {
         }
     }
 
-    fn part(&mut self, label: &str, old: (Place, &Item), new: (Place, &Item), position: usize) {
+    /// `position` is that of an item of the pair itself, and nothing for one of a variant.
+    fn part(
+        &mut self,
+        label: &str,
+        old: (Place, &Item),
+        new: (Place, &Item),
+        position: Option<usize>,
+    ) {
         let ((old_place, before), (new_place, after)) = (old, new);
         self.values(label, before, after);
-        let at = |place: Place, item: &Item| Place {
-            object: place.object,
-            node: item.target,
-        };
-        let (old_target, new_target) = (at(old_place, before), at(new_place, after));
+        let (old_target, new_target) = (old_place.at(before.target), new_place.at(after.target));
         if old_target.node == NONE && new_target.node == NONE {
             return;
         }
@@ -154,7 +178,11 @@ impl Pair<'_> {
                 new_types.identity(new_target.node),
             );
             let is_vtable = |name: &str| name.starts_with("&[usize; ");
-            if old_name != new_name && label.ends_with("`vtable`") && is_vtable(&old_name) && is_vtable(&new_name) {
+            if old_name != new_name
+                && label.ends_with("`vtable`")
+                && is_vtable(&old_name)
+                && is_vtable(&new_name)
+            {
                 self.own.vtable_words = Some((old_name, new_name));
                 return;
             }
@@ -164,12 +192,13 @@ impl Pair<'_> {
                     .structural(format!("{label}: type `{old_name}`, now `{new_name}`"));
             }
         }
-        if matches!(before.role, Role::Variant | Role::OtherVariant) {
+        if position.is_some() && matches!(before.role, Role::Variant | Role::OtherVariant) {
             return self.items(old_target, new_target, &format!("{label}, "));
         }
-        self.own.differs_inside |=
-            before.role.is_by_value() && !deep_equal && differs_inside(self.old, self.new, old_target, new_target);
-        let step = step(before, old_types.name(before.name), position);
+        self.own.differs_inside |= before.role.is_by_value()
+            && !deep_equal
+            && differs_inside((self.old, self.new), (old_target, new_target), 0);
+        let step = step(before, old_types.name(before.name));
         self.own.children.push(Child {
             old: old_target,
             new: new_target,
@@ -198,8 +227,9 @@ impl Pair<'_> {
 
 /// True if two nodes differ in what lies in them by value. That is a tree, so this ends, and at its lowest difference there
 /// is a pair that differs by itself.
-fn differs_inside(old: &Program, new: &Program, old_place: Place, new_place: Place) -> bool {
-    if old.deep(old_place) == new.deep(new_place) {
+fn differs_inside(programs: (&Program, &Program), places: (Place, Place), depth: u32) -> bool {
+    let ((old, new), (old_place, new_place)) = (programs, places);
+    if depth > MAX_DEPTH || old.deep(old_place) == new.deep(new_place) {
         return false;
     }
     if old.shallow(old_place) != new.shallow(new_place) {
@@ -207,18 +237,18 @@ fn differs_inside(old: &Program, new: &Program, old_place: Place, new_place: Pla
     }
     let (old_types, new_types) = (old.object(old_place), new.object(new_place));
     // Equal shallow hashes mean that the items correspond.
-    let items = old_types.items(old_place.node).iter().zip(new_types.items(new_place.node));
+    let items = old_types
+        .items(old_place.node)
+        .iter()
+        .zip(new_types.items(new_place.node));
     items
         .filter(|(before, after)| before.target != NONE && after.target != NONE)
         .any(|(before, after)| {
-            let at = |place: Place, item: &Item| Place {
-                object: place.object,
-                node: item.target,
-            };
-            let (old_target, new_target) = (at(old_place, before), at(new_place, after));
-            old.deep(old_target) != new.deep(new_target)
-                && (old_types.identity(before.target) != new_types.identity(after.target)
-                    || (before.role.is_by_value() && differs_inside(old, new, old_target, new_target)))
+            let targets = (old_place.at(before.target), new_place.at(after.target));
+            let renamed = || old_types.identity(before.target) != new_types.identity(after.target);
+            old.deep(targets.0) != new.deep(targets.1)
+                && (renamed()
+                    || (before.role.is_by_value() && differs_inside(programs, targets, depth + 1)))
         })
 }
 
@@ -249,15 +279,17 @@ fn label(item: &Item, name: &str) -> String {
 /// Fields of tuples are called `__0` in debug information.
 pub(super) fn field_name(name: &str) -> &str {
     match name.strip_prefix("__") {
-        Some(number) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => number,
+        Some(number) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            number
+        }
         _ => name,
     }
 }
 
-fn step(item: &Item, name: &str, position: usize) -> String {
+fn step(item: &Item, name: &str) -> String {
     match item.role {
         Role::Field => format!(".{}", field_name(name)),
-        Role::Argument if name.is_empty() => format!("<{position}>"),
+        Role::Argument if name.is_empty() => format!("<{}>", item.value),
         Role::Argument => format!("<{name}>"),
         Role::Element => "[]".to_owned(),
         Role::Pointee => "*".to_owned(),

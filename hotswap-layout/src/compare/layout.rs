@@ -31,7 +31,11 @@ fn part(types: &ObjectTypes, item: &Item, indent: &str, lines: &mut Vec<String>)
                 .flatten()
                 .map_or_else(String::new, |size| format!(", {size} bytes"));
             let name = diff::field_name(name);
-            lines.push(format!("{indent}{:>4}  {name}: {}{size}", item.value, target()));
+            lines.push(format!(
+                "{indent}{:>4}  {name}: {}{size}",
+                item.value,
+                target()
+            ));
         }
         Role::Tag => lines.push(format!("{indent}{:>4}  tag: {}", item.value, target())),
         Role::Variant | Role::OtherVariant => {

@@ -76,7 +76,10 @@ impl<'a> Traits<'a> {
         };
         let Some(after) = after.get(name) else {
             return TraitChange {
-                differences: vec!["no object of it is made any more, so the order of its methods is not known".to_owned()],
+                differences: vec![
+                    "no object of it is made any more, so the order of its methods is not known"
+                        .to_owned(),
+                ],
                 ..TraitChange::default()
             };
         };
@@ -84,10 +87,9 @@ impl<'a> Traits<'a> {
             let new = after.iter().find(|new| new.of == old.of)?;
             Some((old, new))
         });
-        let mut pairs: Vec<_> = common.collect();
-        if let (true, Some(old), Some(new)) = (pairs.is_empty(), before.first(), after.first()) {
-            pairs.push((old, new));
-        }
+        // Beside those, one that tells all methods apart: the optimiser merges methods with equal bodies.
+        let telling = telling(before).zip(telling(after));
+        let pairs = common.chain(telling);
         let mut change = TraitChange::default();
         for (old, new) in pairs {
             if labels(old) == labels(new) {
@@ -124,16 +126,18 @@ impl<'a> Traits<'a> {
         change.differences.dedup();
     }
 
-    fn part(&self, method: &str, old: (Place, &Item), new: (Place, &Item), change: &mut TraitChange) {
+    fn part(
+        &self,
+        method: &str,
+        old: (Place, &Item),
+        new: (Place, &Item),
+        change: &mut TraitChange,
+    ) {
         let what = match old.1.role {
             Role::Result => "result".to_owned(),
             _ => format!("argument {}", old.1.value),
         };
-        let place = |(place, item): (Place, &Item)| Place {
-            object: place.object,
-            node: item.target,
-        };
-        let (old, new) = (place(old), place(new));
+        let (old, new) = (old.0.at(old.1.target), new.0.at(new.1.target));
         let known = old.node != NONE && new.node != NONE;
         let deep_equal = known && self.old.deep(old) == self.new.deep(new);
         let names = || {
@@ -147,12 +151,21 @@ impl<'a> Traits<'a> {
         } else if old.node != new.node || known {
             let (before, after) = names();
             if before != after {
-                change
-                    .differences
-                    .push(format!("method `{method}`, {what}: type `{before}`, now `{after}`"));
+                change.differences.push(format!(
+                    "method `{method}`, {what}: type `{before}`, now `{after}`"
+                ));
             }
         }
     }
+}
+
+/// An implementation whose methods all have names of their own, or any.
+fn telling(vtables: &Vtables) -> Option<&Implementation> {
+    let is_telling = |implementation: &&Implementation| {
+        let labels = labels(implementation);
+        (1..labels.len()).all(|at| !labels[at..].contains(&labels[at - 1]))
+    };
+    vtables.iter().find(is_telling).or(vtables.first())
 }
 
 /// The items of a method's signature without its receiver, whose type is not the caller's to know.
@@ -161,7 +174,9 @@ fn signature(program: &Program, place: Place) -> Vec<Item> {
         .object(place)
         .items(place.node)
         .iter()
-        .filter(|item| item.role == Role::Result || (item.role == Role::Parameter && item.value > 0))
+        .filter(|item| {
+            item.role == Role::Result || (item.role == Role::Parameter && item.value > 0)
+        })
         .cloned()
         .collect()
 }
@@ -170,7 +185,9 @@ fn vtables(program: &Program, is_hot: impl Fn(&str) -> bool) -> HashMap<String, 
     let mut found: HashMap<String, Vtables> = HashMap::new();
     for types in program.objects() {
         for vtable in &types.vtables {
-            let Some((of, name)) = names::vtable_parts(types.name(vtable.name)).filter(|(_, name)| is_hot(name)) else {
+            let Some((of, name)) =
+                names::vtable_parts(types.name(vtable.name)).filter(|(_, name)| is_hot(name))
+            else {
                 continue;
             };
             let known = found.entry(names::identity(name)).or_default();
@@ -257,14 +274,23 @@ mod tests {
 
     #[test]
     fn methods_are_told_by_trait_and_name() {
-        assert_eq!(method_label("_RNvXs_CsaaaaaaaaaaA_1aNtB4_2ImNtB4_7Handler6handle"), "a::Handler::handle");
+        assert_eq!(
+            method_label("_RNvXs_CsaaaaaaaaaaA_1aNtB4_2ImNtB4_7Handler6handle"),
+            "a::Handler::handle"
+        );
         assert_eq!(method_label("_RNCNvCsaaaaaaaaaaA_1a4tick0B3_"), "{closure}");
     }
 
     #[test]
     fn moved_slots_are_named() {
-        assert_eq!(moved_slots(&["a", "b"], &["b", "b"]), ["method 0: `a`, now `b`"]);
+        assert_eq!(
+            moved_slots(&["a", "b"], &["b", "b"]),
+            ["method 0: `a`, now `b`"]
+        );
         assert_eq!(moved_slots(&["a"], &["a", "b"]), ["method 1: `b`, added"]);
-        assert_eq!(moved_slots(&["a", "a"], &["a"]), ["method 1: `a`, now removed"]);
+        assert_eq!(
+            moved_slots(&["a", "a"], &["a"]),
+            ["method 1: `a`, now removed"]
+        );
     }
 }

@@ -29,11 +29,16 @@ pub(super) fn kept(path: &str, old: &EntryBody, new: &EntryBody) -> Finding {
         subject: path.to_owned(),
         verdict: Verdict::Kept,
         cause: Cause::Signature,
-        differences: vec![format!("signature: `{}`, now `{}`", old.signature, new.signature)],
+        differences: vec![format!(
+            "signature: `{}`, now `{}`",
+            old.signature, new.signature
+        )],
         old: None,
         new: None,
         reached: Vec::new(),
-        reason: format!("callers that run already go on with the old `{path}` and its types; new code calls the new one"),
+        reason: format!(
+            "callers that run already go on with the old `{path}` and its types; new code calls the new one"
+        ),
         help: String::new(),
     }
 }
@@ -52,7 +57,8 @@ pub(super) fn unknown(kind: RootKind, path: &str, symbol: &str) -> Finding {
             path: Vec::new(),
         }],
         reason: "what is not known cannot be proven to be the same".to_owned(),
-        help: "build hot crates with `debug = 2` and without LTO, then restart the program".to_owned(),
+        help: "build hot crates with `debug = 2` and without LTO, then restart the program"
+            .to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::diff::{self, Child};
 use super::traits::Traits;
 use super::verdict::{self, RootKind};
 use super::{Suspect, layout};
-use crate::finding::{Cause, Finding, Layout, Reached, Verdict};
+use crate::finding::{Cause, Finding, Reached, Verdict};
 use crate::graph::{DECLARED, Kind, OPAQUE, OPEN, TRAIT_OBJECT};
 use crate::hash::{QuickMap, QuickSet};
 use crate::names;
@@ -58,13 +58,25 @@ impl<'a> Walk<'a> {
     }
 
     fn root(&mut self, suspect: &Suspect) {
-        let (old_name, new_name) = (self.name(self.old, suspect.old), self.name(self.new, suspect.new));
-        let is_function = |program: &Program, place: Place| program.object(place).node(place.node).kind == Kind::Function;
-        if old_name != new_name && !is_function(self.old, suspect.old) {
+        let pair = (suspect.old, suspect.new);
+        let (old_name, new_name) = (self.name(self.old, pair.0), self.name(self.new, pair.1));
+        let is_function = self.old.object(pair.0).node(pair.0.node).kind == Kind::Function;
+        if old_name != new_name && !is_function {
             let texts = vec![format!("type: `{old_name}`, now `{new_name}`")];
-            self.found(suspect, (suspect.old, suspect.new), Cause::Layout, texts, &[], &suspect.path);
+            self.found(suspect, pair, Cause::Layout, texts, &[], &suspect.path);
             return;
         }
+        let is_clean = self.all_from(suspect);
+        let flags = self.old.flags(pair.0) | self.new.flags(pair.1);
+        if is_clean && flags & OPAQUE == 0 && self.old.deep(pair.0) != self.new.deep(pair.1) {
+            // The walk has to find what the fingerprints see. If it ever doesn't, nothing is proven.
+            let texts = vec!["its layout differs".to_owned()];
+            self.found(suspect, pair, Cause::Layout, texts, &[], &suspect.path);
+        }
+    }
+
+    /// Walks all that a root leads to; true if there was nothing to find.
+    fn all_from(&mut self, suspect: &Suspect) -> bool {
         let mut steps = vec![Step {
             pair: (suspect.old, suspect.new),
             from: 0,
@@ -78,24 +90,19 @@ impl<'a> Walk<'a> {
             if self.is_same(pair) || self.clean.contains(&pair) || !visited.insert(pair) {
                 continue;
             }
-            let children = self.visit(suspect, &steps, at, &mut is_clean);
-            for child in children {
+            for child in self.visit(suspect, &steps, at, &mut is_clean) {
+                queue.push_back(steps.len());
                 steps.push(Step {
                     pair: (child.old, child.new),
                     from: at,
                     name: child.step,
                 });
-                queue.push_back(steps.len() - 1);
             }
         }
-        let flags = self.old.flags(suspect.old) | self.new.flags(suspect.new);
-        if is_clean && flags & OPAQUE == 0 && self.old.deep(suspect.old) != self.new.deep(suspect.new) {
-            // The walk has to find what the fingerprints see. If it ever doesn't, nothing is proven.
-            let texts = vec!["its layout differs".to_owned()];
-            self.found(suspect, (suspect.old, suspect.new), Cause::Layout, texts, &[], &suspect.path);
-        } else if is_clean {
+        if is_clean {
             self.clean.extend(visited);
         }
+        is_clean
     }
 
     fn name(&self, program: &Program, place: Place) -> String {
@@ -109,7 +116,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Looks at a pair and gives the pairs to go on with.
-    fn visit(&mut self, suspect: &Suspect, steps: &[Step], at: usize, is_clean: &mut bool) -> Vec<Child> {
+    fn visit(
+        &mut self,
+        suspect: &Suspect,
+        steps: &[Step],
+        at: usize,
+        is_clean: &mut bool,
+    ) -> Vec<Child> {
         let (old, new) = steps[at].pair;
         if (self.old.flags(old) | self.new.flags(new)) & DECLARED != 0 {
             return self.declared(suspect, steps, at, is_clean);
@@ -128,7 +141,14 @@ impl<'a> Walk<'a> {
                 RootKind::TypeId => Cause::TypeId,
                 _ => Cause::Layout,
             };
-            self.found(suspect, (old, new), cause, own.texts(), &path(steps, at), &subject);
+            self.found(
+                suspect,
+                (old, new),
+                cause,
+                own.texts(),
+                &path(steps, at),
+                &subject,
+            );
         }
         if let Some(words) = &own.vtable_words {
             self.vtable_words(suspect, steps, at, words, is_clean);
@@ -151,14 +171,24 @@ impl<'a> Walk<'a> {
     ) {
         let (old, new) = steps[at].pair;
         let types = self.old.object(old);
-        let pointee = types.items(old.node).first().map(|pointer| types.identity(pointer.target));
+        let pointee = types
+            .items(old.node)
+            .first()
+            .map(|pointer| types.identity(pointer.target));
         let name = pointee.as_deref().unwrap_or("").trim_start_matches('*');
         if self.changes.open_matters && !self.traits.change(name).differences.is_empty() {
             return;
         }
         *is_clean = false;
         let texts = vec![format!("its vtable: `{}`, now `{}`", words.0, words.1)];
-        self.found(suspect, (old, new), Cause::TraitObject, texts, &path(steps, at), name);
+        self.found(
+            suspect,
+            (old, new),
+            Cause::TraitObject,
+            texts,
+            &path(steps, at),
+            name,
+        );
     }
 
     fn trait_object(
@@ -173,7 +203,11 @@ impl<'a> Walk<'a> {
         let name = self.name(self.old, old);
         for changed in &self.changes.types {
             if names::mentions(&name, &changed.name) {
-                children.push(Child::of_method(changed.old, changed.new, format!("({})", changed.name)));
+                children.push(Child::of_method(
+                    changed.old,
+                    changed.new,
+                    format!("({})", changed.name),
+                ));
             }
         }
         let change = self.traits.change(&name);
@@ -181,7 +215,14 @@ impl<'a> Walk<'a> {
         if !change.differences.is_empty() {
             *is_clean = false;
             let path = path(steps, at);
-            let number = self.found(suspect, (old, new), Cause::TraitObject, change.differences.clone(), &path, &name);
+            let number = self.found(
+                suspect,
+                (old, new),
+                Cause::TraitObject,
+                change.differences.clone(),
+                &path,
+                &name,
+            );
             if let (Some(number), Some((before, after))) = (number, &change.layouts) {
                 self.findings[number].old = Some(before.clone());
                 self.findings[number].new = Some(after.clone());
@@ -190,24 +231,36 @@ impl<'a> Walk<'a> {
     }
 
     /// A type that is only declared here may be defined in another object.
-    fn declared(&mut self, suspect: &Suspect, steps: &[Step], at: usize, is_clean: &mut bool) -> Vec<Child> {
+    fn declared(
+        &mut self,
+        suspect: &Suspect,
+        steps: &[Step],
+        at: usize,
+        is_clean: &mut bool,
+    ) -> Vec<Child> {
         let (old, new) = steps[at].pair;
-        let definition = |program: &Program, place: Place| {
+        let definitions = |program: &'a Program, place: Place| {
             if program.flags(place) & DECLARED == 0 {
-                return Some(place);
+                return vec![place];
             }
-            program.definition(program.object(place).keys[place.node as usize])
+            program.definitions(program.object(place).keys[place.node as usize])
         };
-        match (definition(self.old, old), definition(self.new, new)) {
-            (Some(old), Some(new)) => vec![Child::of_method(old, new, String::new())],
-            _ => {
-                *is_clean = false;
-                let texts = vec!["declared, but nowhere defined".to_owned()];
-                let subject = self.name(self.old, old);
-                self.found(suspect, (old, new), Cause::Opaque, texts, &path(steps, at), &subject);
-                Vec::new()
-            }
+        // With two definitions of one path, nothing tells which one is meant.
+        if let ([old], [new]) = (&*definitions(self.old, old), &*definitions(self.new, new)) {
+            return vec![Child::of_method(*old, *new, String::new())];
         }
+        *is_clean = false;
+        let texts = vec!["declared, but nowhere or ambiguously defined".to_owned()];
+        let subject = self.name(self.old, old);
+        self.found(
+            suspect,
+            (old, new),
+            Cause::Opaque,
+            texts,
+            &path(steps, at),
+            &subject,
+        );
+        Vec::new()
     }
 
     /// Notes a finding, or one more root of a known one. Gives its number if it is new.
@@ -226,23 +279,24 @@ impl<'a> Walk<'a> {
         };
         if let Some(number) = self.numbers.get(subject) {
             let finding = &mut self.findings[*number];
-            let known = finding.reached.iter().any(|known| known.root == reached.root);
+            let known = finding
+                .reached
+                .iter()
+                .any(|known| known.root == reached.root);
             if !known && finding.reached.len() < MAX_ROOTS {
                 finding.reached.push(reached);
             }
             return None;
         }
         let (reason, help) = verdict::refusal(cause, suspect.kind, &suspect.path, subject);
-        let layouts: [Layout; 2] = [layout::of(self.old, old), layout::of(self.new, new)];
-        let [old_layout, new_layout] = layouts;
         self.numbers.insert(subject.to_owned(), self.findings.len());
         self.findings.push(Finding {
             subject: subject.to_owned(),
             verdict: Verdict::Refused,
             cause,
             differences,
-            old: Some(old_layout),
-            new: Some(new_layout),
+            old: Some(layout::of(self.old, old)),
+            new: Some(layout::of(self.new, new)),
             reached: vec![reached],
             reason,
             help,

@@ -1,8 +1,8 @@
 //! Collects nodes and items in any order and makes an [`ObjectTypes`] of them.
 
 use crate::graph::{
-    DECLARED, Item, Kind, NONE, Names, Node, OPAQUE, OPEN, ObjectTypes, Role, Scope, Slot, Symbol, TRAIT_OBJECT,
-    VARIANT, Vtable, deep,
+    DECLARED, Item, Kind, NONE, Names, Node, OPAQUE, OPEN, ObjectTypes, Role, Scope, Slot, Symbol,
+    TRAIT_OBJECT, VARIANT, Vtable, deep,
 };
 use crate::hash::{self, Fingerprint, Mixer};
 use crate::names::{self, Shape};
@@ -111,9 +111,15 @@ impl Builder {
                 *target = resolve(*target);
             }
         };
-        self.items.iter_mut().for_each(|(_, item)| apply(&mut item.target));
-        self.statics.iter_mut().for_each(|symbol| apply(&mut symbol.node));
-        self.vtables.iter_mut().for_each(|vtable| apply(&mut vtable.node));
+        self.items
+            .iter_mut()
+            .for_each(|(_, item)| apply(&mut item.target));
+        self.statics
+            .iter_mut()
+            .for_each(|symbol| apply(&mut symbol.node));
+        self.vtables
+            .iter_mut()
+            .for_each(|vtable| apply(&mut vtable.node));
         self.identified.iter_mut().for_each(&mut apply);
         self.asked.iter_mut().for_each(apply);
     }
@@ -192,13 +198,23 @@ impl Builder {
 
     fn order(&self, items: &mut [Item]) {
         items.sort_by(|a, b| {
-            let named = |item: &Item| if item.role.is_named() { self.names.get(item.name) } else { "" };
+            let named = |item: &Item| {
+                if item.role.is_named() {
+                    self.names.get(item.name)
+                } else {
+                    ""
+                }
+            };
             (a.role, a.value)
                 .cmp(&(b.role, b.value))
                 .then_with(|| named(a).cmp(named(b)))
         });
         for role in [Role::Argument, Role::Parameter] {
-            for (position, item) in items.iter_mut().filter(|item| item.role == role).enumerate() {
+            for (position, item) in items
+                .iter_mut()
+                .filter(|item| item.role == role)
+                .enumerate()
+            {
                 item.value = position as i128;
             }
         }
@@ -340,7 +356,10 @@ fn content(types: &ObjectTypes, names: &[u128]) -> u128 {
         add(9, &mut [*key, *deep].into_iter());
     }
     for symbol in types.functions.iter().chain(&types.statics) {
-        add(10, &mut [names[symbol.name as usize], deep(symbol.node)].into_iter());
+        add(
+            10,
+            &mut [names[symbol.name as usize], deep(symbol.node)].into_iter(),
+        );
     }
     for vtable in &types.vtables {
         let slots = vtable.slots.iter().map(|slot| match slot {

@@ -82,7 +82,11 @@ impl Graph<'_> {
         let mut mixer = Mixer::new(1);
         mixer.wide(self.labels[node as usize]);
         for target in self.targets(node) {
-            mixer.wide(if target == NONE { 0 } else { hashes[target as usize] });
+            mixer.wide(if target == NONE {
+                0
+            } else {
+                hashes[target as usize]
+            });
         }
         mixer.finish()
     }
@@ -92,7 +96,10 @@ impl Graph<'_> {
             members[*node as usize] = true;
             hashes[*node as usize] = 0;
         }
-        let mut colours: Vec<u128> = component.iter().map(|node| self.simple(*node, hashes)).collect();
+        let mut colours: Vec<u128> = component
+            .iter()
+            .map(|node| self.simple(*node, hashes))
+            .collect();
         let mut classes = distinct(&colours);
         loop {
             store(component, &colours, hashes);

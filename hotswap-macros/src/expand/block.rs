@@ -56,7 +56,8 @@ fn items(options: &Options, module: &mut ItemMod, errors: &mut Errors) {
                 }
             }
             Item::Mod(inner) if !is_decided(options, &inner.attrs) => {
-                if !after_other_macros(options, &mut inner.attrs) {
+                let later = after_other_macros(options, &mut inner.attrs);
+                if !later {
                     self::items(options, inner, errors);
                 }
             }

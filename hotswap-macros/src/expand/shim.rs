@@ -197,9 +197,9 @@ impl Shim {
             #private::#call::<#private::#mode, #(#types),*>(
                 &__HOTSWAP_ENTRY,
                 #(#values,)*
-                |#(#private::Arg(#names)),*| {
+                |#(#private::Arg([#names])),*| {
                     #private::anchor(&__HOTSWAP_ENTRY);
-                    #private::Arg(#result)
+                    #private::Arg([#result])
                 },
             )
         }

@@ -3,7 +3,7 @@
 use object::elf;
 
 use super::plan::Plan;
-use super::{Form, Rewriter};
+use super::{Form, NAMELESS, Rewriter};
 use crate::elf::patch::Target;
 use crate::elf::{Rela, addend_of, symbol_of, type_of};
 use crate::error::RewriteError;
@@ -70,6 +70,10 @@ impl Rewriter<'_, '_> {
         };
         match resolved.plan {
             Plan::Stay | Plan::Undefined(_) | Plan::BySection | Plan::OwnThread(_) => {}
+            Plan::Nameless if self.roles[section] == Role::State => {}
+            Plan::Nameless => {
+                self.refuse(section, relocation, format!("relocation {kind}"), NAMELESS);
+            }
             Plan::Remote(symbol) if kind == elf::R_X86_64_64 => {
                 let table = self.table_of(section)?;
                 self.patch.retarget(

@@ -26,6 +26,8 @@ pub enum Plan {
     Undefined(u32),
     /// To one of several statics: told by the section they lie in.
     BySection,
+    /// To writable memory that only a static's initial value may lead to, since nothing names it.
+    Nameless,
 }
 
 /// A plan, and the offset from the symbol it names.
@@ -110,10 +112,15 @@ impl Plans {
         for (index, symbol) in elf.symbols.iter().enumerate().skip(1) {
             if !symbol.defined && !symbol.name.is_empty() {
                 plans.symbols[index] = plan_undefined(elf, index, bindings, patch)?;
-            } else if plans.symbols[index] == Plan::Stay
-                && symbol
-                    .section
-                    .is_some_and(|section| plans.ranges.contains_key(&section))
+            } else if plans.symbols[index] != Plan::Stay {
+                // A static, planned above.
+            } else if symbol.section.is_some_and(|section| {
+                is_nameless(elf, roles, section) && !plans.ranges.contains_key(&section)
+            }) {
+                plans.symbols[index] = Plan::Nameless;
+            } else if symbol
+                .section
+                .is_some_and(|section| plans.ranges.contains_key(&section))
             {
                 plans.symbols[index] = Plan::BySection;
             }
@@ -193,6 +200,14 @@ impl Plans {
         }
         self.vacated.sort_unstable();
     }
+}
+
+/// Whether a section holds writable memory that the compiler made for an initial value.
+fn is_nameless(elf: &Elf<'_>, roles: &[Role], section: usize) -> bool {
+    let header = &elf.sections[section];
+    roles[section] == Role::State
+        && header.size != 0
+        && (header.name.starts_with(".data") || header.name.starts_with(".bss"))
 }
 
 fn leaves(plan: Plan) -> bool {

@@ -6,7 +6,7 @@ use iced_x86::{Code, Instruction};
 use object::elf;
 
 use super::plan::{Plan, Resolved};
-use super::{Form, Rewriter};
+use super::{Form, NAMELESS, Rewriter};
 use crate::elf::patch::Target;
 use crate::elf::{Rela, addend_of, offset_of, symbol_of, type_of};
 use crate::error::RewriteError;
@@ -166,6 +166,14 @@ impl<'data> Rewriter<'_, 'data> {
                 self.patch.retarget(text.table, index, target);
                 self.counts.count(Form::Got);
             }
+            Plan::Nameless => {
+                self.refuse(
+                    text.section,
+                    relocation,
+                    format!("relocation {kind}"),
+                    NAMELESS,
+                );
+            }
             _ => self.refuse(
                 text.section,
                 relocation,
@@ -201,6 +209,10 @@ impl<'data> Rewriter<'_, 'data> {
         };
         match resolved.plan {
             Plan::Stay | Plan::OwnThread(_) | Plan::BySection => Ok(()),
+            Plan::Nameless => {
+                self.refuse(text.section, relocation, text_of(&instruction), NAMELESS);
+                Ok(())
+            }
             Plan::Undefined(_) if !found.is_displacement => {
                 self.branch(text, index, relocation, &instruction);
                 Ok(())

@@ -4,7 +4,7 @@ use object::elf;
 
 use super::plan::{Plan, Resolved};
 use super::text::{Text, text_of};
-use super::{Form, Rewriter};
+use super::{Form, NAMELESS, Rewriter};
 use crate::elf::patch::Target;
 use crate::elf::{Rela, addend_of, offset_of, symbol_of, type_of};
 use crate::error::{ObjectError, RewriteError};
@@ -81,6 +81,11 @@ impl<'data> Rewriter<'_, 'data> {
             Plan::Stay | Plan::BySection => {
                 self.stay(text, index, relocation, resolved.offset, convert)
             }
+            Plan::Nameless => {
+                let name = format!("relocation {kind}");
+                self.refuse(text.section, relocation, name, NAMELESS);
+                Ok(())
+            }
             Plan::Thread(distance) => {
                 self.constant(
                     text,
@@ -117,7 +122,12 @@ impl<'data> Rewriter<'_, 'data> {
         }
         if self.elf.symbol(symbol)?.is_section() {
             let name = format!("relocation {kind}");
-            self.refuse(text.section, relocation, name, "the thread-local has no name");
+            self.refuse(
+                text.section,
+                relocation,
+                name,
+                "the thread-local has no name",
+            );
             return Ok(());
         }
         let resolved = Resolved {

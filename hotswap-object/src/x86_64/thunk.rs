@@ -382,3 +382,6 @@ impl Assembler {
         self.bytes.extend_from_slice(&distance.to_le_bytes());
     }
 }
+
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+mod tests;

@@ -4,7 +4,7 @@
 mod toolchain;
 
 use hotswap_object::{Bindings, Form, RewriteError, SiteCounts};
-use toolchain::{Build, Host, image, run};
+use toolchain::{Build, Host, code_range, image, run};
 
 /// Images in the order they are called, by the name of their version.
 const ORDER: [&str; 12] = [
@@ -51,14 +51,19 @@ fn check(name: &str, flags: &[&str], forms: &[Form]) {
 fn debug_binary_shares_state() {
     check(
         "debug-bin",
-        &["--crate-type=bin"],
+        &["--crate-type=bin", "--crate-name=state"],
         &[Form::LeaInPlace, Form::DestinationThunk, Form::LocalExec],
     );
 }
 
 #[test]
 fn release_binary_shares_state() {
-    let flags = ["--crate-type=bin", "-O", "-Clink-dead-code"];
+    let flags = [
+        "--crate-type=bin",
+        "--crate-name=state",
+        "-O",
+        "-Clink-dead-code",
+    ];
     check(
         "release-bin",
         &flags,
@@ -68,19 +73,76 @@ fn release_binary_shares_state() {
 
 #[test]
 fn position_independent_debug_shares_state() {
-    let flags = ["--crate-type=bin", "-Crelocation-model=pic"];
+    let flags = [
+        "--crate-type=bin",
+        "--crate-name=state",
+        "-Crelocation-model=pic",
+    ];
     check("debug-pic", &flags, &[Form::LeaInPlace]);
+}
+
+#[test]
+fn debug_library_shares_state() {
+    let flags = ["--crate-type=rlib", "--crate-name=state"];
+    check(
+        "debug-lib",
+        &flags,
+        &[Form::LeaInPlace, Form::GeneralDynamic],
+    );
+}
+
+#[test]
+fn release_library_shares_state() {
+    let flags = [
+        "--crate-type=rlib",
+        "--crate-name=state",
+        "-O",
+        "-Clink-dead-code",
+    ];
+    let forms = [
+        Form::SpillThunk,
+        Form::CallThunk,
+        Form::LocalDynamic,
+        Form::ModuleOffset,
+    ];
+    check("release-lib", &flags, &forms);
+}
+
+/// Every instruction of an image, those in thunks too, unwinds to the host.
+#[test]
+fn stacks_unwind_at_every_instruction() {
+    let flags = [
+        "--crate-type=bin",
+        "--crate-name=state",
+        "-O",
+        "-Clink-dead-code",
+    ];
+    let host = Host::build("trace", &flags);
+    let build = Build::objects(&host.directory.join("first"), &flags);
+    let mut counts = SiteCounts::default();
+    let image = image(&build, &host.bind(&build), &mut counts);
+    assert_ne!(counts.get(Form::SpillThunk), 0);
+    let (start, end) = code_range(&image);
+    let arguments = [
+        "trace",
+        image.to_str().unwrap(),
+        &start.to_string(),
+        &end.to_string(),
+    ];
+    let trace = run(&host.executable, &arguments);
+    let (taken, failed) = trace.lines[0].split_once(' ').unwrap();
+    assert!(taken.parse::<usize>().unwrap() > 1000);
+    assert_eq!(failed, "0", "of {taken}");
 }
 
 #[test]
 fn unbound_static_is_refused() {
     let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("unbound");
-    let build = Build::objects(&directory, &["--crate-type=bin"]);
+    let build = Build::objects(&directory, &["--crate-type=bin", "--crate-name=state"]);
     let rewrites = build.objects.iter().map(|path| {
         let object = std::fs::read(path).unwrap();
         hotswap_object::rewrite(&object, &Bindings::default())
     });
-    let unbound =
-        |result: Result<_, RewriteError>| matches!(result, Err(RewriteError::Unbound { .. }));
-    assert!(rewrites.map(unbound).any(|refused| refused));
+    let mut refusals = rewrites.filter_map(Result::err);
+    assert!(refusals.any(|error| matches!(error, RewriteError::Unbound { .. })));
 }

@@ -216,7 +216,10 @@ fn load(name: &str) -> (Step, String) {
     }
 }
 
-fn main() {
+#[path = "trace.rs"]
+mod trace;
+
+pub fn main() {
     std::panic::set_hook(Box::new(|_| {}));
     // A thread that is older than any image.
     let (old, jobs) = mpsc::channel::<(Step, u64, mpsc::Sender<u64>)>();
@@ -225,7 +228,15 @@ fn main() {
             answer.send(step(input)).unwrap();
         }
     });
-    for (index, name) in std::env::args().skip(1).enumerate() {
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "trace") {
+        let (step, _) = load(&arguments[1]);
+        let [start, end] = [2, 3].map(|index| arguments[index].parse().unwrap());
+        let (taken, failed) = trace::run(step, start, end);
+        println!("{taken} {failed}");
+        return;
+    }
+    for (index, name) in arguments.drain(..).enumerate() {
         let (step, version) = load(&name);
         let input = index as u64 + 1;
         let here = step(input);

@@ -9,6 +9,7 @@ use hotswap_object::statics::{Verdict, match_statics};
 use hotswap_object::{
     Binding, Bindings, SiteCounts, StaticFacts, expose, inspect, read_host, rewrite,
 };
+use object::{Object as _, ObjectSection as _};
 
 /// Objects of one compilation.
 pub struct Build {
@@ -22,35 +23,31 @@ impl Build {
     pub fn objects(directory: &Path, flags: &[&str]) -> Self {
         let _ = fs::remove_dir_all(directory);
         fs::create_dir_all(directory).unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/share_state/program.rs");
-        let mut command = Command::new("rustc");
-        command
-            .current_dir(directory)
-            .arg(source)
-            .args([
-                "--edition=2024",
-                "--crate-name=state",
-                "-Csymbol-mangling-version=v0",
-                "-Cdebuginfo=2",
-            ])
-            .args([
-                "-Csave-temps",
-                "-Ccodegen-units=2",
-                "--print=link-args",
-                "-o",
-                "host",
-            ])
-            .args(["-Clink-arg=-Wl,--export-dynamic"])
-            .args(flags);
-        let output = succeed(&mut command);
-        let link = String::from_utf8(output.stdout).unwrap();
+        let library = flags.contains(&"--crate-type=rlib");
+        let output = if library { "libstate.rlib" } else { "host" };
+        let mut link = compile(directory, &source("program.rs"), output, flags);
+        if library {
+            let main = directory.join("main.rs");
+            fs::write(&main, "extern crate state; fn main() { state::main() }").unwrap();
+            link = compile(directory, &main, "host", &["--crate-name=main", "-L."]);
+        }
         let mut objects: Vec<PathBuf> = fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .filter(|path| path.to_string_lossy().ends_with(".rcgu.o"))
-            .filter(|path| link.contains(path.file_name().unwrap().to_str().unwrap()))
+            .filter(|path| library || link.contains(path.file_name().unwrap().to_str().unwrap()))
             .collect();
         objects.sort();
+        if library {
+            // The program links the library's objects themselves, so that they can be changed.
+            objects.retain(|path| path.to_string_lossy().contains("libstate."));
+            let names = objects.iter().map(|path| format!("\"{}\"", path.display()));
+            let archive = link
+                .split(' ')
+                .find(|word| word.ends_with("libstate.rlib\""))
+                .unwrap();
+            link = link.replace(archive, &names.collect::<Vec<_>>().join(" "));
+        }
         assert!(!objects.is_empty());
         Self { objects, link }
     }
@@ -62,6 +59,35 @@ impl Build {
             .flat_map(|path| inspect(&fs::read(path).unwrap()).unwrap().statics)
             .collect()
     }
+}
+
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/share_state")
+        .join(name)
+}
+
+/// Compiles a crate, keeps its objects, and returns the command that linked it.
+fn compile(directory: &Path, source: &Path, output: &str, flags: &[&str]) -> String {
+    let mut command = Command::new("rustc");
+    command
+        .current_dir(directory)
+        .arg(source)
+        .args([
+            "--edition=2024",
+            "-Csymbol-mangling-version=v0",
+            "-Cdebuginfo=2",
+        ])
+        .args([
+            "-Csave-temps",
+            "-Ccodegen-units=2",
+            "--print=link-args",
+            "-o",
+            output,
+        ])
+        .args(["-Clink-arg=-Wl,--export-dynamic"])
+        .args(flags);
+    String::from_utf8(succeed(&mut command).stdout).unwrap()
 }
 
 /// A linked program.
@@ -165,6 +191,14 @@ fn defines_state_or_code(object: &[u8]) -> bool {
         .symbols
         .iter()
         .any(|symbol| symbol.name.contains("___rust_alloc"))
+}
+
+/// Start and end of an image's own code, linker's stubs left out.
+pub fn code_range(image: &Path) -> (u64, u64) {
+    let bytes = fs::read(image).unwrap();
+    let file = object::File::parse(&*bytes).unwrap();
+    let text = file.section_by_name(".text").unwrap();
+    (text.address(), text.address() + text.size())
 }
 
 /// What a run printed.

@@ -260,18 +260,15 @@ impl Layout {
         }) && !read_only_later.any(|relro| relro.overlaps(address, bytes))
     }
 
-    /// Bytes of address space from the first loaded one to the last.
-    pub(crate) fn span_bytes(&self) -> u64 {
-        let first = self
-            .loaded()
-            .map(|segment| segment.address)
-            .min()
-            .unwrap_or(0);
+    /// The first loaded address, and the bytes of address space from there to the last.
+    pub(crate) fn span(&self) -> (u64, u64) {
+        let first = self.loaded().map(|segment| segment.address).min();
         let end = self
             .loaded()
             .map(|segment| segment.address + segment.memory_bytes)
             .max();
-        end.unwrap_or(0) - first
+        let first = first.unwrap_or(0);
+        (first, end.unwrap_or(first) - first)
     }
 
     fn file_build_id(

@@ -102,28 +102,16 @@ impl ImageError {
     }
 }
 
-/// What tells whether a file is the same and unchanged.
+/// What tells whether a file has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
-    identity: FileIdentity,
     bytes: u64,
     modified: (i64, i64),
-}
-
-/// The file behind all its names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct FileIdentity {
-    device: u64,
-    inode: u64,
 }
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
-            identity: FileIdentity {
-                device: metadata.dev(),
-                inode: metadata.ino(),
-            },
             bytes: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
@@ -155,10 +143,7 @@ pub(crate) struct LoadedImage {
     /// The path from the manifest.
     pub(crate) path: PathBuf,
     pub(crate) loaded: Loaded,
-    stamp: Stamp,
-    // Fields drop in this order: the loader gets its own name back before it lets go.
-    renamed: Option<Renamed>,
-    library: Option<Library>,
+    record: Option<Record>,
 }
 
 impl CheckedImage {
@@ -194,64 +179,41 @@ impl CheckedImage {
         })
     }
 
-    /// Maps the image with all its symbols bound. `is_mapped` tells which files are in memory
-    /// already: the loader would take such a file for the old one, so a copy is mapped instead.
-    pub(crate) fn load(
-        self,
-        visibility: Visibility,
-        is_mapped: impl Fn(FileIdentity) -> bool,
-    ) -> Result<LoadedImage, ImageError> {
+    /// Maps the image with all its symbols bound.
+    pub(crate) fn load(self, visibility: Visibility) -> Result<LoadedImage, ImageError> {
         let path = self.path.clone();
-        self.load_fresh(visibility, is_mapped)
+        self.load_fresh(visibility)
             .map_err(|problem| ImageError::new(&path, problem))
     }
 
-    fn load_fresh(
-        mut self,
-        visibility: Visibility,
-        is_mapped: impl Fn(FileIdentity) -> bool,
-    ) -> Result<LoadedImage, Problem> {
-        if is_mapped(self.stamp.identity) {
-            self.file = private_copy(&self.file)?;
-            self.stamp = Stamp::of(&self.file.metadata()?);
-        }
-        let name = unique_name(&self.file)?;
-        let library = open_library(&name, &self.path, visibility)?;
+    fn load_fresh(self, visibility: Visibility) -> Result<LoadedImage, Problem> {
+        let record = match Record::open(&self.file, &self.path, visibility)? {
+            Some(record) => record,
+            // The loader has this very file in memory. Its copy is another one.
+            None => Record::open(&private_copy(&self.file)?, &self.path, visibility)?
+                .ok_or(Problem::Nowhere)?,
+        };
         if Stamp::of(&self.file.metadata()?) != self.stamp {
             return Err(Problem::Changed);
         }
-        let (library, map) = link_map(library)?;
-        // SAFETY: the record lives as long as the library.
-        let base = unsafe { (*map).base };
-        let renamed = Renamed::rename(map, &name, &self.path);
         let ElfFile { layout, build_id } = self.elf;
         Ok(LoadedImage {
             path: self.path,
             loaded: Loaded {
-                base,
+                base: record.base(),
                 layout,
                 build_id,
             },
-            stamp: self.stamp,
-            renamed,
-            library: Some(library),
+            record: Some(record),
         })
     }
 }
 
 impl Drop for LoadedImage {
     fn drop(&mut self) {
-        self.renamed = None;
-        self.library = None;
+        self.record = None;
         // Another file may be mapped where this one was. Failing that, names are wrong at worst.
         let _ = backtrace::refresh();
-    }
-}
-
-impl LoadedImage {
-    /// The file that is mapped.
-    pub(crate) fn identity(&self) -> FileIdentity {
-        self.stamp.identity
     }
 }
 
@@ -383,47 +345,53 @@ fn link_map(library: Library) -> Result<(Library, *mut LinkMap), Problem> {
     Ok((library, map))
 }
 
-/// A loader's record that has another name than it was made with. Dropping this takes it back, so
-/// that the loader frees what it has allocated.
+/// An open library, and the loader's record of it under the image's path.
 #[derive(Debug)]
-struct Renamed {
+struct Record {
     map: *mut LinkMap,
+    /// The name that the loader has allocated, and will free.
     original: *const c_char,
-    // The record points into it.
-    _name: CString,
+    // What the record points to is dropped after the library.
+    _library: Library,
+    _path: CString,
 }
 
-// SAFETY: the record belongs to the image, and only the owner of this changes its name.
-unsafe impl Send for Renamed {}
+// SAFETY: the loader's record belongs to the library, and only the owner of this changes its name.
+unsafe impl Send for Record {}
 
-impl Renamed {
-    /// Gives the record that the loader made under `name` the name `path`.
-    fn rename(map: *mut LinkMap, name: &str, path: &Path) -> Option<Self> {
-        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-        // SAFETY: the record is that of a library that was just loaded; its name is a C string,
-        // or null.
+impl Record {
+    /// Loads the file; none if the loader took it for one that it has already.
+    fn open(file: &File, path: &Path, visibility: Visibility) -> Result<Option<Self>, Problem> {
+        let name = unique_name(file)?;
+        let (library, map) = link_map(open_library(&name, path, visibility)?)?;
+        let path = CString::new(path.as_os_str().as_bytes()).map_err(io::Error::from)?;
+        // SAFETY: the record lives as long as the library.
         let original = unsafe { (*map).name };
-        if original.is_null() {
-            return None;
+        // SAFETY: the name in a record is a C string or null.
+        if original.is_null() || unsafe { CStr::from_ptr(original) }.to_bytes() != name.as_bytes() {
+            return Ok(None);
         }
-        // SAFETY: as above.
-        if unsafe { CStr::from_ptr(original) }.to_bytes() != name.as_bytes() {
-            return None;
-        }
-        // SAFETY: as above. The loader and debuggers read the pointer, in one piece, and both
-        // strings live until the record is gone.
+        // SAFETY: as above. The loader and debuggers read the pointer in one piece, and both
+        // strings live longer than the record.
         unsafe { (&raw mut (*map).name).write_volatile(path.as_ptr()) };
-        Some(Self {
+        Ok(Some(Self {
             map,
             original,
-            _name: path,
-        })
+            _library: library,
+            _path: path,
+        }))
+    }
+
+    /// What is added to virtual addresses.
+    fn base(&self) -> usize {
+        // SAFETY: the loader's record lives as long as the library, which is dropped after this.
+        unsafe { (*self.map).base }
     }
 }
 
-impl Drop for Renamed {
+impl Drop for Record {
     fn drop(&mut self) {
-        // SAFETY: this is dropped before the library, with which the record lives.
+        // SAFETY: as in `base`.
         unsafe { (&raw mut (*self.map).name).write_volatile(self.original) };
     }
 }

@@ -1,13 +1,9 @@
 //! The control socket: where it lies, who may connect, and the threads that serve it.
-//!
-//! A forked child inherits the descriptors but not the threads. There the socket and all
-//! connections are closed at once, so that it neither answers for its parent nor keeps the tool
-//! waiting for the end of a connection.
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -22,11 +18,9 @@ use hotswap_protocol::frame;
 use hotswap_protocol::message::{ErrorCode, Response};
 
 use crate::engine::control::{Failure, LIMITS, Service};
+use crate::engine::fork::{self, Place};
 use crate::engine::process::Process;
 use crate::sync::{AtomicU32, Ordering};
-
-/// Connections served at a time.
-const MAX_CONNECTIONS: usize = 16;
 
 /// The pause before another attempt to accept when the system is short of something.
 const SHORTAGE_PAUSE: Duration = Duration::from_millis(50);
@@ -39,14 +33,6 @@ static LISTENING: AtomicU32 = AtomicU32::new(0);
 
 /// The socket's path and the process that made it.
 static SOCKET: OnceLock<(CString, u32)> = OnceLock::new();
-
-/// The listening descriptor and all connections', [`NONE`] in free places: what a forked child
-/// closes.
-static DESCRIPTORS: [AtomicU32; MAX_CONNECTIONS + 1] =
-    [const { AtomicU32::new(NONE) }; MAX_CONNECTIONS + 1];
-
-/// No descriptor. It is the standard input's number, which no socket here has.
-const NONE: u32 = 0;
 
 /// Why the program does not listen.
 #[derive(Debug, thiserror::Error)]
@@ -72,32 +58,39 @@ pub(crate) fn is_listening() -> bool {
     LISTENING.load(Ordering::Acquire) != 0
 }
 
+/// Called in a forked child, where only async-signal-safe calls are allowed.
+pub(crate) fn stop_in_child() {
+    LISTENING.store(0, Ordering::Release);
+}
+
 /// Binds the socket and serves it from a thread of its own.
 pub(crate) fn start(process: Process) -> Result<(), ListenError> {
     let (listener, path) = bind()?;
-    let own = std::process::id();
+    let own = address_of(&listener).unwrap_or_default();
     if let Ok(path) = CString::new(path.as_os_str().as_bytes()) {
-        SOCKET.get_or_init(|| (path, own));
+        SOCKET.get_or_init(|| (path, std::process::id()));
     }
-    DESCRIPTORS[0].store(number(&listener), Ordering::Release);
-    // SAFETY: both are functions of this executable, which is never unloaded, with the types asked
-    // for; they do nothing but close, unlink and atomic accesses.
-    unsafe {
-        libc::pthread_atfork(None, None, Some(in_forked_child));
-        libc::atexit(at_exit);
-    }
+    let place = Place::take(&listener);
+    fork::watch();
+    // SAFETY: this is a function of this executable, which is never unloaded, with the type asked
+    // for.
+    unsafe { libc::atexit(at_exit) };
     LISTENING.store(1, Ordering::Release);
     let spawned = with_signals_blocked(|| {
         thread::Builder::new()
             .name("hotswap".to_owned())
-            .spawn(move || accept(listener, process))
+            .spawn(move || {
+                accept(&listener, &own, process);
+                stop();
+                drop(place);
+                // The number may stand for another file by now: it is not ours to close.
+                std::mem::forget(listener);
+            })
     });
     match spawned {
         Ok(_) => Ok(()),
         Err(error) => {
-            LISTENING.store(0, Ordering::Release);
-            DESCRIPTORS[0].store(NONE, Ordering::Release);
-            remove_socket();
+            stop();
             Err(ListenError::Thread(error))
         }
     }
@@ -212,13 +205,12 @@ fn above_standard(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(moved) })
 }
 
-/// The listening thread.
-fn accept(listener: UnixListener, process: Process) {
+/// The listening thread; `own` is the path that the socket was made under.
+fn accept(listener: &UnixListener, own: &Path, process: Process) {
     // The service lives as long as the process: connections outlast this thread.
     let service: &'static Service<Process> = Box::leak(Box::new(Service::new(process, LIMITS)));
-    let own = own_address(&listener);
     // The program may close descriptors that are not its own, and open others under their numbers.
-    while own_address(&listener) == own {
+    while address_of(listener).as_deref() == Some(own) {
         match listener.accept() {
             Ok((stream, _)) => admit(stream, service),
             Err(error) if is_shortage(&error) => thread::sleep(SHORTAGE_PAUSE),
@@ -226,14 +218,10 @@ fn accept(listener: UnixListener, process: Process) {
             Err(_) => break,
         }
     }
-    LISTENING.store(0, Ordering::Release);
-    DESCRIPTORS[0].store(NONE, Ordering::Release);
-    // The number may stand for another file by now: it is not ours to close.
-    std::mem::forget(listener);
 }
 
-/// The path that the socket was made under.
-fn own_address(listener: &UnixListener) -> Option<PathBuf> {
+/// The path that a socket was made under.
+fn address_of(listener: &UnixListener) -> Option<PathBuf> {
     Some(listener.local_addr().ok()?.as_pathname()?.to_owned())
 }
 
@@ -277,34 +265,6 @@ fn refuse(stream: &UnixStream, failure: Failure) {
     let _ = frame::write(&mut &*stream, &Response::from(failure));
 }
 
-/// The descriptor's number, which is never negative.
-fn number(descriptor: &impl AsRawFd) -> u32 {
-    descriptor.as_raw_fd().cast_unsigned()
-}
-
-/// A connection's place among those that are served.
-struct Place {
-    index: usize,
-}
-
-impl Place {
-    fn take(stream: &UnixStream) -> Option<Self> {
-        let descriptor = number(stream);
-        let index = DESCRIPTORS.iter().skip(1).position(|place| {
-            place
-                .compare_exchange(NONE, descriptor, Ordering::AcqRel, Ordering::Relaxed)
-                .is_ok()
-        })?;
-        Some(Self { index: index + 1 })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        DESCRIPTORS[self.index].store(NONE, Ordering::Release);
-    }
-}
-
 /// Whether the peer runs as this process's user or as root.
 fn is_own_user(stream: &UnixStream) -> bool {
     let mut peer = libc::ucred {
@@ -327,23 +287,15 @@ fn is_own_user(stream: &UnixStream) -> bool {
     outcome == 0 && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
 }
 
-/// Runs in a forked child, where only async-signal-safe calls are allowed.
-extern "C" fn in_forked_child() {
-    LISTENING.store(0, Ordering::Release);
-    for place in &DESCRIPTORS {
-        let descriptor = place.swap(NONE, Ordering::AcqRel);
-        if descriptor != NONE {
-            // SAFETY: a descriptor stands in the list only while it is open and ours; the threads
-            // that own it do not exist in the child.
-            unsafe { libc::close(descriptor.cast_signed()) };
-        }
-    }
-}
-
 extern "C" fn at_exit() {
     if is_listening() {
         remove_socket();
     }
+}
+
+fn stop() {
+    LISTENING.store(0, Ordering::Release);
+    remove_socket();
 }
 
 /// Removes the socket, unless this is a child of the process that made it.

@@ -7,6 +7,7 @@ use hotswap_protocol::message::{CommitReport, Hello, PROTOCOL};
 use hotswap_protocol::status::Status;
 
 use crate::engine::control::{Engine, Failure, Offer};
+use crate::engine::fork;
 use crate::engine::loaded;
 use crate::engine::swap::{self, Prepared};
 use crate::status;
@@ -65,6 +66,6 @@ impl Engine for Process {
     }
 
     fn status(&self) -> Status {
-        status::status()
+        fork::undivided(status::status)
     }
 }

@@ -8,7 +8,7 @@
 //!
 //! Without [`env::LISTEN`] one look at the environment is all that happens.
 
-use std::ffi::{OsString, c_int};
+use std::ffi::OsString;
 use std::io;
 use std::mem;
 use std::os::fd::RawFd;
@@ -131,7 +131,7 @@ fn write_quietly(descriptor: RawFd, message: &[u8]) {
         let written = libc::write(descriptor, message.as_ptr().cast(), message.len());
         let broken =
             written == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EPIPE);
-        if broken && libc::sigismember(&raw const pending, libc::SIGPIPE) == 0 as c_int {
+        if broken && libc::sigismember(&raw const pending, libc::SIGPIPE) == 0 {
             let now = libc::timespec {
                 tv_sec: 0,
                 tv_nsec: 0,

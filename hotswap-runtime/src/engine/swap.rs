@@ -11,6 +11,7 @@ use hotswap_protocol::message::{CommitReport, ErrorCode, PrepareReport};
 
 use crate::engine::backtrace::{self, BacktraceError};
 use crate::engine::elf::Use;
+use crate::engine::fork;
 use crate::engine::image::{CheckedImage, ImageError, LoadedImage, Visibility};
 use crate::engine::loaded::{self, Loaded};
 use crate::engine::version::{self, Version};
@@ -85,9 +86,11 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
         Some(image) => bind(&manifest.image_entries, &image.loaded, Side::Image)?,
         None => Vec::new(),
     };
-    table::register_host(base_entries)?;
-    let number = version::next_number();
-    let table = table::prepare(number, image_entries)?;
+    let (number, table) = fork::undivided(|| {
+        table::register_host(base_entries)?;
+        let number = version::next_number();
+        Ok::<_, SwapError>((number, table::prepare(number, image_entries)?))
+    })?;
     let changes = table.report();
     let report = PrepareReport {
         replaced: changes.replaced,
@@ -134,7 +137,7 @@ impl Prepared {
             from: table::current_version(),
             to: version.number,
         };
-        version::commit(version, support, || table::publish(table));
+        fork::undivided(|| version::commit(version, support, || table::publish(table)));
         let flip_us = micros(started.elapsed());
         CommitReport {
             load_us: report.check_us + report.load_us,
@@ -182,14 +185,14 @@ impl CheckedFiles {
     }
 
     fn load(self) -> Result<(Vec<LoadedImage>, Option<LoadedImage>), ImageError> {
-        let load_support = |image: CheckedImage| image.load(Visibility::Shared, version::is_mapped);
-        let support = self
-            .support
+        let Self { support, image } = self;
+        let support = support
             .into_iter()
-            .map(load_support)
+            .map(|image| image.load(Visibility::Shared))
             .collect::<Result<Vec<_>, _>>()?;
-        let load_image = |image: CheckedImage| image.load(Visibility::Private, version::is_mapped);
-        let image = self.image.map(load_image).transpose()?;
+        let image = image
+            .map(|image| image.load(Visibility::Private))
+            .transpose()?;
         Ok((support, image))
     }
 }

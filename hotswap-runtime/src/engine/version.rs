@@ -6,7 +6,7 @@ use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::lifecycle::State;
 use hotswap_protocol::status::{EntryCalls, ImageStatus, VersionStatus};
 
-use crate::engine::image::{FileIdentity, LoadedImage};
+use crate::engine::image::LoadedImage;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::table;
 
@@ -67,12 +67,8 @@ impl Version {
         let mut status = VersionStatus::new(self.number, self.state, age_ms);
         status.label.clone_from(&self.label);
         status.image = self.image.as_ref().map(|image| {
-            let loaded = &image.loaded;
-            ImageStatus::new(
-                image.path.clone(),
-                loaded.base as u64,
-                loaded.layout.span_bytes(),
-            )
+            let (first, bytes) = image.loaded.layout.span();
+            ImageStatus::new(image.path.clone(), image.loaded.base as u64 + first, bytes)
         });
         status.in_flight = table::in_flight(self.number)
             .into_iter()
@@ -90,13 +86,6 @@ impl Versions {
             versions.all.push(Version::host());
         }
         versions
-    }
-
-    fn images(&self) -> impl Iterator<Item = &LoadedImage> {
-        self.all
-            .iter()
-            .filter_map(|version| version.image.as_ref())
-            .chain(&self.support)
     }
 
     /// Versions without a call under way have drained.
@@ -121,13 +110,6 @@ pub(crate) fn next_number() -> u64 {
         .last()
         .map_or(0, |version| version.number)
         + 1
-}
-
-/// Whether this file is in memory as an image.
-pub(crate) fn is_mapped(file: FileIdentity) -> bool {
-    Versions::lock()
-        .images()
-        .any(|image| image.identity() == file)
 }
 
 /// Whether a support image with this build id is in memory.

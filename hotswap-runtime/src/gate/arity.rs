@@ -17,7 +17,7 @@ macro_rules! arities {
             // SAFETY: what stands in an entry's slot is a body with this identity, and the
             // identity fixes the types: path, signature, layouts and the facts of hidden types.
             let current: fn($(Arg<$type>),*) -> Arg<R> = unsafe { std::mem::transmute(current) };
-            let Arg(result) = current($(Arg($argument)),*);
+            let Arg([result]) = current($(Arg([$argument])),*);
             M::finish(result, guard)
         }
 

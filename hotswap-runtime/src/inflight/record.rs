@@ -3,7 +3,7 @@
 //! Only the owning thread writes to a record, so that counting is a load and a store. Whatever
 //! thread ends a call counts it in its own record: only the sums over all records mean something.
 
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
 
 /// Names a counter: the bucket in the upper five bits, the place in it below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,8 +41,8 @@ impl CounterId {
 /// How many calls a thread has begun and ended under one id.
 #[derive(Debug)]
 pub struct Counter {
-    begun: AtomicU64,
-    ended: AtomicU64,
+    begun: AtomicUsize,
+    ended: AtomicUsize,
 }
 
 impl Counter {
@@ -90,13 +90,13 @@ impl Record {
     }
 
     /// How many calls this record counts as begun.
-    pub(crate) fn begun(&self, id: CounterId) -> u64 {
+    pub(crate) fn begun(&self, id: CounterId) -> usize {
         self.get(id)
             .map_or(0, |counter| counter.begun.load(Ordering::Acquire))
     }
 
     /// How many calls this record counts as ended.
-    pub(crate) fn ended(&self, id: CounterId) -> u64 {
+    pub(crate) fn ended(&self, id: CounterId) -> usize {
         self.get(id)
             .map_or(0, |counter| counter.ended.load(Ordering::Acquire))
     }
@@ -127,8 +127,8 @@ impl Record {
         let places = (FIRST_BUCKET as usize) << id.bucket();
         let new: Box<[Counter]> = (0..places)
             .map(|_| Counter {
-                begun: AtomicU64::new(0),
-                ended: AtomicU64::new(0),
+                begun: AtomicUsize::new(0),
+                ended: AtomicUsize::new(0),
             })
             .collect();
         let new = Box::into_raw(new);
@@ -172,20 +172,20 @@ impl Drop for Record {
 /// that is under way never counts as ended. The caller has passed a heavy fence since the counters
 /// could last be begun anew.
 pub(crate) fn in_flight(records: &[&Record], ids: &[CounterId]) -> Vec<u64> {
-    let sum = |count: fn(&Record, CounterId) -> u64| -> Vec<u64> {
-        ids.iter()
-            .map(|id| {
-                records
-                    .iter()
-                    .fold(0, |sum: u64, record| sum.wrapping_add(count(record, *id)))
-            })
-            .collect()
+    let sum = |count: fn(&Record, CounterId) -> usize| -> Vec<usize> {
+        let of = |id: &CounterId| {
+            let counts = records.iter().map(|record| count(record, *id));
+            counts.fold(0, usize::wrapping_add)
+        };
+        ids.iter().map(of).collect()
     };
     let ended = sum(Record::ended);
     let begun = sum(Record::begun);
-    begun
-        .iter()
-        .zip(ended)
-        .map(|(begun, ended)| begun.saturating_sub(ended))
-        .collect()
+    let difference = |(begun, ended): (usize, usize)| {
+        // Counts may wrap; what is under way is little. Fewer beginnings than ends are seen while
+        // a call that began after the fence ends, and mean that nothing is.
+        let calls = begun.wrapping_sub(ended).cast_signed();
+        u64::try_from(calls).unwrap_or(0)
+    };
+    begun.into_iter().zip(ended).map(difference).collect()
 }

@@ -16,7 +16,8 @@ mod linux {
 
     /// Registers the process at the first call; false where the kernel or a filter refuses.
     pub(crate) fn is_registered() -> bool {
-        *REGISTERED.get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED))
+        *REGISTERED
+            .get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED))
     }
 
     /// Issues the barrier on every running thread of the process, where it is registered.

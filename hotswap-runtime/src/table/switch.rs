@@ -10,16 +10,14 @@
 use std::ptr;
 
 use crate::inflight::record::{Counter, CounterId, Record};
-use crate::sync::{
-    AtomicPtr, AtomicU64, Ordering, fence, heavy_fence, light_fence, light_must_be_full,
-};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, heavy_fence, light_fence, light_must_be_full};
 
 /// How many tables are used in turn. A thread would have to stand still between two instructions
 /// for this many swaps to see a row that is being written.
 const TABLES: usize = if cfg!(loom) { 2 } else { 16 };
 
 /// The bit of a stamp that says that light fences have to be full ones.
-const FULL_FENCE: u64 = 1;
+const FULL_FENCE: usize = 1;
 
 /// One slot of a table: the code that a call runs, and what it is counted under.
 ///
@@ -27,7 +25,7 @@ const FULL_FENCE: u64 = 1;
 #[derive(Debug)]
 pub struct Row {
     body: AtomicPtr<()>,
-    counter: AtomicU64,
+    counter: AtomicUsize,
 }
 
 /// What a row is filled with.
@@ -42,7 +40,7 @@ impl Row {
     const fn new() -> Self {
         Self {
             body: AtomicPtr::new(ptr::null_mut()),
-            counter: AtomicU64::new(FULL_FENCE),
+            counter: AtomicUsize::new(FULL_FENCE),
         }
     }
 
@@ -50,14 +48,14 @@ impl Row {
     fn new() -> Self {
         Self {
             body: AtomicPtr::new(ptr::null_mut()),
-            counter: AtomicU64::new(FULL_FENCE),
+            counter: AtomicUsize::new(FULL_FENCE),
         }
     }
 
     fn fill(&self, target: Target) {
         self.body.store(target.body.cast_mut(), Ordering::Relaxed);
         self.counter
-            .store(u64::from(target.counter.0), Ordering::Relaxed);
+            .store(target.counter.0 as usize, Ordering::Relaxed);
     }
 }
 
@@ -218,7 +216,7 @@ impl Switch {
 /// A row, as it was read.
 struct Seen {
     table: *const Row,
-    stamp: u64,
+    stamp: usize,
     target: Target,
 }
 
@@ -227,8 +225,8 @@ struct Seen {
 pub(crate) struct Tables {
     in_turn: Vec<&'static [Row]>,
     next: usize,
-    stamp: u64,
-    #[cfg(test)]
+    stamp: usize,
+    #[cfg(all(test, not(loom)))]
     made: usize,
 }
 
@@ -238,7 +236,7 @@ impl Tables {
             in_turn: Vec::new(),
             next: 0,
             stamp: 0,
-            #[cfg(test)]
+            #[cfg(all(test, not(loom)))]
             made: 0,
         }
     }
@@ -251,9 +249,9 @@ impl Tables {
         let table = self.free_table(targets.len() + 1);
         self.stamp += 2;
         let full = if light_must_be_full() { FULL_FENCE } else { 0 };
-        // A thread may still read this table; it must not take the new rows for the old table's.
-        table[0].counter.store(FULL_FENCE, Ordering::Relaxed);
-        fence(Ordering::Release);
+        // A thread may still be reading this table. If it sees one of the new rows it sees, after
+        // its light fence, that the table stopped being current: that was before the last heavy
+        // fence. Should it be current again by then, the stamp is another.
         for (row, target) in table[1..].iter().zip(targets) {
             row.fill(*target);
         }
@@ -268,7 +266,7 @@ impl Tables {
         heavy_fence();
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn made(&self) -> usize {
         self.made
     }
@@ -282,7 +280,7 @@ impl Tables {
             let room = rows.next_power_of_two().max(MIN_ROWS);
             self.in_turn = (0..TABLES).map(|_| new_table(room)).collect();
             self.next = 0;
-            #[cfg(test)]
+            #[cfg(all(test, not(loom)))]
             {
                 self.made += TABLES;
             }

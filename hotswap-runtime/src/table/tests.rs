@@ -72,12 +72,12 @@ fn of<'a>(list: &'a [String], prefix: &str) -> Vec<&'a str> {
 #[test]
 fn calls_go_to_the_newest_body_and_back() {
     let _turn = turn();
-    let host = made("replace::f", |Arg(x)| Arg(x + 1));
+    let host = made("replace::f", |Arg([x])| Arg([x + 1]));
     register_host(vec![host.binding("s")]).unwrap();
     register_host(vec![host.binding("s")]).unwrap();
     assert_eq!(host.call(1), 2);
 
-    let image = made("replace::f", |Arg(x)| Arg(x + 10));
+    let image = made("replace::f", |Arg([x])| Arg([x + 10]));
     let report = swap(vec![image.binding("s")]);
     assert_eq!(of(&report.replaced, "replace"), ["replace::f"]);
     assert_eq!((host.call(1), image.call(1)), (11, 11));
@@ -91,10 +91,10 @@ fn calls_go_to_the_newest_body_and_back() {
 #[test]
 fn an_entry_that_was_called_early_is_adopted() {
     let _turn = turn();
-    let host = made("early::f", |Arg(x)| Arg(x + 1));
+    let host = made("early::f", |Arg([x])| Arg([x + 1]));
     assert_eq!(host.call(1), 2);
     register_host(vec![host.binding("s")]).unwrap();
-    let image = made("early::f", |Arg(x)| Arg(x + 10));
+    let image = made("early::f", |Arg([x])| Arg([x + 10]));
     assert_eq!(of(&swap(vec![image.binding("s")]).replaced, "early"), ["early::f"]);
     assert_eq!(host.call(1), 11);
 }
@@ -102,16 +102,16 @@ fn an_entry_that_was_called_early_is_adopted() {
 #[test]
 fn another_identity_is_another_slot() {
     let _turn = turn();
-    let host = made("shape::f", |Arg(x)| Arg(x + 1));
+    let host = made("shape::f", |Arg([x])| Arg([x + 1]));
     register_host(vec![host.binding("s")]).unwrap();
-    let second = made("shape::f", |Arg(x)| Arg(x + 10));
-    let new = made("shape::new", |Arg(x)| Arg(x + 5));
+    let second = made("shape::f", |Arg([x])| Arg([x + 10]));
+    let new = made("shape::new", |Arg([x])| Arg([x + 5]));
     let report = swap(vec![second.binding("t"), new.binding("s")]);
     assert_eq!(of(&report.reshaped, "shape"), ["shape::f"]);
     assert_eq!(of(&report.added, "shape"), ["shape::new"]);
     assert_eq!((host.call(1), second.call(1), new.call(1)), (2, 11, 6));
 
-    let third = made("shape::f", |Arg(x)| Arg(x + 100));
+    let third = made("shape::f", |Arg([x])| Arg([x + 100]));
     let report = swap(vec![third.binding("s")]);
     assert_eq!(of(&report.replaced, "shape"), ["shape::f"]);
     assert_eq!(of(&report.carried, "shape"), ["shape::new"]);
@@ -121,10 +121,10 @@ fn another_identity_is_another_slot() {
 #[test]
 fn what_is_prepared_has_no_effect_until_it_is_published() {
     let _turn = turn();
-    let host = made("abort::f", |Arg(x)| Arg(x + 1));
+    let host = made("abort::f", |Arg([x])| Arg([x + 1]));
     register_host(vec![host.binding("s")]).unwrap();
     let version = current_version();
-    let image = made("abort::f", |Arg(x)| Arg(x + 10));
+    let image = made("abort::f", |Arg([x])| Arg([x + 10]));
     let table = prepare(version + 1, vec![image.binding("s")]).unwrap();
     assert_eq!((host.call(1), current_version()), (2, version));
     assert_eq!(image.call(1), 11, "an image's hooks call its own code");
@@ -143,14 +143,14 @@ fn what_is_prepared_has_no_effect_until_it_is_published() {
 #[test]
 fn calls_under_way_are_counted_to_the_version_that_began_them() {
     let _turn = turn();
-    fn deep(Arg(depth): Arg<u64>) -> Arg<u64> {
+    fn deep(Arg([depth]): Arg<u64>) -> Arg<u64> {
         match depth {
             0 => {
                 assert_eq!(in_flight(0).iter().find(|(p, _)| p == "count::f").unwrap().1, 4);
                 swap(vec![]);
-                Arg(0)
+                Arg([0])
             }
-            _ => Arg(host().call_once(depth - 1) + 1),
+            _ => Arg([host().call_once(depth - 1) + 1]),
         }
     }
     fn host() -> &'static Made {
@@ -161,7 +161,7 @@ fn calls_under_way_are_counted_to_the_version_that_began_them() {
     assert_eq!(host().call_once(3), 3);
     assert!(!in_flight(0).iter().any(|(path, _)| path == "count::f"));
 
-    let image = made("count::f", |Arg(_)| panic!("as it should"));
+    let image = made("count::f", |Arg([_])| panic!("as it should"));
     swap(vec![image.binding("s")]);
     let version = current_version();
     let panic = std::panic::catch_unwind(|| host().call_once(3));
@@ -185,7 +185,7 @@ fn a_future_counts_until_it_ends_on_whatever_thread() {
     let _turn = turn();
     let later = || {
         call0::<TrackedFuture, _>(&ASYNC, || {
-            Arg(FutureBox::<_, ()>::new::<Async>(std::future::pending()))
+            Arg([FutureBox::<_, ()>::new::<Async>(std::future::pending())])
         })
     };
     let future = std::thread::spawn(later).join().unwrap();
@@ -228,7 +228,7 @@ fn calls_of_dying_threads_are_counted() {
     thread_local! {
         static LATE: std::cell::OnceCell<CallsLate> = const { std::cell::OnceCell::new() };
     }
-    let host: &'static Made = Box::leak(Box::new(made("late::f", |Arg(x)| Arg(x + 1))));
+    let host: &'static Made = Box::leak(Box::new(made("late::f", |Arg([x])| Arg([x + 1]))));
     register_host(vec![host.binding("s")]).unwrap();
     // Whichever of the two is destroyed first, one of the threads calls after the other's end.
     for late_first in [false, true] {
@@ -248,9 +248,9 @@ fn calls_of_dying_threads_are_counted() {
 #[test]
 fn ten_thousand_swaps_take_no_more_memory_than_a_few() {
     let _turn = turn();
-    let host = made("many::f", |Arg(x)| Arg(x + 1));
+    let host = made("many::f", |Arg([x])| Arg([x + 1]));
     register_host(vec![host.binding("s")]).unwrap();
-    let image = made("many::f", |Arg(x)| Arg(x + 10));
+    let image = made("many::f", |Arg([x])| Arg([x + 10]));
     let state = || {
         let registry = registry();
         (registry.tables_made(), registry.counters_made())

@@ -2,11 +2,12 @@
 
 use std::ptr;
 
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::inflight::record::{CounterId, Record, in_flight};
+use crate::inflight::record::{Counter, CounterId, Record, in_flight};
 use crate::table::switch::{Switch, Tables, Target};
 
 /// A made-up body: its address is its number, and it is counted under that number.
@@ -39,6 +40,19 @@ impl World {
         (world, tables)
     }
 
+    /// Begins a call of slot 1 on a record, as the gate does.
+    ///
+    /// # Safety
+    ///
+    /// Only the calling thread may write to the record.
+    unsafe fn begin(&self, record: usize) -> (Target, &Counter) {
+        let record = &self.records[record];
+        // SAFETY: slot 1 was published when the world was made.
+        let first = unsafe { self.switch.try_begin(1, record) };
+        // SAFETY: as above.
+        first.unwrap_or_else(|| unsafe { self.switch.begin(1, record) })
+    }
+
     fn calls(&self, number: u32) -> u64 {
         in_flight(&[&self.records[0], &self.records[1]], &[id(number)])[0]
     }
@@ -54,23 +68,27 @@ fn check(test: impl Fn() + Sync + Send + 'static) {
 fn a_drained_version_has_no_call_and_gets_none() {
     check(|| {
         let (world, mut tables) = World::new();
-        // What running old code would touch; whoever drains takes it away.
-        let old_code = Arc::new(AtomicBool::new(true));
+        // What running old code touches, and taking it away too: loom tells if one does not happen
+        // before the other.
+        let old_code = Arc::new(UnsafeCell::new(()));
         let caller = {
             let (world, old_code) = (Arc::clone(&world), Arc::clone(&old_code));
             thread::spawn(move || {
-                // SAFETY: slot 1 was published, and this thread alone writes to the record.
-                let (target, counter) = unsafe { world.switch.begin(1, &world.records[0]) };
-                assert_eq!(target.body.addr() as u32, if target.counter == id(1) { 1 } else { 2 });
+                // SAFETY: this thread alone writes to the record.
+                let (target, counter) = unsafe { world.begin(0) };
+                assert_eq!(
+                    target.body.addr() as u32,
+                    if target.counter == id(1) { 1 } else { 2 }
+                );
                 if target.counter == id(1) {
-                    assert!(old_code.load(Ordering::Relaxed), "unloaded under a call");
+                    old_code.with(|_| ());
                 }
                 counter.end();
             })
         };
         tables.publish(&world.switch, 1, &[target(2)]);
         if world.calls(1) == 0 {
-            old_code.store(false, Ordering::Relaxed);
+            old_code.with_mut(|_| ());
         }
         caller.join().unwrap();
         assert_eq!((world.calls(1), world.calls(2)), (0, 0));
@@ -109,10 +127,14 @@ fn a_table_that_is_written_again_is_not_taken_for_the_old_one() {
             let (world, last) = (Arc::clone(&world), Arc::clone(&last));
             thread::spawn(move || {
                 let before = last.load(Ordering::Acquire);
-                // SAFETY: slot 1 was published, and this thread alone writes to the record.
-                let (target, counter) = unsafe { world.switch.begin(1, &world.records[0]) };
+                // SAFETY: this thread alone writes to the record.
+                let (target, counter) = unsafe { world.begin(0) };
                 let number = target.body.addr();
-                assert_eq!(target.counter, id(number as u32), "body and counter of one version");
+                assert_eq!(
+                    target.counter,
+                    id(number as u32),
+                    "body and counter of one version"
+                );
                 assert!(number >= before, "an older version than one seen before");
                 counter.end();
             })
@@ -128,23 +150,45 @@ fn a_table_that_is_written_again_is_not_taken_for_the_old_one() {
 }
 
 #[test]
+fn a_call_under_way_is_seen_whatever_begins_beside_it() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        // SAFETY: only the main thread writes to record 1.
+        let (_, mine) = unsafe { world.begin(1) };
+        let caller = {
+            let world = Arc::clone(&world);
+            thread::spawn(move || {
+                // SAFETY: this thread alone writes to the record.
+                let (_, counter) = unsafe { world.begin(0) };
+                counter.end();
+            })
+        };
+        tables.publish(&world.switch, 1, &[target(2)]);
+        assert!(world.calls(1) >= 1);
+        mine.end();
+        caller.join().unwrap();
+        assert_eq!(world.calls(1), 0);
+    });
+}
+
+#[test]
 fn a_call_that_moves_to_another_thread_is_counted_until_its_end() {
     check(|| {
         let (world, mut tables) = World::new();
-        let ended = Arc::new(AtomicBool::new(false));
-        // SAFETY: slot 1 was published, and only the main thread writes to record 1.
-        let (target, _) = unsafe { world.switch.begin(1, &world.records[1]) };
+        let old_code = Arc::new(UnsafeCell::new(()));
+        // SAFETY: only the main thread writes to record 1.
+        let (target, _) = unsafe { world.begin(1) };
         assert_eq!(target.counter, id(1));
         let caller = {
-            let (world, ended) = (Arc::clone(&world), Arc::clone(&ended));
+            let (world, old_code) = (Arc::clone(&world), Arc::clone(&old_code));
             thread::spawn(move || {
-                ended.store(true, Ordering::Relaxed);
+                old_code.with(|_| ());
                 world.records[0].counter(id(1)).end();
             })
         };
         tables.publish(&world.switch, 1, &[self::target(2)]);
         match world.calls(1) {
-            0 => assert!(ended.load(Ordering::Relaxed), "drained before the end"),
+            0 => old_code.with_mut(|_| ()),
             calls => assert_eq!(calls, 1),
         }
         caller.join().unwrap();

@@ -113,6 +113,16 @@ async unsafe fn read(a: *const u32) -> u32 {
     unsafe { *a }
 }
 
+#[hotswap::entry]
+async fn factorial(n: u64) -> u64 {
+    yielded().await;
+    if n == 0 {
+        1
+    } else {
+        n * Box::pin(factorial(n - 1)).await
+    }
+}
+
 struct Noisy<'a>(&'a Cell<u32>, u32);
 
 impl Drop for Noisy<'_> {
@@ -165,6 +175,62 @@ fn is_send<T: Send>(value: T) -> T {
     value
 }
 
+/// Holds for `A = ()` always and for `A = u8` where `Self` is `Send`: `A` can only be inferred where
+/// it is not.
+trait NotSend<A> {}
+impl<T> NotSend<()> for T {}
+impl<T: Send> NotSend<u8> for T {}
+
+fn is_not_send<T: NotSend<A>, A>(value: T) -> T {
+    value
+}
+
+trait NotUnpin<A> {}
+impl<T> NotUnpin<()> for T {}
+impl<T: Unpin> NotUnpin<u8> for T {}
+
+fn is_not_unpin<T: NotUnpin<A>, A>(value: T) -> T {
+    value
+}
+
+#[test]
+fn auto_traits_are_those_of_the_original() {
+    drop(is_not_unpin(is_send(add(0, 2))));
+    drop(is_not_send(local(Rc::default())));
+    fn is_unpin<T: Unpin>(_: T) {}
+    is_unpin(unpin());
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn the_facts_of_hidden_types_are_asked_through_the_descriptor() {
+    use hotswap::__private::v0_1_0::Descriptor;
+    unsafe extern "C" {
+        #[link_name = "__start_hotswap_entries"]
+        static START: [u8; 0];
+        #[link_name = "__stop_hotswap_entries"]
+        static STOP: [u8; 0];
+    }
+    let (start, stop) = (
+        (&raw const START).cast::<Descriptor>(),
+        (&raw const STOP).cast::<Descriptor>(),
+    );
+    // SAFETY: the linker lays the descriptors of this executable out between the two symbols.
+    let entries = unsafe { std::slice::from_raw_parts(start, stop.offset_from_unsigned(start)) };
+    let facts = |name: &str| {
+        let mut named = entries.iter().filter(|entry| entry.name() == name);
+        named.next().expect("there is such an entry").hidden()
+    };
+    const KNOWN: u32 = 1;
+    const SEND: u32 = 2;
+    const SYNC: u32 = 4;
+    const UNPIN: u32 = 8;
+    assert_eq!(facts("futures::add"), Some(KNOWN | SEND | SYNC));
+    assert_eq!(facts("futures::local"), Some(KNOWN));
+    assert_eq!(facts("futures::unpin"), Some(KNOWN | SEND | SYNC | UNPIN));
+    assert_eq!(facts("futures::pinned"), None);
+}
+
 #[test]
 fn futures_are_awaited() {
     assert_eq!(finish(is_send(add(0, 2))), 2);
@@ -178,6 +244,7 @@ fn futures_are_awaited() {
     assert_eq!(finish(is_send(pinned("12"))), 2);
     assert_eq!(finish(local(Rc::new(Cell::new(5)))), 5);
     assert_eq!(finish(untracked(1)), 1);
+    assert_eq!(finish(is_send(factorial(5))), 120);
     // SAFETY: the reference is valid.
     assert_eq!(finish(unsafe { read(&7) }), 7);
     assert_eq!(

@@ -241,3 +241,6 @@ fn step(cursor: &mut Cursor<'_>) -> Option<Effect> {
     };
     Some(effect)
 }
+
+#[cfg(test)]
+mod tests;

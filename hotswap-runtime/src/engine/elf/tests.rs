@@ -125,7 +125,7 @@ fn no_single_byte_makes_it_panic() {
             file[at] = value;
             if let Ok(elf) = read(&file) {
                 elf.layout.allows(CODE, 8, Use::Code);
-                elf.layout.span_bytes();
+                elf.layout.span();
             }
         }
     }
@@ -134,7 +134,7 @@ fn no_single_byte_makes_it_panic() {
 #[test]
 fn uses_of_addresses() {
     let layout = read(&sample(1, None)).unwrap().layout;
-    assert_eq!(layout.span_bytes(), BYTES);
+    assert_eq!(layout.span(), (0, BYTES));
     let table = [
         (CODE, 1, Use::Code, true),
         (CODE, 1, Use::State, false),

@@ -46,8 +46,8 @@ fn describe(path: &Path, content: &[u8]) -> Image {
     }
 }
 
-fn load(described: &Image, is_mapped: bool) -> Result<LoadedImage, ImageError> {
-    CheckedImage::open(described)?.load(Visibility::Private, |_| is_mapped)
+fn load(described: &Image) -> Result<LoadedImage, ImageError> {
+    CheckedImage::open(described)?.load(Visibility::Private)
 }
 
 /// What the sample's function returns.
@@ -72,13 +72,9 @@ fn is_in_memory(address: usize) -> bool {
 fn a_good_image_is_loaded_and_unloaded() {
     let folder = Folder::new("good");
     let content = sample(41, None);
-    let image = load(
-        &describe(&folder.write("a b ü.so", &content), &content),
-        false,
-    )
-    .unwrap();
+    let image = load(&describe(&folder.write("a b ü.so", &content), &content)).unwrap();
     assert_eq!(call(&image), 41);
-    assert_eq!(image.loaded.layout.span_bytes(), BYTES);
+    assert_eq!(image.loaded.layout.span(), (0, BYTES));
     assert!(image.loaded.address(STATE, 8, Use::State).is_some());
     let base = image.loaded.base;
     assert!(is_in_memory(base));
@@ -92,7 +88,7 @@ fn the_same_path_gives_the_new_code() {
     let mut images = Vec::new();
     for number in 1..=5 {
         let content = sample(number, None);
-        images.push(load(&describe(&folder.write("x.so", &content), &content), false).unwrap());
+        images.push(load(&describe(&folder.write("x.so", &content), &content)).unwrap());
     }
     let numbers: Vec<u32> = images.iter().map(call).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5]);
@@ -103,10 +99,9 @@ fn the_same_file_is_mapped_a_second_time() {
     let folder = Folder::new("same-file");
     let content = sample(7, None);
     let described = describe(&folder.write("x.so", &content), &content);
-    let first = load(&described, false).unwrap();
-    let second = load(&described, true).unwrap();
+    let first = load(&described).unwrap();
+    let second = load(&described).unwrap();
     assert_ne!(first.loaded.base, second.loaded.base);
-    assert_ne!(first.identity(), second.identity());
     assert_eq!((call(&first), call(&second)), (7, 7));
 }
 
@@ -117,10 +112,7 @@ fn what_replaces_the_path_after_the_check_is_not_loaded() {
     let path = folder.write("x.so", &content);
     let checked = CheckedImage::open(&describe(&path, &content)).unwrap();
     folder.write("x.so", &sample(2, None));
-    assert_eq!(
-        call(&checked.load(Visibility::Private, |_| false).unwrap()),
-        1
-    );
+    assert_eq!(call(&checked.load(Visibility::Private).unwrap()), 1);
 }
 
 #[test]
@@ -131,7 +123,7 @@ fn a_write_after_the_check_is_noticed() {
     let checked = CheckedImage::open(&describe(&path, &content)).unwrap();
     let file = OpenOptions::new().append(true).open(&path).unwrap();
     file.set_len(BYTES + 1).unwrap();
-    let error = checked.load(Visibility::Private, |_| false).unwrap_err();
+    let error = checked.load(Visibility::Private).unwrap_err();
     assert_eq!(error.code(), ErrorCode::ImageMismatch);
     assert!(
         error
@@ -146,7 +138,7 @@ fn the_loader_knows_the_path() {
     let folder = Folder::new("names");
     let content = sample(3, None);
     let path = folder.write("x.so", &content);
-    let image = load(&describe(&path, &content), false).unwrap();
+    let image = load(&describe(&path, &content)).unwrap();
     let base = image.loaded.base;
     let name = || {
         let mut objects = objects().into_iter();
@@ -170,7 +162,7 @@ fn check(
     let folder = Folder::new(test);
     let mut described = describe(&folder.write("x.so", content), content);
     change(&mut described);
-    let error = load(&described, false).unwrap_err();
+    let error = load(&described).unwrap_err();
     assert_eq!(error.code(), code, "{error}");
     let text = error.to_string();
     assert!(text.contains(expected), "{text}");

@@ -1,0 +1,9 @@
+use hotswap_macros as hotswap;
+
+#[hotswap::entry]
+struct Room;
+
+#[hotswap::entry]
+static GREETING: &str = "hello";
+
+fn main() {}

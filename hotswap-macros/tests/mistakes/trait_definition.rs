@@ -1,0 +1,10 @@
+use hotswap_macros as hotswap;
+
+#[hotswap::entry]
+trait Named {
+    fn name(&self) -> String {
+        String::new()
+    }
+}
+
+fn main() {}

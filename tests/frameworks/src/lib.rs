@@ -1,0 +1,1 @@
+//! Nothing: the entries are in `tests/`.
