@@ -18,10 +18,13 @@ use crate::image::state::{Shared, State};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked};
 use crate::membership::with_dependents;
+use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
-use crate::reach::Reach;
+use crate::reach::{self, Reach};
 use crate::rebuild::{self, Replays};
-use crate::unit::Unit;
+use crate::unit::{ObjectFile, Unit};
+
+mod dependencies;
 
 /// A version whose code or values are alive, to check later ones against.
 #[derive(Debug)]
@@ -46,7 +49,10 @@ pub struct Engine {
     /// The entries of the current image.
     current: Vec<EntryFacts>,
     connection: Connection,
+    /// Shared libraries of the process, to link images against.
     libraries: Vec<PathBuf>,
+    /// The Rust libraries in the host that are not hot.
+    cold_libraries: Vec<PathBuf>,
     alive: Vec<Alive>,
     /// Units whose sources were edited since they last compiled.
     stale: BTreeSet<usize>,
@@ -67,6 +73,7 @@ impl Engine {
     pub fn new(
         units: Vec<Unit>,
         host: Host,
+        link: LinkCapture,
         cache: Cache,
         folder: &Path,
         connection: Connection,
@@ -89,6 +96,7 @@ impl Engine {
             current: Vec::new(),
             connection,
             libraries,
+            cold_libraries: link.cold_libraries,
             alive: Vec::new(),
             stale: BTreeSet::new(),
             edited: BTreeSet::new(),
@@ -147,16 +155,23 @@ impl Engine {
     pub fn update_from_cargo(
         &mut self,
         units: Vec<Unit>,
+        link: &LinkCapture,
         files: &[PathBuf],
         detected: Instant,
     ) -> Event {
         let mut clock = Clock::new(detected);
         clock.phases.compile = clock.lap();
         self.edited.extend(files.iter().cloned());
+        let (added, exchanged) = dependencies::compare(&self.cold_libraries, &link.cold_libraries);
+        if !exchanged.is_empty() {
+            return dependencies::refusal(exchanged);
+        }
         self.units = units;
         self.stale.clear();
         self.replays.forget();
-        let result = self.go_live(clock);
+        self.support.abort();
+        self.support.add_libraries(added);
+        let result = self.try_go_live(clock);
         result.unwrap_or_else(|error| Event::Failed { message: format!("{error:#}") })
     }
 
@@ -210,7 +225,7 @@ impl Engine {
         let types = analysed.iter().flatten().map(|object| Arc::clone(&object.types));
         let types = Arc::new(Program::new(types));
         clock.phases.check = clock.lap();
-        let linked = self.link(&members, &state)?;
+        let (linked, support) = self.link(&members, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
             Some(linked) => entries::read(&linked.bytes, &types)?,
@@ -223,7 +238,6 @@ impl Engine {
             return Ok(Event::Refused { reason: "layout", message, items });
         }
         clock.phases.check += clock.lap();
-        let support = self.support.link(self.images.linker(), self.images.folder())?;
         let manifest = self.manifest(linked, &next.entries, &support);
         let (_, prepared) = self.connection.prepare(manifest).context("the patch was not loaded")?;
         let (version, _) = self.connection.commit().context("the patch did not go live")?;
@@ -254,21 +268,27 @@ impl Engine {
         if edited.is_empty() {
             return Ok(Vec::new());
         }
-        let current = &self.current;
-        let roots = current.iter().flat_map(|entry| [entry.body_symbol.clone()]);
-        let objects = members.iter().flat_map(|&index| &self.units[index].objects);
-        let found = self.reach.follow(objects, roots)?;
-        let short = |symbols: &BTreeSet<String>| -> BTreeSet<String> {
-            let paths = symbols.iter().map(|symbol| hotswap_object::canonical_path(symbol));
-            paths.filter_map(|path| edits::short_path(&path)).collect()
-        };
-        let (defined, reached) = (short(&found.defined), short(&found.reached));
-        let entries: BTreeSet<String> =
-            current.iter().filter_map(|entry| edits::short_path(&entry.path)).collect();
-        let old = edited.into_iter().filter(|function| {
-            defined.contains(function) && !reached.contains(function) && !entries.contains(function)
+        let objects: Vec<&ObjectFile> =
+            members.iter().flat_map(|&index| &self.units[index].objects).collect();
+        let bodies = self.current.iter().map(|entry| entry.body_symbol.clone());
+        let found = self.reach.follow(objects.iter().copied(), bodies)?;
+        let entries: BTreeSet<&str> =
+            self.current.iter().map(|entry| entry.path.as_str()).collect();
+        let new = reach::functions(&found.reached);
+        let mains = found.defined.iter().filter(|symbol| reach::is_main(symbol)).cloned();
+        let from_main = self.reach.follow(objects, mains.collect::<Vec<_>>())?.reached;
+        let from_main = reach::functions(&from_main);
+        let old = reach::functions(&found.defined).into_iter().filter(|path| {
+            let short = edits::short_path(path);
+            short.is_some_and(|short| edited.contains(&short))
+                && !new.contains(path)
+                && !entries.contains(path.as_str())
         });
-        Ok(old.map(|function| StillOld { reason: reason_for_old(&function), function }).collect())
+        let old = old.map(|function| {
+            let reason = reason_for_old(&function, from_main.contains(&function));
+            StillOld { function, reason }
+        });
+        Ok(old.collect())
     }
 
     /// The facts of all objects, unit by unit.
@@ -278,14 +298,28 @@ impl Engine {
 
     /// Links the members and checks that the host has what they need; `None` where there is no
     /// member, because everything is as it was in the host.
-    fn link(&mut self, members: &BTreeSet<usize>, state: &State) -> Result<Option<Linked>> {
+    fn link(
+        &mut self,
+        members: &BTreeSet<usize>,
+        state: &State,
+    ) -> Result<(Option<Linked>, Vec<Image>)> {
+        let (linker, folder) = (self.images.linker(), self.images.folder());
+        let support = self.support.link(linker, folder, &self.libraries)?;
         if members.is_empty() {
-            return Ok(None);
+            return Ok((None, support));
         }
         let units: Vec<&Unit> = members.iter().map(|&index| &self.units[index]).collect();
-        let linked = self.images.link(&units, &state.bindings, &self.libraries)?;
+        let linked = self.images.link(
+            &units,
+            &state.bindings,
+            &self.libraries,
+            &self.support.image_exports(),
+        )?;
         let symbols = &self.host.symbols.symbols;
-        let exported = |name: &str| symbols.get(name).is_some_and(|symbol| symbol.exported);
+        let added = self.support.exported();
+        let exported = |name: &str| {
+            symbols.get(name).is_some_and(|symbol| symbol.exported) || added.contains(name)
+        };
         let missing = image::missing_symbols(&linked.bytes, exported, &state.global_symbols())?;
         if let Some(first) = missing.first() {
             anyhow::bail!(
@@ -297,7 +331,7 @@ impl Engine {
                 }
             );
         }
-        Ok(Some(linked))
+        Ok((Some(linked), support))
     }
 
     /// What the layout guard refuses, against every version that still has values or code alive.
@@ -312,8 +346,8 @@ impl Engine {
         findings
     }
 
-    /// Keeps a version to check later ones against, unless its signatures are those of a version
-    /// that is kept already: then it tells nothing new.
+    /// Keeps a version to check later ones against, unless it tells nothing new: its signatures are
+    /// those of a version that is kept already, and it brought no static.
     fn remember(&mut self, next: Alive) {
         let fingerprints = |entries: &[EntryFacts]| -> BTreeSet<(String, String)> {
             entries.iter().map(|entry| (entry.path.clone(), entry.fingerprint.clone())).collect()
@@ -321,7 +355,11 @@ impl Engine {
         let new = fingerprints(&next.entries);
         let known = self.alive.iter().map(|alive| fingerprints(&alive.entries));
         let host = fingerprints(&self.host.entries);
-        if !known.chain([host]).any(|known| new.is_subset(&known)) {
+        let brought = next.statics.iter().filter(|shared| shared.after_host).any(|shared| {
+            let mut kept = self.alive.iter().flat_map(|alive| &alive.statics);
+            !kept.any(|other| other.host == shared.host)
+        });
+        if brought || !known.chain([host]).any(|known| new.is_subset(&known)) {
             self.alive.push(next);
         }
     }
@@ -365,7 +403,7 @@ fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Ro
     }
     for shared in &next.statics {
         let old = match statics {
-            None => Some(&shared.host),
+            None => (!shared.after_host).then_some(&shared.host),
             Some(statics) => {
                 statics.iter().find(|old| old.host == shared.host).map(|old| &old.patch)
             }
@@ -381,12 +419,15 @@ fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Ro
     roots
 }
 
-fn reason_for_old(function: &str) -> String {
-    if function == "main" {
-        return "it runs already, and a running function is not replaced".to_owned();
+fn reason_for_old(function: &str, from_main: bool) -> String {
+    let mark = "mark it, or a function that calls it, with `#[hotswap::entry]`";
+    if function.ends_with("::main") {
+        "it runs already, and a running function is not replaced".to_owned()
+    } else if from_main {
+        format!("not reached from any entry, only from `main`, which runs already; {mark}")
+    } else {
+        format!("not reached from any entry; {mark}")
     }
-    "not reached from any entry; mark it, or a function that calls it, with `#[hotswap::entry]`"
-        .to_owned()
 }
 
 fn refused_statics(refused: &[(String, String)]) -> Event {

@@ -62,34 +62,42 @@ impl Images {
         units: &[&Unit],
         bindings: &Bindings,
         libraries: &[PathBuf],
+        exports: &[String],
     ) -> Result<Linked> {
         let objects: Vec<&ObjectFile> = units
             .iter()
             .flat_map(|unit| &unit.objects)
             .filter(|object| !is_allocator_shim(object))
             .collect();
-        let inputs = self.rewrite(&objects, bindings)?;
+        let inputs = self.rewrite(&objects, bindings, exports)?;
         self.count += 1;
         if let Some(old) = self.count.checked_sub(KEPT_IMAGES) {
             // It stays mapped as long as it is in use; only its name goes.
             let _ = std::fs::remove_file(self.folder.join(format!("v{old}.so")));
         }
         let path = self.folder.join(format!("v{}.so", self.count));
-        self.linker.link_shared(&inputs, libraries, &path)?;
+        self.linker.link_shared(&inputs, libraries, exports, &path)?;
         make_private(&path)?;
-        describe(&path)
+        let mut linked = describe(&path)?;
+        linked.manifest.shared = !exports.is_empty();
+        Ok(linked)
     }
 
     /// The objects as they go into the link.
-    fn rewrite(&mut self, objects: &[&ObjectFile], bindings: &Bindings) -> Result<Vec<PathBuf>> {
-        let key = digest_bindings(bindings);
+    fn rewrite(
+        &mut self,
+        objects: &[&ObjectFile],
+        bindings: &Bindings,
+        exports: &[String],
+    ) -> Result<Vec<PathBuf>> {
+        let key = digest_bindings(bindings, exports);
         let done: Mutex<BTreeMap<usize, Result<PathBuf>>> = Mutex::new(BTreeMap::new());
         let (folder, known) = (&self.folder, &self.rewritten);
         on_all_processors(objects.len(), |at| {
             let object = objects[at];
             let result = match known.get(&(object.digest, key)) {
                 Some(path) => Ok(path.clone()),
-                None => rewrite_one(object, bindings, folder, key),
+                None => rewrite_one(object, bindings, !exports.is_empty(), folder, key),
             };
             done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, result);
         });
@@ -118,12 +126,17 @@ impl Images {
 fn rewrite_one(
     object: &ObjectFile,
     bindings: &Bindings,
+    exporting: bool,
     folder: &Path,
     key: u128,
 ) -> Result<PathBuf> {
     let rewritten = hotswap_object::rewrite(&object.bytes, bindings)
         .with_context(|| format!("the object file {} can't be patched in", object.name))?;
-    let bytes = rewritten.bytes.as_deref().unwrap_or(&object.bytes);
+    let mut bytes = rewritten.bytes.as_deref().unwrap_or(&object.bytes);
+    let exposed = if exporting { hotswap_object::expose(bytes)? } else { None };
+    if let Some(exposed) = &exposed {
+        bytes = exposed;
+    }
     let path = folder.join(format!("{:032x}{key:032x}.o", object.digest));
     std::fs::write(&path, bytes).with_context(|| format!("could not write {}", path.display()))?;
     Ok(path)
@@ -134,9 +147,10 @@ fn is_allocator_shim(object: &ObjectFile) -> bool {
     object.name.contains("-alloc") || object.name.starts_with("symbols.o")
 }
 
-fn digest_bindings(bindings: &Bindings) -> u128 {
+fn digest_bindings(bindings: &Bindings, exports: &[String]) -> u128 {
     let mut symbols: Vec<String> =
         bindings.symbols.iter().map(|(symbol, binding)| format!("{symbol} {binding:?}")).collect();
+    symbols.extend_from_slice(exports);
     symbols.sort();
     xxhash_rust::xxh3::xxh3_128(symbols.join("\n").as_bytes())
 }
@@ -165,6 +179,7 @@ pub fn describe(path: &Path) -> Result<Linked> {
         size: bytes.len() as u64,
         build_id,
         checksum: checksum::checksum(&bytes),
+        shared: false,
     };
     Ok(Linked { manifest, bytes })
 }

@@ -70,6 +70,22 @@ impl Reach {
     }
 }
 
+/// The functions among these symbols, by canonical path; closures and async bodies are counted to
+/// the function they stand in.
+pub fn functions(symbols: &BTreeSet<String>) -> BTreeSet<String> {
+    let paths = symbols.iter().filter(|symbol| symbol.starts_with("_R")).map(|symbol| {
+        let path = hotswap_object::canonical_path(symbol);
+        path.split("::{").next().unwrap_or(&path).to_owned()
+    });
+    paths.collect()
+}
+
+/// Whether this is the `main` of a crate.
+pub fn is_main(symbol: &str) -> bool {
+    let path = hotswap_object::canonical_path(symbol);
+    path.split("::").collect::<Vec<_>>()[1..] == ["main"]
+}
+
 fn read(object: &ObjectFile) -> Result<References> {
     let elf = ElfFile64::<object::Endianness>::parse(&*object.bytes)?;
     let mut references = References::default();

@@ -72,7 +72,7 @@ pub fn run(options: &Options) -> Result<i32> {
             .report(&Event::Built { executable: executable.clone(), ms: ms(begun) });
         let (units, link) = load_units(&executable)?;
         check_setup(&project, &link, options.reporter)?;
-        match Session::start(options, project, &executable, units, wall_clock)?.serve()? {
+        match Session::start(options, project, &executable, (units, link), wall_clock)?.serve()? {
             End::Exited(code) => return Ok(code),
             End::Restart => {}
         }
@@ -180,7 +180,7 @@ impl Session {
         options: &Options,
         project: Project,
         executable: &Path,
-        units: Vec<Unit>,
+        (units, link): (Vec<Unit>, LinkCapture),
         begun: SystemTime,
     ) -> Result<Self> {
         let (sender, happenings) = channel();
@@ -193,8 +193,14 @@ impl Session {
         signals::forward_to(pid)?;
         options.reporter.report(&Event::Started { pid });
         wait_for_exit(started.child, sender.clone());
-        let preparation =
-            worker::Preparation { pid, ready: started.ready, units, host, folder: folder.path() };
+        let preparation = worker::Preparation {
+            pid,
+            ready: started.ready,
+            units,
+            link,
+            host,
+            folder: folder.path(),
+        };
         let worker = Worker::spawn(sender, preparation, project, options.selection.clone());
         let mut session = Self {
             reporter: options.reporter,
@@ -273,6 +279,10 @@ impl Session {
             Done::Updated { event, sources } => {
                 let failed = matches!(event, Event::CompileError { .. });
                 self.failed = failed.then_some(self.asked);
+                if self.asked == Change::Cargo {
+                    // Cargo itself may have written it.
+                    self.contents.take_changed(self.inputs.lock_file());
+                }
                 self.inputs.set_sources(sources);
                 self.watch_inputs()?;
                 self.reporter.report(&event);

@@ -4,7 +4,7 @@ pub mod patch;
 
 use object::LittleEndian;
 use object::elf::{self, FileHeader64, Rela64, Sym64};
-use object::read::elf::{FileHeader as _, SectionHeader as _, Sym as _};
+use object::read::elf::{FileHeader as _, SectionHeader as _, SectionTable, Sym as _, SymbolTable};
 
 use crate::error::ObjectError;
 
@@ -90,52 +90,20 @@ impl<'data> Elf<'data> {
             return Err(ObjectError::Unsupported(format!("file type {kind}")));
         }
         let headers = header.sections(ENDIAN, data)?;
-        let mut sections = Vec::with_capacity(headers.len());
-        for section in headers.iter() {
-            sections.push(Section {
-                name: text(headers.section_name(ENDIAN, section)?)?,
-                kind: section.sh_type(ENDIAN),
-                flags: section.sh_flags(ENDIAN),
-                offset: section.sh_offset(ENDIAN),
-                size: section.sh_size(ENDIAN),
-                link: section.sh_link(ENDIAN),
-                info: section.sh_info(ENDIAN),
-                align: section.sh_addralign(ENDIAN),
-                entry_size: section.sh_entsize(ENDIAN),
-            });
-        }
+        let sections = read_sections(&headers)?;
+        let symbols = headers.symbols(ENDIAN, data, table)?;
         let mut file = Self {
             data,
             header_offset: header.e_shoff.get(ENDIAN),
             relocations: vec![None; sections.len()],
+            symbols: read_symbols(&symbols, sections.len())?,
             sections,
-            symbols: Vec::new(),
             symbol_table: None,
             extended_indices: None,
         };
-        let symbols = headers.symbols(ENDIAN, data, table)?;
         if !symbols.is_empty() {
             file.symbol_table = Some(symbols.section().0);
             file.extended_indices = Some(symbols.shndx_section().0).filter(|index| *index != 0);
-        }
-        file.symbols.reserve(symbols.len());
-        for (index, symbol) in symbols.enumerate() {
-            let section = symbols.symbol_section(ENDIAN, symbol, index)?;
-            if section.is_some_and(|section| section.0 >= file.sections.len()) {
-                return Err(ObjectError::malformed(
-                    "symbol in a section that isn't there",
-                ));
-            }
-            file.symbols.push(Symbol {
-                name: text(symbols.symbol_name(ENDIAN, symbol)?)?,
-                kind: symbol.st_type(),
-                binding: symbol.st_bind(),
-                visibility: symbol.st_visibility(),
-                section: section.map(|section| section.0),
-                defined: !symbol.is_undefined(ENDIAN),
-                value: symbol.st_value(ENDIAN),
-                size: symbol.st_size(ENDIAN),
-            });
         }
         file.index_relocations()?;
         Ok(file)
@@ -255,6 +223,52 @@ pub fn offset_of(relocation: &Rela) -> u64 {
 /// Addend of a relocation.
 pub fn addend_of(relocation: &Rela) -> i64 {
     relocation.r_addend.get(ENDIAN)
+}
+
+fn read_sections<'data>(
+    headers: &SectionTable<'data, FileHeader64<LittleEndian>>,
+) -> Result<Vec<Section<'data>>, ObjectError> {
+    let mut sections = Vec::with_capacity(headers.len());
+    for section in headers.iter() {
+        sections.push(Section {
+            name: text(headers.section_name(ENDIAN, section)?)?,
+            kind: section.sh_type(ENDIAN),
+            flags: section.sh_flags(ENDIAN),
+            offset: section.sh_offset(ENDIAN),
+            size: section.sh_size(ENDIAN),
+            link: section.sh_link(ENDIAN),
+            info: section.sh_info(ENDIAN),
+            align: section.sh_addralign(ENDIAN),
+            entry_size: section.sh_entsize(ENDIAN),
+        });
+    }
+    Ok(sections)
+}
+
+fn read_symbols<'data>(
+    table: &SymbolTable<'data, FileHeader64<LittleEndian>>,
+    sections: usize,
+) -> Result<Vec<Symbol<'data>>, ObjectError> {
+    let mut symbols = Vec::with_capacity(table.len());
+    for (index, symbol) in table.enumerate() {
+        let section = table.symbol_section(ENDIAN, symbol, index)?;
+        if section.is_some_and(|section| section.0 >= sections) {
+            return Err(ObjectError::malformed(
+                "symbol in a section that isn't there",
+            ));
+        }
+        symbols.push(Symbol {
+            name: text(table.symbol_name(ENDIAN, symbol)?)?,
+            kind: symbol.st_type(),
+            binding: symbol.st_bind(),
+            visibility: symbol.st_visibility(),
+            section: section.map(|section| section.0),
+            defined: !symbol.is_undefined(ENDIAN),
+            value: symbol.st_value(ENDIAN),
+            size: symbol.st_size(ENDIAN),
+        });
+    }
+    Ok(symbols)
 }
 
 fn text(bytes: &[u8]) -> Result<&str, ObjectError> {

@@ -57,7 +57,7 @@ pub fn read_host(executable: &[u8]) -> Result<HostFacts, ObjectError> {
             if symbol.kind == elf::STT_TLS {
                 if let Some(end) = thread {
                     host.thread_locals
-                        .insert(name, symbol.value.cast_signed() - end.cast_signed());
+                        .insert(name, symbol.value.wrapping_sub(end).cast_signed());
                 }
             } else {
                 let found = HostSymbol {
@@ -83,7 +83,7 @@ fn thread_segment(executable: &[u8]) -> Result<Option<u64>, ObjectError> {
             let start = segment.p_vaddr(LittleEndian);
             // The loader keeps the segment's address congruent to its alignment.
             let padding = start.wrapping_add(size).wrapping_neg() & (align - 1);
-            return Ok(Some(size + padding));
+            return Ok(Some(size.wrapping_add(padding)));
         }
     }
     Ok(None)

@@ -11,11 +11,11 @@ pub use counts::{Form, SiteCounts};
 
 use crate::bindings::Bindings;
 use crate::elf::patch::Patch;
-use crate::elf::{Elf, Rela, offset_of, symbol_of};
+use crate::elf::{Elf, Rela, offset_of, symbol_of, type_of};
 use crate::error::{ObjectError, RewriteError, Site};
 use crate::state::{Role, roles};
 use crate::x86_64::unwind::Unwind;
-use plan::Plans;
+use plan::{Plans, Resolved};
 
 /// An object after rewriting.
 #[derive(Debug, Clone)]
@@ -92,6 +92,23 @@ struct Rewriter<'elf, 'data> {
 }
 
 impl Rewriter<'_, '_> {
+    /// Where a reference leads; refused if that can't be told.
+    fn resolve(&mut self, section: usize, relocation: &Rela, offset: i64) -> Option<Resolved> {
+        match self.plans.resolve(symbol_of(relocation), offset) {
+            Ok(resolved) => Some(resolved),
+            Err(reason) => {
+                self.refuse_kind(section, relocation, reason);
+                None
+            }
+        }
+    }
+
+    /// Refuses a relocation that belongs to no instruction that could be shown.
+    fn refuse_kind(&mut self, section: usize, relocation: &Rela, reason: &'static str) {
+        let kind = type_of(relocation);
+        self.refuse(section, relocation, format!("relocation {kind}"), reason);
+    }
+
     fn refuse(
         &mut self,
         section: usize,

@@ -88,6 +88,10 @@ pub struct Image {
     pub build_id: BuildId,
     /// Its [`checksum`](crate::checksum::checksum).
     pub checksum: u64,
+    /// Whether later images may bind to what it exports: it brought statics that can't live in a
+    /// support image. Such an image is never unloaded.
+    #[serde(default)]
+    pub shared: bool,
 }
 
 /// An entry of the executable or of the image.
@@ -305,6 +309,7 @@ mod tests {
             size: 4096,
             build_id: build_id.clone(),
             checksum: 9,
+            shared: false,
         };
         Manifest {
             image: Some(image.clone()),

@@ -6,10 +6,10 @@
 //! entry's identity.
 
 mod display;
+pub mod facts;
 mod function;
 mod future;
 mod iterator;
-pub mod facts;
 
 pub use display::{DebugBox, DisplayBox};
 pub use function::CallableBox;
@@ -26,12 +26,6 @@ use facts::Witness;
 /// made it. What a caller may rely on, [`facts`] compares.
 #[derive(Debug)]
 pub struct Hidden<F>(PhantomData<F>);
-
-impl<F> Hidden<F> {
-    fn new() -> Self {
-        Self(PhantomData)
-    }
-}
 
 /// Lets a result of hidden type cross by value.
 #[inline(always)]

@@ -207,7 +207,8 @@ pub fn anchor(entry: &'static Descriptor) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the assembly is a comment.
     unsafe {
-        std::arch::asm!("/* {0} */", in(reg) entry, options(nomem, nostack, preserves_flags));
+        let address = std::ptr::from_ref(entry).addr();
+        std::arch::asm!("/* {0} */", in(reg) address, options(nomem, nostack, preserves_flags));
     }
     #[cfg(not(target_arch = "x86_64"))]
     std::hint::black_box(entry);

@@ -50,12 +50,11 @@ impl Drop for Owner {
 #[inline(always)]
 pub(crate) unsafe fn begin(switch: &Switch, slot: u32) -> (Target, Place) {
     // SAFETY: `RECORD` holds null or this thread's own record, and these are never freed.
-    let record = unsafe { RECORD.get().as_ref() };
-    // SAFETY: by this function's contract; the record is this thread's own.
-    if let Some(record) = record
-        && let Some((target, counter)) = unsafe { switch.try_begin(slot, record) }
-    {
-        return (target, Place::own(counter));
+    if let Some(record) = unsafe { RECORD.get().as_ref() } {
+        // SAFETY: by this function's contract; the record is this thread's own.
+        if let Some((target, counter)) = unsafe { switch.try_begin(slot, record) } {
+            return (target, Place::own(counter));
+        }
     }
     // SAFETY: by this function's contract.
     unsafe { begin_slowly(switch, slot) }

@@ -30,7 +30,10 @@ pub mod v0_1_0 {
 mod tests {
     #[test]
     fn the_module_is_named_for_the_version() {
-        let module = format!("pub mod v{} {{", env!("CARGO_PKG_VERSION").replace('.', "_"));
+        let module = format!(
+            "pub mod v{} {{",
+            env!("CARGO_PKG_VERSION").replace('.', "_")
+        );
         assert!(include_str!("private.rs").contains(&module), "{module}");
     }
 }

@@ -31,7 +31,7 @@ static ENTRY: Descriptor = Descriptor::new("entry", "fn() -> u32", 0, None);
 
 /// The body of the entry in the executable.
 fn body() -> Arg<u32> {
-    Arg(1)
+    Arg([1])
 }
 
 /// The variable that tells the started process that it is one.
@@ -401,6 +401,7 @@ fn patch(program: &Program, number: u32, fingerprint: &str) -> Box<Manifest> {
         size: content.len() as u64,
         build_id: BuildId::from_bytes(&sample::BUILD_ID).unwrap(),
         checksum: checksum(&content),
+        shared: false,
     });
     manifest.image_entries = vec![entry(fingerprint, sample::STATE, sample::CODE)];
     manifest

@@ -5,13 +5,12 @@ use std::fmt;
 use serde_json::Value;
 
 /// Events that end the tool's answer to a save, or its attempt to start.
-const OUTCOMES: [&str; 8] = [
+const OUTCOMES: [&str; 7] = [
     "compile-error",
     "exited",
     "failed",
     "refused",
     "restarting",
-    "started",
     "swapped",
     "unchanged",
 ];

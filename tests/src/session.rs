@@ -276,24 +276,35 @@ impl Session {
     ///
     /// When another outcome comes, or the event lacks one of the words.
     pub fn await_event(&mut self, kind: &str, words: &[String]) -> Result<Event> {
+        let mut partial = None;
         loop {
             let event = self
                 .event(DEADLINE)
                 .with_context(|| format!("awaiting {kind}"))?;
+            let unseen = self.unseen.len();
             self.unseen.retain(|file| !event.names(file));
-            let wanted = kind.split('|').any(|kind| kind == event.kind());
-            let complete = self.unseen.is_empty() || !event.is_outcome();
-            if wanted && (complete || event.kind() == "unchanged") {
-                self.ensure(event.has(words), || {
-                    format!("{event} lacks one of {words:?}")
-                })?;
-                return Ok(event);
+            if !event.is_outcome() && event.kind() != kind {
+                continue;
             }
-            // A second look at the same save may find nothing more.
-            let passing = !event.is_outcome() || event.kind() == "unchanged";
-            self.ensure(passing || !complete, || {
-                format!("expected {kind}, got {event}")
+            let wanted = kind.split('|').any(|kind| kind == event.kind());
+            let unchanged = event.kind() == "unchanged";
+            // An answer to a part of the save may have taken the rest along.
+            let rest = unchanged && unseen < 1 && partial.is_some();
+            if !self.unseen.is_empty() || (unchanged && !wanted && !rest) {
+                partial = wanted.then_some(event).or(partial);
+                continue;
+            }
+            let event = if wanted {
+                event
+            } else {
+                partial.filter(|_| rest).unwrap_or(event)
+            };
+            let wanted = kind.split('|').any(|kind| kind == event.kind());
+            self.ensure(wanted, || format!("expected {kind}, got {event}"))?;
+            self.ensure(event.has(words), || {
+                format!("{event} lacks one of {words:?}")
             })?;
+            return Ok(event);
         }
     }
 
@@ -358,6 +369,15 @@ impl Session {
     /// When there is no such process.
     pub fn signal(&self, pid: u32, signal: Signal) -> Result<()> {
         kill_process(raw(pid)?, signal).with_context(|| format!("signalling {pid}"))
+    }
+
+    /// Sends a signal to the tool and all it started, as a terminal does.
+    ///
+    /// # Errors
+    ///
+    /// When they have ended.
+    pub fn signal_group(&self, signal: Signal) -> Result<()> {
+        kill_process_group(raw(self.child.id())?, signal).context("signalling the group")
     }
 
     /// Adds what came in and went out so far to a failure.

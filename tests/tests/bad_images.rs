@@ -82,6 +82,7 @@ fn manifest(host: &BuildId, image: &Path) -> Result<Manifest> {
         size: (bytes.len() as u64).max(1),
         build_id: BuildId::from_bytes(&[7; 8])?,
         checksum: checksum(&bytes),
+        shared: false,
     });
     Ok(manifest)
 }

@@ -106,13 +106,14 @@ fn a_moved_package_with_its_target_folder_starts_again() -> Result<()> {
 #[test]
 fn what_ends_the_tool_ends_the_program() -> Result<()> {
     let package = Package::of_source("ended-by-signal", SOURCE)?;
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let mut session = Session::run(&package, &[])?;
-        session.ask("x", "one 1")?;
-        session.signal(session.tool_pid(), signal)?;
-        session.exits(code)?;
-    }
-    Ok(())
+    let mut session = Session::run(&package, &[])?;
+    session.ask("x", "one 1")?;
+    session.signal_group(Signal::INT)?;
+    session.exits(130)?;
+    let mut session = Session::run(&package, &[])?;
+    session.ask("x", "one 1")?;
+    session.signal(session.tool_pid(), Signal::TERM)?;
+    session.exits(143)
 }
 
 #[test]

@@ -18,12 +18,8 @@ impl Linker {
     ///
     /// # Errors
     ///
-    /// There is none, or the folder for its scripts can't be written.
+    /// There is none.
     pub fn find(rustc: &str, folder: &Path) -> Result<Self> {
-        // Nothing leaves the image: its own calls bind inside, and nothing binds to it.
-        let version_script = folder.join("local.ver");
-        std::fs::write(&version_script, "{ local: *; };\n")
-            .with_context(|| format!("could not write {}", version_script.display()))?;
         let lld = rust_lld(rustc);
         let found = lld.filter(|path| path.exists()).map(|path| (path, true));
         let Some((program, flavor)) = found.or_else(|| on_path().map(|path| (path, false))) else {
@@ -32,10 +28,10 @@ impl Linker {
                  toolchain, and none of ld.lld, mold and ld is on the path"
             );
         };
-        Ok(Self { program, flavor, version_script })
+        Ok(Self { program, flavor, version_script: folder.join("exports.ver") })
     }
 
-    /// Links objects into an image whose symbols stay inside.
+    /// Links objects into an image whose symbols stay inside, but for those in `exports`.
     ///
     /// # Errors
     ///
@@ -44,14 +40,21 @@ impl Linker {
         &self,
         objects: &[PathBuf],
         libraries: &[PathBuf],
+        exports: &[String],
         output: &Path,
     ) -> Result<()> {
+        // Nothing leaves the image but what is named: its own calls bind inside.
+        let exports: String = exports.iter().map(|symbol| format!(" {symbol};")).collect();
+        let global = if exports.is_empty() { String::new() } else { format!("global:{exports} ") };
+        std::fs::write(&self.version_script, format!("{{ {global}local: *; }};\n"))
+            .with_context(|| format!("could not write {}", self.version_script.display()))?;
         let mut script = std::ffi::OsString::from("--version-script=");
         script.push(&self.version_script);
         self.run(&["-Bsymbolic".into(), script], objects, libraries, output)
     }
 
-    /// Links objects into a support image, whose symbols later images bind to.
+    /// Links objects and Rust libraries, in full, into a support image, whose symbols later images
+    /// bind to.
     ///
     /// # Errors
     ///
@@ -59,10 +62,14 @@ impl Linker {
     pub fn link_support(
         &self,
         objects: &[PathBuf],
+        whole: &[PathBuf],
         libraries: &[PathBuf],
         output: &Path,
     ) -> Result<()> {
-        self.run(&[], objects, libraries, output)
+        let mut flags: Vec<std::ffi::OsString> = vec!["--whole-archive".into()];
+        flags.extend(whole.iter().map(Into::into));
+        flags.push("--no-whole-archive".into());
+        self.run(&flags, objects, libraries, output)
     }
 
     fn run(

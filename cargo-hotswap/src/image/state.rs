@@ -18,8 +18,10 @@ use crate::unit::Unit;
 pub struct Shared {
     /// Its path.
     pub path: String,
-    /// Its symbol in the host.
+    /// Its symbol where it is defined: in the host or in a support image.
     pub host: String,
+    /// Whether a support image defines it.
+    pub after_host: bool,
     /// Its symbol in the patch.
     pub patch: String,
     /// Whether each thread has its own.
@@ -78,16 +80,16 @@ impl State {
                 self.report(facts, "kept", "its initialiser was edited, its value is state and stays");
                 self.share(facts, symbol, host, support);
             }
-            Verdict::New(Novelty::Added) if Support::accepts(facts) => {
-                support.add(unit.id(), facts, &unit.objects)?;
-                let binding = Binding::Global { symbol: facts.symbol.clone() };
-                self.bindings.symbols.insert(facts.symbol.clone(), binding);
+            Verdict::New(Novelty::Added) if !is_registration(facts) => {
+                if support.add(unit.id(), facts, &unit.objects)? {
+                    self.share(facts, facts.symbol.clone(), host, support);
+                } else {
+                    self.bindings.symbols.insert(facts.symbol.clone(), Binding::Image);
+                }
             }
-            Verdict::New(novelty) => {
-                // A registration with a description, a `tracing` callsite say, is code: nobody
-                // expects it to last. A thread-local or a value made by a function is state.
-                if novelty == Novelty::Added && !points_at_constants(facts) {
-                    self.report(facts, "new", "it starts afresh with each version until a restart");
+            Verdict::New(_) => {
+                if !is_registration(facts) {
+                    self.report(facts, "new", "it points at other read-only data now");
                 }
                 self.bindings.symbols.insert(facts.symbol.clone(), Binding::Image);
             }
@@ -108,13 +110,13 @@ impl State {
 
     fn share(&mut self, facts: &StaticFacts, symbol: String, host: &Host, support: &Support) {
         let thread_local = matches!(facts.storage, Storage::ThreadData | Storage::ThreadBss);
-        let binding = if thread_local {
+        let binding = if support.exports(&symbol) {
+            Binding::Global { symbol: symbol.clone() }
+        } else if thread_local {
             match host.symbols.thread_locals.get(&symbol) {
                 Some(offset) => Binding::HostThreadLocal { offset: *offset },
                 None => return self.not_exported(facts),
             }
-        } else if support.exports(&symbol) {
-            Binding::Global { symbol: symbol.clone() }
         } else if host.symbols.symbols.get(&symbol).is_some_and(|found| found.exported) {
             Binding::Host { symbol: symbol.clone() }
         } else {
@@ -123,6 +125,7 @@ impl State {
         self.bindings.symbols.insert(facts.symbol.clone(), binding);
         self.shared.push(Shared {
             path: facts.path.clone(),
+            after_host: support.exports(&symbol),
             host: symbol,
             patch: facts.symbol.clone(),
             thread_local,
@@ -163,6 +166,10 @@ impl State {
     }
 }
 
-fn points_at_constants(facts: &StaticFacts) -> bool {
-    facts.pointers.iter().any(|(_, pointee)| matches!(pointee, Pointee::Constant(_)))
+/// Whether a macro made this static to register what it describes, as `tracing` makes callsites:
+/// code rather than state, which nobody expects to last.
+fn is_registration(facts: &StaticFacts) -> bool {
+    let name = facts.path.rsplit("::").next().unwrap_or_default();
+    let described = facts.pointers.iter().any(|(_, to)| matches!(to, Pointee::Constant(_)));
+    described && (name.starts_with("__") || name == "CALLSITE")
 }

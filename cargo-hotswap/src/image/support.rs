@@ -2,9 +2,9 @@
 //!
 //! A static that a patch introduces is state from then on, but images come and go. So it is
 //! defined in a small shared object that is loaded globally and never unloaded, and the patch and
-//! all later ones bind to it.
+//! all later ones bind to it. Dependencies that were added after the host live there too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -27,6 +27,13 @@ pub struct Support {
     images: Vec<manifest::Image>,
     /// Added for the patch under way; they count once it is live.
     pending: Vec<(UnitId, StaticFacts, Vec<u8>)>,
+    /// Of the pending statics, those that the patch's own image defines and exports.
+    exports: Vec<(UnitId, StaticFacts)>,
+    /// Rust libraries that live in support images.
+    libraries: BTreeSet<PathBuf>,
+    pending_libraries: BTreeSet<PathBuf>,
+    /// What the support images export, besides statics.
+    exported: HashSet<String>,
 }
 
 impl Support {
@@ -35,19 +42,26 @@ impl Support {
         self.statics.get(unit).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a symbol is one of a support image's.
+    /// Takes in Rust libraries that the host does not have.
+    pub fn add_libraries(&mut self, libraries: impl IntoIterator<Item = PathBuf>) {
+        let new = libraries.into_iter().filter(|library| !self.libraries.contains(library));
+        self.pending_libraries.extend(new);
+    }
+
+    /// The symbols that come with libraries in support images.
+    pub fn exported(&self) -> &HashSet<String> {
+        &self.exported
+    }
+
+    /// Whether a static is one of a support image's.
     pub fn exports(&self, symbol: &str) -> bool {
         let mut all = self.statics.values().flatten().chain(self.pending.iter().map(|p| &p.1));
         all.any(|facts| facts.symbol == symbol)
     }
 
-    /// Whether a new static can live here: one that starts as plain bytes. One that starts with a
-    /// pointer into its version would hold that version's image for ever.
-    pub fn accepts(facts: &StaticFacts) -> bool {
-        facts.pointers.is_empty() && matches!(facts.storage, Storage::Data | Storage::Bss)
-    }
-
-    /// Takes in a new static, for the patch under way.
+    /// Takes in a new static, for the patch under way; the result says whether it lives in a
+    /// support image. One that starts with a pointer into its version can't: the patch's own image
+    /// defines it, exports it to later ones, and so stays for good.
     ///
     /// # Errors
     ///
@@ -57,18 +71,29 @@ impl Support {
         unit: UnitId,
         facts: &StaticFacts,
         objects: &[ObjectFile],
-    ) -> Result<()> {
+    ) -> Result<bool> {
+        if !facts.pointers.is_empty() {
+            self.exports.push((unit, facts.clone()));
+            return Ok(false);
+        }
         let bytes = objects
             .iter()
             .find_map(|object| initial_bytes(object, &facts.symbol))
             .with_context(|| format!("the static `{}` has no initial value", facts.path))?;
         self.pending.push((unit, facts.clone(), bytes));
-        Ok(())
+        Ok(true)
+    }
+
+    /// The symbols that the patch's own image has to export.
+    pub fn image_exports(&self) -> Vec<String> {
+        self.exports.iter().map(|(_, facts)| facts.symbol.clone()).collect()
     }
 
     /// Forgets what was added for a patch that did not go live.
     pub fn abort(&mut self) {
         self.pending.clear();
+        self.pending_libraries.clear();
+        self.exports.clear();
     }
 
     /// Links the statics that were added into an image of their own.
@@ -76,8 +101,13 @@ impl Support {
     /// # Errors
     ///
     /// The object can't be written or linked.
-    pub fn link(&mut self, linker: &Linker, folder: &Path) -> Result<Vec<manifest::Image>> {
-        if self.pending.is_empty() {
+    pub fn link(
+        &mut self,
+        linker: &Linker,
+        folder: &Path,
+        shared: &[PathBuf],
+    ) -> Result<Vec<manifest::Image>> {
+        if self.pending.is_empty() && self.pending_libraries.is_empty() {
             return Ok(self.images.clone());
         }
         let number = self.images.len() + 1;
@@ -87,17 +117,22 @@ impl Support {
             .with_context(|| format!("could not write {}", object.display()))?;
         // A fresh name for each attempt: a file that is mapped is never written again.
         let path = fresh(folder, number);
-        linker.link_support(&[object], &[], &path)?;
+        let whole: Vec<PathBuf> = self.pending_libraries.iter().cloned().collect();
+        linker.link_support(&[object], &whole, shared, &path)?;
         super::make_private(&path)?;
+        let linked = describe(&path)?;
+        self.exported.extend(exported_symbols(&linked.bytes)?);
         let mut images = self.images.clone();
-        images.push(describe(&path)?.manifest);
+        images.push(linked.manifest);
         Ok(images)
     }
 
     /// The patch is live, with these images: what was added for it stays.
     pub fn commit(&mut self, images: Vec<manifest::Image>) {
         self.images = images;
-        for (unit, facts, _) in self.pending.drain(..) {
+        self.libraries.append(&mut self.pending_libraries);
+        let pending = self.pending.drain(..).map(|(unit, facts, _)| (unit, facts));
+        for (unit, facts) in pending.chain(self.exports.drain(..)) {
             self.statics.entry(unit).or_default().push(facts);
         }
     }
@@ -107,12 +142,16 @@ impl Support {
         let mut object =
             Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
         for (_, facts, bytes) in &self.pending {
-            let section = object.section_id(StandardSection::Data);
+            let (section, kind) = match facts.storage {
+                Storage::ThreadData | Storage::ThreadBss => (StandardSection::Tls, SymbolKind::Tls),
+                _ => (StandardSection::Data, SymbolKind::Data),
+            };
+            let section = object.section_id(section);
             let symbol = object.add_symbol(Symbol {
                 name: facts.symbol.clone().into_bytes(),
                 value: 0,
                 size: facts.size,
-                kind: SymbolKind::Data,
+                kind,
                 scope: SymbolScope::Dynamic,
                 weak: false,
                 section: SymbolSection::Undefined,
@@ -122,6 +161,13 @@ impl Support {
         }
         Ok(object.write()?)
     }
+}
+
+/// The names in an image's dynamic symbol table that it defines.
+fn exported_symbols(image: &[u8]) -> Result<Vec<String>> {
+    let elf = object::read::elf::ElfFile64::<Endianness>::parse(image)?;
+    let defined = elf.dynamic_symbols().filter(ObjectSymbol::is_definition);
+    Ok(defined.filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect())
 }
 
 fn fresh(folder: &Path, number: usize) -> PathBuf {
@@ -134,10 +180,10 @@ fn fresh(folder: &Path, number: usize) -> PathBuf {
 /// The bytes with which a static starts, from the object that defines it.
 fn initial_bytes(object: &ObjectFile, symbol: &str) -> Option<Vec<u8>> {
     let elf = object::read::elf::ElfFile64::<Endianness>::parse(&*object.bytes).ok()?;
-    let found = elf.symbols().find(|one| one.is_definition() && one.name() == Ok(symbol))?;
+    let found = elf.symbols().find(|one| !one.is_undefined() && one.name() == Ok(symbol))?;
     let section = elf.section_by_index(found.section_index()?).ok()?;
     let size = usize::try_from(found.size()).ok()?;
-    if section.kind() == object::SectionKind::UninitializedData {
+    if matches!(section.kind(), object::SectionKind::UninitializedData | object::SectionKind::UninitializedTls) {
         return Some(vec![0; size]);
     }
     let start = usize::try_from(found.address()).ok()?;

@@ -23,6 +23,7 @@ pub struct Inputs {
     sources: BTreeSet<PathBuf>,
     cargo: BTreeSet<PathBuf>,
     outside: BTreeSet<PathBuf>,
+    lock_file: BTreeSet<PathBuf>,
     all: BTreeSet<PathBuf>,
 }
 
@@ -31,7 +32,8 @@ impl Inputs {
     pub fn new(project: &Project, units: &[Unit]) -> Self {
         let mut inputs = Self::default();
         inputs.cargo.insert(project.workspace_root.join("Cargo.toml"));
-        inputs.cargo.insert(project.workspace_root.join("Cargo.lock"));
+        inputs.lock_file.insert(project.workspace_root.join("Cargo.lock"));
+        inputs.cargo.extend(inputs.lock_file.clone());
         for member in &project.members {
             inputs.cargo.insert(member.join("Cargo.toml"));
             inputs.cargo.insert(member.join("build.rs"));
@@ -52,6 +54,11 @@ impl Inputs {
     pub fn set_sources(&mut self, sources: BTreeSet<PathBuf>) {
         self.sources = sources;
         self.all = self.sources.iter().chain(&self.cargo).chain(&self.outside).cloned().collect();
+    }
+
+    /// Cargo's lock file.
+    pub fn lock_file(&self) -> &BTreeSet<PathBuf> {
+        &self.lock_file
     }
 
     /// All files.

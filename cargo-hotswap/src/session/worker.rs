@@ -14,6 +14,7 @@ use crate::engine::Engine;
 use crate::events::Event;
 use crate::facts::Cache;
 use crate::host::Host;
+use crate::plugin::capture::LinkCapture;
 use crate::program::{Connection, Ready};
 use crate::project::Project;
 use crate::selection::Selection;
@@ -65,6 +66,8 @@ pub struct Preparation {
     pub ready: Ready,
     /// Its hot units.
     pub units: Vec<Unit>,
+    /// The link that made the executable.
+    pub link: LinkCapture,
     /// The executable under a lasting name.
     pub host: PathBuf,
     /// The run's folder.
@@ -120,7 +123,7 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
     let host = Host::read(&preparation.host, &preparation.units, &cache)?;
     preparation.ready.wait()?;
     let connection = Connection::open(preparation.pid)?;
-    Engine::new(preparation.units, host, cache, &preparation.folder, connection)
+    Engine::new(preparation.units, host, preparation.link, cache, &preparation.folder, connection)
 }
 
 fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Selection) -> Done {
@@ -132,7 +135,9 @@ fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Select
                     "code outside the workspace was edited, which can't be swapped".to_owned();
                 return Done::Restart { reason };
             }
-            Ok(Ok(units)) => engine.update_from_cargo(units, &job.files, job.detected),
+            Ok(Ok((units, link))) => {
+                engine.update_from_cargo(units, &link, &job.files, job.detected)
+            }
             Ok(Err(message)) => Event::CompileError { message },
             Err(error) => Event::Failed { message: format!("{error:#}") },
         },
@@ -142,12 +147,14 @@ fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Select
 }
 
 /// Builds with cargo; the inner error is the compiler's.
-fn rebuild(project: &Project, selection: &Selection) -> Result<Result<Vec<Unit>, String>> {
+fn rebuild(
+    project: &Project,
+    selection: &Selection,
+) -> Result<Result<(Vec<Unit>, LinkCapture), String>> {
     match cargo::build(project, selection)? {
         cargo::Outcome::Failed { errors } => Ok(Err(errors.join("\n"))),
         cargo::Outcome::Built { executable, .. } => {
-            let (units, _) = load_units(&executable).context("the new build can't be used")?;
-            Ok(Ok(units))
+            Ok(Ok(load_units(&executable).context("the new build can't be used")?))
         }
     }
 }

@@ -39,9 +39,12 @@ pub(super) fn expand_method(options: &Options, mut method: ImplItemFn) -> TokenS
     assemble(&attrs, quote!(#vis #defaultness), &shim)
 }
 
+/// Puts head and body together, without `inline`: a copy in another crate would have a copy of the
+/// body too, and there must be one.
 fn assemble(attributes: &[Attribute], visibility: impl ToTokens, shim: &Shim) -> TokenStream {
     let (outer, inner): (Vec<&Attribute>, Vec<&Attribute>) = attributes
         .iter()
+        .filter(|attribute| !attribute.path().is_ident("inline"))
         .partition(|attribute| matches!(attribute.style, AttrStyle::Outer));
     let signature = shim.signature();
     let body = shim.body();

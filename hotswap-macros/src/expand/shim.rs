@@ -232,6 +232,7 @@ impl Shim {
             #private::FutureBox::<_, #output>::new::<__HotswapWitness>(async move {
                 #(#bindings)*
                 #early
+                #[allow(clippy::diverging_sub_expression)]
                 let #result: #output = #body;
                 #[allow(unreachable_code)]
                 #result

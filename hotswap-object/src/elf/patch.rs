@@ -76,7 +76,7 @@ impl<'elf, 'data> Patch<'elf, 'data> {
         for (index, chunk) in bytes.chunks(EDIT_CAPACITY).enumerate() {
             let mut edit = Edit {
                 section,
-                offset: offset + (index * EDIT_CAPACITY) as u64,
+                offset: offset.saturating_add((index * EDIT_CAPACITY) as u64),
                 length: chunk.len() as u8,
                 bytes: [0; EDIT_CAPACITY],
             };
@@ -98,7 +98,7 @@ impl<'elf, 'data> Patch<'elf, 'data> {
     /// The section's size with what was appended.
     pub fn size(&self, section: usize) -> u64 {
         let tail = self.tails.get(&section).map_or(0, Vec::len);
-        self.elf.sections[section].size + tail as u64
+        self.elf.sections[section].size.saturating_add(tail as u64)
     }
 
     /// Rewrites the relocation at `index` of a relocation section.
@@ -270,11 +270,10 @@ impl<'elf, 'data> Patch<'elf, 'data> {
         if untouched {
             return Ok(None);
         }
-        let grown: usize = self
-            .tails
-            .iter()
-            .map(|(&section, tail)| self.elf.sections[section].size as usize + tail.len() + 64)
-            .sum();
+        let mut grown = 0;
+        for (&section, tail) in &self.tails {
+            grown += self.elf.bytes(section)?.len() + tail.len() + 64;
+        }
         let mut out = Vec::with_capacity(self.elf.data.len() + grown);
         out.extend_from_slice(self.elf.data);
         let mut starts: HashMap<usize, usize> = HashMap::new();
@@ -284,9 +283,9 @@ impl<'elf, 'data> Patch<'elf, 'data> {
         for edit in &self.edits {
             let original = self.elf.sections[edit.section].offset as usize;
             let base = starts.get(&edit.section).copied().unwrap_or(original);
-            let start = base + edit.offset as usize;
+            let start = base.saturating_add(edit.offset as usize);
             let length = usize::from(edit.length);
-            out.get_mut(start..start + length)
+            out.get_mut(start..start.saturating_add(length))
                 .ok_or_else(|| ObjectError::malformed("edit outside the file"))?
                 .copy_from_slice(&edit.bytes[..length]);
         }
@@ -306,6 +305,9 @@ impl<'elf, 'data> Patch<'elf, 'data> {
         section: usize,
         tail: &[u8],
     ) -> Result<usize, ObjectError> {
+        if self.elf.sections[section].kind == elf::SHT_NOBITS {
+            return Err(ObjectError::malformed("code without contents"));
+        }
         let align = self.elf.sections[section].align.clamp(8, 64) as usize;
         out.resize(out.len().next_multiple_of(align), 0);
         let start = out.len();

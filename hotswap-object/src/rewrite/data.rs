@@ -60,19 +60,14 @@ impl Rewriter<'_, '_> {
         if matches!(own, Plan::Undefined(_)) {
             return Ok(());
         }
-        let offset = addend_of(relocation);
-        let resolved = match self.plans.resolve(symbol_of(relocation), offset) {
-            Ok(resolved) => resolved,
-            Err(reason) => {
-                self.refuse(section, relocation, format!("relocation {kind}"), reason);
-                return Ok(());
-            }
+        let Some(resolved) = self.resolve(section, relocation, addend_of(relocation)) else {
+            return Ok(());
         };
         match resolved.plan {
             Plan::Stay | Plan::Undefined(_) | Plan::BySection | Plan::OwnThread(_) => {}
             Plan::Nameless if self.roles[section] == Role::State => {}
             Plan::Nameless => {
-                self.refuse(section, relocation, format!("relocation {kind}"), NAMELESS);
+                self.refuse_kind(section, relocation, NAMELESS);
             }
             Plan::Remote(symbol) if kind == elf::R_X86_64_64 => {
                 let table = self.table_of(section)?;
@@ -89,11 +84,11 @@ impl Rewriter<'_, '_> {
             }
             Plan::Remote(_) if is_direct(kind) => {
                 let reason = "data refers to state relative to its own place";
-                self.refuse(section, relocation, format!("relocation {kind}"), reason);
+                self.refuse_kind(section, relocation, reason);
             }
             Plan::Remote(_) | Plan::Thread(_) => {
                 let reason = "this kind of pointer to state isn't known";
-                self.refuse(section, relocation, format!("relocation {kind}"), reason);
+                self.refuse_kind(section, relocation, reason);
             }
         }
         Ok(())

@@ -49,7 +49,8 @@ struct Range {
 #[derive(Debug)]
 pub struct Plans {
     symbols: Vec<Plan>,
-    values: Vec<(usize, u64)>,
+    /// Section and offset of each symbol.
+    places: Vec<(usize, u64)>,
     ranges: HashMap<usize, Vec<Range>>,
     /// Sections of which nothing is used any more.
     pub vacated: Vec<usize>,
@@ -77,60 +78,62 @@ impl Plans {
     ) -> Result<Self, RewriteError> {
         let mut plans = Self {
             symbols: vec![Plan::Stay; elf.symbols.len()],
-            values: Vec::new(),
+            places: Vec::with_capacity(elf.symbols.len()),
             ranges: HashMap::new(),
             vacated: Vec::new(),
         };
+        plans.plan_statics(elf, roles, bindings, patch)?;
+        plans.find_vacated(elf);
+        for (index, symbol) in elf.symbols.iter().enumerate() {
+            plans
+                .places
+                .push((symbol.section.unwrap_or(0), symbol.value));
+            if !symbol.defined && !symbol.name.is_empty() {
+                plans.symbols[index] = plan_undefined(elf, index, bindings, patch)?;
+            } else if plans.symbols[index] == Plan::Stay
+                && let Some(section) = symbol.section
+            {
+                plans.symbols[index] = match plans.ranges.contains_key(&section) {
+                    true => Plan::BySection,
+                    false if is_nameless(elf, roles, section) => Plan::Nameless,
+                    false => Plan::Stay,
+                };
+            }
+        }
+        Ok(plans)
+    }
+
+    fn plan_statics(
+        &mut self,
+        elf: &Elf<'_>,
+        roles: &[Role],
+        bindings: &Bindings,
+        patch: &mut Patch<'_, '_>,
+    ) -> Result<(), RewriteError> {
         let statics = statics(elf, roles);
         let globals = global_statics(elf, &statics);
-        let twin = |index: usize| {
+        let mut twins = Vec::new();
+        for index in statics {
             let symbol = &elf.symbols[index];
-            globals
-                .get(symbol.name)
-                .copied()
-                .filter(|_| symbol.is_local())
-        };
-        for &index in statics.iter().filter(|&&index| twin(index).is_none()) {
+            if let Some(&twin) = globals.get(symbol.name).filter(|_| symbol.is_local()) {
+                twins.push((index, twin));
+                continue;
+            }
             let plan = plan_static(elf, index, bindings, patch)?;
-            plans.symbols[index] = plan;
-            let symbol = &elf.symbols[index];
+            self.symbols[index] = plan;
             if let Some(section) = symbol.section {
                 let range = Range {
                     start: symbol.value,
                     size: symbol.size,
                     plan,
                 };
-                plans.ranges.entry(section).or_default().push(range);
+                self.ranges.entry(section).or_default().push(range);
             }
         }
-        for &index in &statics {
-            if let Some(twin) = twin(index) {
-                plans.symbols[index] = plans.symbols[twin];
-            }
+        for (index, twin) in twins {
+            self.symbols[index] = self.symbols[twin];
         }
-        plans.find_vacated(elf);
-        for (index, symbol) in elf.symbols.iter().enumerate().skip(1) {
-            if !symbol.defined && !symbol.name.is_empty() {
-                plans.symbols[index] = plan_undefined(elf, index, bindings, patch)?;
-            } else if plans.symbols[index] != Plan::Stay {
-                // A static, planned above.
-            } else if symbol.section.is_some_and(|section| {
-                is_nameless(elf, roles, section) && !plans.ranges.contains_key(&section)
-            }) {
-                plans.symbols[index] = Plan::Nameless;
-            } else if symbol
-                .section
-                .is_some_and(|section| plans.ranges.contains_key(&section))
-            {
-                plans.symbols[index] = Plan::BySection;
-            }
-        }
-        plans.values = elf
-            .symbols
-            .iter()
-            .map(|symbol| (symbol.section.unwrap_or(0), symbol.value))
-            .collect();
-        Ok(plans)
+        Ok(())
     }
 
     /// Whether references to a symbol can be left alone.
@@ -151,7 +154,7 @@ impl Plans {
         if plan != Plan::BySection {
             return Ok(Resolved { plan, offset });
         }
-        let (section, value) = self.values[symbol];
+        let (section, value) = self.places[symbol];
         let at = value.wrapping_add_signed(offset);
         let ranges = self
             .ranges

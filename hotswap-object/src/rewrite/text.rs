@@ -16,6 +16,7 @@ use crate::x86_64::thunk::{Access, Builder, Shape};
 use crate::x86_64::unwind::{Added, Unwind};
 use crate::x86_64::{is_direct, is_got, is_thread_local};
 
+const NOT_KNOWN: &str = "this kind of reference to state isn't known";
 const NOT_FOUND: &str = "no instruction could be found there";
 
 /// Functions by section: start, size and symbol, sorted.
@@ -140,20 +141,14 @@ impl<'data> Rewriter<'_, 'data> {
         if is_direct(kind) {
             return self.direct(text, index, relocation);
         }
-        let resolved = match self
-            .plans
-            .resolve(symbol_of(relocation), got_offset(relocation))
-        {
-            Ok(resolved) => resolved,
-            Err(reason) => {
-                self.refuse(
-                    text.section,
-                    relocation,
-                    format!("relocation {kind}"),
-                    reason,
-                );
-                return Ok(());
-            }
+        // The addend of a reference to an entry of the offset table is about the entry, not the symbol.
+        let offset = if is_got(kind) {
+            0
+        } else {
+            addend_of(relocation)
+        };
+        let Some(resolved) = self.resolve(text.section, relocation, offset) else {
+            return Ok(());
         };
         match resolved.plan {
             Plan::Stay | Plan::Undefined(_) => {}
@@ -166,20 +161,8 @@ impl<'data> Rewriter<'_, 'data> {
                 self.patch.retarget(text.table, index, target);
                 self.counts.count(Form::Got);
             }
-            Plan::Nameless => {
-                self.refuse(
-                    text.section,
-                    relocation,
-                    format!("relocation {kind}"),
-                    NAMELESS,
-                );
-            }
-            _ => self.refuse(
-                text.section,
-                relocation,
-                format!("relocation {kind}"),
-                "this kind of reference to state isn't known",
-            ),
+            Plan::Nameless => self.refuse_kind(text.section, relocation, NAMELESS),
+            _ => self.refuse_kind(text.section, relocation, NOT_KNOWN),
         }
         Ok(())
     }
@@ -191,7 +174,6 @@ impl<'data> Rewriter<'_, 'data> {
         index: usize,
         relocation: &Rela,
     ) -> Result<(), RewriteError> {
-        let symbol = symbol_of(relocation);
         let Some(found) = text.instruction(relocation) else {
             self.refuse(text.section, relocation, String::from("(data)"), NOT_FOUND);
             return Ok(());
@@ -200,7 +182,7 @@ impl<'data> Rewriter<'_, 'data> {
         // The processor counts from the instruction's end, the relocation from its own place.
         let behind = instruction.next_ip() - offset_of(relocation);
         let offset = addend_of(relocation).wrapping_add_unsigned(behind);
-        let resolved = match self.plans.resolve(symbol, offset) {
+        let resolved = match self.plans.resolve(symbol_of(relocation), offset) {
             Ok(resolved) => resolved,
             Err(reason) => {
                 self.refuse(text.section, relocation, text_of(&instruction), reason);
@@ -383,7 +365,8 @@ impl<'data> Rewriter<'_, 'data> {
         if let Some(&(start, ..)) = text.functions.last() {
             let alone = text.functions.iter().all(|(other, ..)| *other == start);
             for &(_, _, symbol) in text.functions.iter().filter(|_| alone) {
-                self.patch.resize_symbol(symbol, size - start)?;
+                self.patch
+                    .resize_symbol(symbol, size.saturating_sub(start))?;
             }
         }
         Ok(())
@@ -392,12 +375,6 @@ impl<'data> Rewriter<'_, 'data> {
 
 pub(super) fn text_of(instruction: &Instruction) -> String {
     text(instruction)
-}
-
-/// Offset from the symbol that a reference through the offset table asks for: the linker adds
-/// the addend to the entry's place, and 4 bytes of it are the field's own.
-fn got_offset(relocation: &Rela) -> i64 {
-    addend_of(relocation).wrapping_add(4)
 }
 
 /// Offset of the opcode of a `lea` that can become a load where it stands.

@@ -65,25 +65,15 @@ impl<'data> Rewriter<'_, 'data> {
             _ => 0,
         };
         let offset = addend_of(relocation).wrapping_add(behind);
-        let resolved = match self.plans.resolve(symbol_of(relocation), offset) {
-            Ok(resolved) => resolved,
-            Err(reason) => {
-                self.refuse(
-                    text.section,
-                    relocation,
-                    format!("relocation {kind}"),
-                    reason,
-                );
-                return Ok(());
-            }
+        let Some(resolved) = self.resolve(text.section, relocation, offset) else {
+            return Ok(());
         };
         match resolved.plan {
             Plan::Stay | Plan::BySection => {
                 self.stay(text, index, relocation, resolved.offset, convert)
             }
             Plan::Nameless => {
-                let name = format!("relocation {kind}");
-                self.refuse(text.section, relocation, name, NAMELESS);
+                self.refuse_kind(text.section, relocation, NAMELESS);
                 Ok(())
             }
             Plan::Thread(distance) => {
@@ -121,13 +111,7 @@ impl<'data> Rewriter<'_, 'data> {
             return Ok(());
         }
         if self.elf.symbol(symbol)?.is_section() {
-            let name = format!("relocation {kind}");
-            self.refuse(
-                text.section,
-                relocation,
-                name,
-                "the thread-local has no name",
-            );
+            self.refuse_kind(text.section, relocation, "the thread-local has no name");
             return Ok(());
         }
         let resolved = Resolved {
@@ -173,12 +157,7 @@ impl<'data> Rewriter<'_, 'data> {
                 });
             }
             elf::R_X86_64_GOTTPOFF => self.initial_exec(text, index, relocation, distance),
-            _ => self.refuse(
-                text.section,
-                relocation,
-                format!("relocation {kind}"),
-                NOT_KNOWN,
-            ),
+            _ => self.refuse_kind(text.section, relocation, NOT_KNOWN),
         }
     }
 
@@ -239,12 +218,7 @@ impl<'data> Rewriter<'_, 'data> {
                 self.through_got(text, index, relocation, resolved)
             }
             _ => {
-                self.refuse(
-                    text.section,
-                    relocation,
-                    format!("relocation {kind}"),
-                    NOT_KNOWN,
-                );
+                self.refuse_kind(text.section, relocation, NOT_KNOWN);
                 Ok(())
             }
         }

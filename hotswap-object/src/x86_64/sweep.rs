@@ -71,6 +71,10 @@ impl<'code> Sweep<'code> {
 /// The instruction in AT&T syntax.
 pub fn text(instruction: &Instruction) -> String {
     let mut text = String::new();
-    GasFormatter::new().format(instruction, &mut text);
+    let mut formatter = GasFormatter::new();
+    formatter.options_mut().set_rip_relative_addresses(true);
+    formatter.options_mut().set_signed_immediate_operands(true);
+    formatter.options_mut().set_uppercase_hex(false);
+    formatter.format(instruction, &mut text);
     text
 }

@@ -133,3 +133,6 @@ pub fn immediate_to_got(instruction: &Instruction) -> Option<(Vec<u8>, u64)> {
     ];
     Some((bytes, 3))
 }
+
+#[cfg(test)]
+mod tests;

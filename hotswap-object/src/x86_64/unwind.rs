@@ -180,9 +180,9 @@ impl<'data> Unwind<'data> {
         let start = patch.size(self.section);
         let record = encode(common, function.common as u64, start, thunk.size, &program)?;
         patch.append(self.section, &record);
-        let moved = thunk.start.cast_signed() - function.start.cast_signed();
+        let moved = thunk.start.wrapping_sub(function.start).cast_signed();
         let target = Target {
-            addend: function.target.addend + moved,
+            addend: function.target.addend.wrapping_add(moved),
             ..function.target
         };
         patch.relocate(self.table, start + 8, target);

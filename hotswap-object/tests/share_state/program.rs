@@ -106,13 +106,22 @@ fn arithmetic(input: u64) -> u64 {
         ZEROES[(input % 4) as usize] += input;
         ZEROES[1] |= 0x10;
         FLOAT = FLOAT * 1.25 + 0.5;
-        WIDE = WIDE.wrapping_mul(0x1_0000_0001).wrapping_add(u128::from(input));
+        WIDE = WIDE
+            .wrapping_mul(0x1_0000_0001)
+            .wrapping_add(u128::from(input));
         PAIR.0 = PAIR.0.wrapping_add(3);
         PAIR.1 = PAIR.1.rotate_left(1);
         if PAIR.1 > 100 {
             ZEROES[2] -= u64::from(PAIR.1 & 1);
         }
-        u64::from(WORDS[3]) + u64::from(WORDS[7]) + ZEROES[0] + ZEROES[1] + ZEROES[2] + ZEROES[3] + FLOAT.to_bits() + WIDE as u64
+        u64::from(WORDS[3])
+            + u64::from(WORDS[7])
+            + ZEROES[0]
+            + ZEROES[1]
+            + ZEROES[2]
+            + ZEROES[3]
+            + FLOAT.to_bits()
+            + WIDE as u64
             + u64::from(PAIR.0)
             + u64::from(PAIR.1)
     }
@@ -149,7 +158,9 @@ fn locals(input: u64) -> u64 {
 
 #[inline(never)]
 fn collections(input: u64) -> u64 {
-    LOG.lock().unwrap().push(format!("{}{}", LAZY.lock().unwrap(), input));
+    LOG.lock()
+        .unwrap()
+        .push(format!("{}{}", LAZY.lock().unwrap(), input));
     LAZY.lock().unwrap().push('+');
     let mut table = TABLE.write().unwrap();
     let mut list = table.take().unwrap_or_default().into_vec();
@@ -158,7 +169,9 @@ fn collections(input: u64) -> u64 {
     let once = *ONCE.get_or_init(|| COUNT.load(Ordering::SeqCst) as usize);
     let called = *CALLED.lock().unwrap();
     let logged: usize = LOG.lock().unwrap().iter().map(String::len).sum();
-    called(input) + (once + logged + READ_ONLY.len()) as u64 + table.as_ref().map_or(0, |list| list.len() as u64)
+    called(input)
+        + (once + logged + READ_ONLY.len()) as u64
+        + table.as_ref().map_or(0, |list| list.len() as u64)
 }
 
 #[unsafe(no_mangle)]
@@ -187,7 +200,11 @@ pub extern "C" fn fixture_step(input: u64) -> u64 {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn fixture_version() -> *const c_char {
-    if VERSION == "second" { c"second".as_ptr() } else { c"first".as_ptr() }
+    if VERSION == "second" {
+        c"second".as_ptr()
+    } else {
+        c"first".as_ptr()
+    }
 }
 
 unsafe extern "C" {
@@ -209,10 +226,16 @@ fn load(name: &str) -> (Step, String) {
         if handle.is_null() {
             panic!("{}", std::ffi::CStr::from_ptr(dlerror()).to_string_lossy());
         }
-        let step = std::mem::transmute::<*mut c_void, Step>(dlsym(handle, c"fixture_step".as_ptr()));
+        let step =
+            std::mem::transmute::<*mut c_void, Step>(dlsym(handle, c"fixture_step".as_ptr()));
         let version: extern "C" fn() -> *const c_char =
             std::mem::transmute(dlsym(handle, c"fixture_version".as_ptr()));
-        (step, std::ffi::CStr::from_ptr(version()).to_string_lossy().into_owned())
+        (
+            step,
+            std::ffi::CStr::from_ptr(version())
+                .to_string_lossy()
+                .into_owned(),
+        )
     }
 }
 

@@ -84,9 +84,18 @@ fn under_trap(step: extern "C" fn(u64) -> u64) -> u64 {
 /// Steps through an image whose code lies between two offsets: how many stacks were unwound, and
 /// how many of them didn't lead back here.
 pub fn run(step: extern "C" fn(u64) -> u64, start: usize, end: usize) -> (usize, usize) {
-    let action =
-        Action { handler: on_trap as *const () as usize, mask: [0; 16], flags: WITH_CONTEXT, restorer: 0 };
-    let mut place = Place { file: ptr::null(), base: 0, name: ptr::null(), address: 0 };
+    let action = Action {
+        handler: on_trap as *const () as usize,
+        mask: [0; 16],
+        flags: WITH_CONTEXT,
+        restorer: 0,
+    };
+    let mut place = Place {
+        file: ptr::null(),
+        base: 0,
+        name: ptr::null(),
+        address: 0,
+    };
     // SAFETY: both structures have the layout that the C library documents.
     unsafe {
         assert_eq!(sigaction(TRAP, &raw const action, ptr::null_mut()), 0);
@@ -95,5 +104,8 @@ pub fn run(step: extern "C" fn(u64) -> u64, start: usize, end: usize) -> (usize,
     START.store(place.base + start, Ordering::Relaxed);
     END.store(place.base + end, Ordering::Relaxed);
     under_trap(step);
-    (TAKEN.load(Ordering::Relaxed), FAILED.load(Ordering::Relaxed))
+    (
+        TAKEN.load(Ordering::Relaxed),
+        FAILED.load(Ordering::Relaxed),
+    )
 }

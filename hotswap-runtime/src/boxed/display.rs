@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use std::marker::PhantomData;
+
 use super::Hidden;
 use super::facts::{self, Witness};
 
@@ -30,7 +32,7 @@ macro_rules! boxes {
                     unsafe { std::mem::transmute(value) }
                 }
                 facts::witness::<W, F>();
-                Self { value: erase(Box::new(value)), _hidden: Hidden::new() }
+                Self { value: erase(Box::new(value)), _hidden: Hidden(PhantomData) }
             }
         }
 

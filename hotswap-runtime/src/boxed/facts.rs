@@ -25,33 +25,52 @@ pub trait Witness {
 }
 
 /// The facts of `T`.
+///
+/// This is compiled for every hidden type, so it uses as few generic functions as can be.
 fn of<T>() -> u32 {
-    KNOWN
-        | if is_eq::<IfSend<T>>() { SEND } else { 0 }
-        | if is_eq::<IfSync<T>>() { SYNC } else { 0 }
-        | if is_eq::<IfUnpin<T>>() { UNPIN } else { 0 }
+    let unit = Rc::new(());
+    let mut facts = KNOWN;
+    if is_reflexive::<IfSend<T>>(&unit) {
+        facts |= SEND;
+    }
+    if is_reflexive::<IfSync<T>>(&unit) {
+        facts |= SYNC;
+    }
+    if is_reflexive::<IfUnpin<T>>(&unit) {
+        facts |= UNPIN;
+    }
+    facts
 }
 
 /// Whether `P`, which equals nothing, is [`Eq`] nevertheless.
 ///
 /// `Rc` promises that two pointers to one allocation are equal if the value's type is `Eq`, and
 /// compares the values otherwise.
-fn is_eq<P: PartialEq + Default>() -> bool {
-    let probe = Rc::new(P::default());
-    #[expect(clippy::eq_op, reason = "the question is whether the type is reflexive")]
+fn is_reflexive<P: PartialEq + Probe>(unit: &Rc<()>) -> bool {
+    // SAFETY: a probe has, like `()`, no size and alignment 1, so that an `Rc` of one can stand for
+    // an `Rc` of the other, as `Rc::from_raw` has it. Nothing but the comparison is done with it.
+    let probe: &Rc<P> = unsafe { std::mem::transmute(unit) };
+    #[expect(
+        clippy::eq_op,
+        reason = "the question is whether the type is reflexive"
+    )]
     let reflexive = probe == probe;
     reflexive
 }
+
+/// A type without size that is [`Eq`] under a condition.
+///
+/// # Safety
+///
+/// It must have no size and alignment 1, and every value of it must be valid.
+unsafe trait Probe {}
 
 macro_rules! probes {
     ($($probe:ident: $auto:ident;)*) => {$(
         struct $probe<T>(PhantomData<T>);
 
-        impl<T> Default for $probe<T> {
-            fn default() -> Self {
-                Self(PhantomData)
-            }
-        }
+        // SAFETY: `PhantomData` is such a type.
+        unsafe impl<T> Probe for $probe<T> {}
 
         impl<T> PartialEq for $probe<T> {
             fn eq(&self, _: &Self) -> bool {
@@ -109,7 +128,10 @@ pub fn ask<W: Witness>() -> u32 {
     }
     // SAFETY: the symbol is null, or a function that jumps to `of` for some type; null is `None`.
     let facts: Option<fn() -> u32> = unsafe { std::mem::transmute(facts) };
-    facts.map_or(0, |facts| facts())
+    match facts {
+        Some(facts) => facts(),
+        None => 0,
+    }
 }
 
 /// Nothing is swapped on this target.

@@ -1,5 +1,7 @@
 //! Boxed closures with the auto traits of the one inside.
 
+use std::marker::PhantomData;
+
 use super::Hidden;
 use super::facts::{self, Witness};
 
@@ -26,7 +28,7 @@ impl<F, D: ?Sized> CallableBox<F, D> {
         facts::witness::<W, F>();
         Self {
             object: object(Box::new(function)),
-            _hidden: Hidden::new(),
+            _hidden: Hidden(PhantomData),
         }
     }
 

@@ -30,7 +30,7 @@ impl<F: Future<Output = O>, O> FutureBox<F, O> {
         facts::witness::<W, F>();
         Self {
             future: erase(Box::pin(future)),
-            _hidden: Hidden::new(),
+            _hidden: Hidden(PhantomData),
             output: PhantomData,
         }
     }

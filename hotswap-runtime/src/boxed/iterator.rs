@@ -40,7 +40,7 @@ macro_rules! boxes {
                 facts::witness::<W, F>();
                 Self {
                     iterator: erase(Box::new(iterator)),
-                    _hidden: Hidden::new(),
+                    _hidden: Hidden(PhantomData),
                     item: PhantomData,
                 }
             }

@@ -125,6 +125,8 @@ pub(crate) struct CheckedImage {
     file: File,
     stamp: Stamp,
     elf: ElfFile,
+    /// Whether the manifest lets later images bind to it.
+    pub(crate) shared: bool,
 }
 
 /// Who sees an image's symbols.
@@ -176,6 +178,7 @@ impl CheckedImage {
             file,
             stamp: Stamp::of(&metadata),
             elf,
+            shared: described.shared,
         })
     }
 

@@ -191,7 +191,13 @@ impl CheckedFiles {
             .map(|image| image.load(Visibility::Shared))
             .collect::<Result<Vec<_>, _>>()?;
         let image = image
-            .map(|image| image.load(Visibility::Private))
+            .map(|image| {
+                let visibility = match image.shared {
+                    true => Visibility::Shared,
+                    false => Visibility::Private,
+                };
+                image.load(visibility)
+            })
             .transpose()?;
         Ok((support, image))
     }

@@ -1,5 +1,10 @@
 //! The call for each number of arguments.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "there are as many as the entry has"
+)]
+
 use crate::entry::{Arg, Descriptor};
 use crate::gate::Mode;
 
@@ -7,7 +12,6 @@ macro_rules! arities {
     ($($call:ident $apply:ident ($($argument:ident: $type:ident),*);)*) => {$(
         /// Calls the current body of `entry`; `body` is that of the calling version.
         #[inline(always)]
-        #[expect(clippy::too_many_arguments, reason = "as many as the entry has")]
         pub fn $call<M: Mode, R $(, $type)*>(
             entry: &'static Descriptor,
             $($argument: $type,)*
@@ -23,7 +27,6 @@ macro_rules! arities {
 
         /// Runs the user's function body inside the entry's body.
         #[inline(always)]
-        #[expect(clippy::too_many_arguments, reason = "as many as the entry has")]
         pub fn $apply<R $(, $type)*>(
             $($argument: $type,)*
             body: impl FnOnce($($type),*) -> R,

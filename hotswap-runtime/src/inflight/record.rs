@@ -17,6 +17,7 @@ const BUCKETS: usize = if cfg!(loom) { 3 } else { 22 };
 
 impl CounterId {
     /// Counts calls that belong to no version; it is never reported.
+    #[cfg(not(loom))]
     pub(crate) const NONE: Self = Self(0);
 
     /// The counter with the given running number; `None` once there are too many.

@@ -67,7 +67,9 @@ impl Registry {
         let mut new = Vec::new();
         for entry in entries {
             if let Some(slot) = self.host_slot(entry.descriptor) {
-                self.slots[index(slot)].path.clone_from(&entry.identity.path);
+                self.slots[index(slot)]
+                    .path
+                    .clone_from(&entry.identity.path);
                 self.identities().insert(entry.identity, slot);
             } else {
                 let path = entry.identity.path.clone();
@@ -239,7 +241,9 @@ impl Registry {
         let in_use = |counted: super::counters::Counted| {
             let slot = &slots[index(counted.slot)];
             slot.current.counter == counted.counter
-                || slot.host.is_some_and(|host| host.counter == counted.counter)
+                || slot
+                    .host
+                    .is_some_and(|host| host.counter == counted.counter)
         };
         self.counters.reclaim(in_use, count);
     }

@@ -27,7 +27,12 @@ struct Made {
 }
 
 fn made(path: &str, body: Body) -> Made {
-    let descriptor = Box::leak(Box::new(Descriptor::new("module::name", "fn name()", 0, None)));
+    let descriptor = Box::leak(Box::new(Descriptor::new(
+        "module::name",
+        "fn name()",
+        0,
+        None,
+    )));
     Made {
         path: path.to_owned(),
         descriptor,
@@ -95,7 +100,10 @@ fn an_entry_that_was_called_early_is_adopted() {
     assert_eq!(host.call(1), 2);
     register_host(vec![host.binding("s")]).unwrap();
     let image = made("early::f", |Arg([x])| Arg([x + 10]));
-    assert_eq!(of(&swap(vec![image.binding("s")]).replaced, "early"), ["early::f"]);
+    assert_eq!(
+        of(&swap(vec![image.binding("s")]).replaced, "early"),
+        ["early::f"]
+    );
     assert_eq!(host.call(1), 11);
 }
 
@@ -137,7 +145,10 @@ fn what_is_prepared_has_no_effect_until_it_is_published() {
     ));
     let twice = vec![image.binding("s"), image.binding("t")];
     let error = prepare(version + 1, twice).unwrap_err().to_string();
-    assert!(error.starts_with("entry `abort::f` is there twice: "), "{error}");
+    assert!(
+        error.starts_with("entry `abort::f` is there twice: "),
+        "{error}"
+    );
 }
 
 #[test]
@@ -146,7 +157,14 @@ fn calls_under_way_are_counted_to_the_version_that_began_them() {
     fn deep(Arg([depth]): Arg<u64>) -> Arg<u64> {
         match depth {
             0 => {
-                assert_eq!(in_flight(0).iter().find(|(p, _)| p == "count::f").unwrap().1, 4);
+                assert_eq!(
+                    in_flight(0)
+                        .iter()
+                        .find(|(p, _)| p == "count::f")
+                        .unwrap()
+                        .1,
+                    4
+                );
                 swap(vec![]);
                 Arg([0])
             }
@@ -172,7 +190,12 @@ fn calls_under_way_are_counted_to_the_version_that_began_them() {
 
 struct Async;
 
-static ASYNC: Descriptor = Descriptor::new("m::later", "async fn later()", 0, Some(crate::boxed::facts::ask::<Async>));
+static ASYNC: Descriptor = Descriptor::new(
+    "m::later",
+    "async fn later()",
+    0,
+    Some(crate::boxed::facts::ask::<Async>),
+);
 
 impl Witness for Async {
     fn entry() -> &'static Descriptor {
@@ -192,7 +215,9 @@ fn a_future_counts_until_it_ends_on_whatever_thread() {
     let other = later();
     let count = || {
         let all = in_flight(0);
-        all.iter().find(|(path, _)| path == "m::later").map(|(_, calls)| *calls)
+        all.iter()
+            .find(|(path, _)| path == "m::later")
+            .map(|(_, calls)| *calls)
     };
     assert_eq!(count(), Some(2));
     std::thread::spawn(move || {
@@ -213,7 +238,14 @@ fn a_hidden_type_s_auto_traits_are_known() {
         panic!("it has a hidden type")
     };
     // `Pending<()>` is all of them.
-    assert_eq!(facts, if cfg!(target_arch = "x86_64") { 0b1111 } else { 0 });
+    assert_eq!(
+        facts,
+        if cfg!(target_arch = "x86_64") {
+            0b1111
+        } else {
+            0
+        }
+    );
 }
 
 #[test]

@@ -25,6 +25,9 @@ async fn routes_answer() {
     let app = test::init_service(App::new().service(outside).service(inside)).await;
     let request = test::TestRequest::get().uri("/outside/7").to_request();
     assert_eq!(test::call_and_read_body(&app, request).await, "outside 7");
-    let request = test::TestRequest::post().uri("/inside").set_payload("ab").to_request();
+    let request = test::TestRequest::post()
+        .uri("/inside")
+        .set_payload("ab")
+        .to_request();
     assert_eq!(test::call_and_read_body(&app, request).await, "AB");
 }

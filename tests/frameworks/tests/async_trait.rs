@@ -67,8 +67,11 @@ impl Handler for Inside {
 
 #[test]
 fn handlers_are_called_through_the_trait() {
-    let handlers: [Box<dyn Handler>; 3] =
-        [Box::new(OnMethods(1)), Box::new(Outside(1)), Box::new(Inside(1))];
+    let handlers: [Box<dyn Handler>; 3] = [
+        Box::new(OnMethods(1)),
+        Box::new(Outside(1)),
+        Box::new(Inside(1)),
+    ];
     for mut handler in handlers {
         assert_eq!(finish(handler.count(2)), 3);
         assert_eq!(finish(handler.handle("a")), "a 3");

@@ -30,7 +30,11 @@ async fn outside(State(app): State<App>, Path(id): Path<u32>) -> String {
 #[hotswap::entry]
 #[debug_handler(state = App)]
 async fn inside(State(App { name }): State<App>, Query(greeting): Query<Greeting>) -> Json<String> {
-    Json(if greeting.polite { format!("dear {name}") } else { name.to_owned() })
+    Json(if greeting.polite {
+        format!("dear {name}")
+    } else {
+        name.to_owned()
+    })
 }
 
 #[hotswap::entry]

@@ -3,6 +3,8 @@
 //! They are those of `hotswap-runtime/src`; the tests stand beside them here, since what they test
 //! is not public.
 
+#![cfg(test)]
+
 #[path = "../../../hotswap-runtime/src/sync.rs"]
 mod sync;
 
@@ -20,5 +22,4 @@ mod table {
     pub(crate) mod switch;
 }
 
-#[cfg(test)]
 mod tests;

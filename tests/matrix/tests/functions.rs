@@ -30,7 +30,7 @@ fn first_word(text: &str) -> &str {
 }
 
 #[hotswap::entry]
-fn outlives<'a, 'b: 'a>(a: &'a mut Vec<&'b str>, b: &'b str) -> &'a [&'b str]
+fn outlives<'a, 'b>(a: &'a mut Vec<&'b str>, b: &'b str) -> &'a [&'b str]
 where
     'b: 'a,
 {
@@ -136,6 +136,7 @@ fn nested(a: u32) -> Option<impl Display> {
     Some(a)
 }
 
+#[expect(clippy::too_many_arguments, reason = "that is what is tested")]
 #[hotswap::entry]
 fn sixteen(
     a: u8,

@@ -132,7 +132,7 @@ pub fn replay(
         let before = cursor.rest();
         match step(&mut cursor).ok_or(UNREADABLE)? {
             Effect::Advance(units) => {
-                at += units * code_align;
+                at = units.saturating_mul(code_align).saturating_add(at);
                 if at > site {
                     break;
                 }

@@ -43,6 +43,7 @@ fn describe(path: &Path, content: &[u8]) -> Image {
         size: content.len() as u64,
         build_id: BuildId::from_bytes(&BUILD_ID).unwrap(),
         checksum: checksum(content),
+        shared: false,
     }
 }
 

@@ -23,6 +23,6 @@ fn answer(line: &str) -> String {
     };
     match calls.lines().find(wanted) {
         Some(_) => format!("{wrapper} saw {name}"),
-        None => format!("{wrapper} did not see {name}: {calls}"),
+        None => format!("{wrapper} did not see {name}: {}", calls.replace('\n', "; ")),
     }
 }

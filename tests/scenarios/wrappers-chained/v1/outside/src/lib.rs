@@ -1,0 +1,1 @@
+//! Is compiled afresh, as everything in a new folder is.
