@@ -11,6 +11,7 @@ use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::{checksum, manifest};
 
 use crate::facts::on_all_processors;
+use support::Export;
 use crate::unit::{ObjectFile, Unit};
 
 pub mod lld;
@@ -62,7 +63,7 @@ impl Images {
         units: &[&Unit],
         bindings: &Bindings,
         libraries: &[PathBuf],
-        exports: &[String],
+        exports: &[Export],
     ) -> Result<Linked> {
         let objects: Vec<&ObjectFile> = units
             .iter()
@@ -88,7 +89,7 @@ impl Images {
         &mut self,
         objects: &[&ObjectFile],
         bindings: &Bindings,
-        exports: &[String],
+        exports: &[Export],
     ) -> Result<Vec<PathBuf>> {
         let key = digest_bindings(bindings, exports);
         let done: Mutex<BTreeMap<usize, Result<PathBuf>>> = Mutex::new(BTreeMap::new());
@@ -147,10 +148,10 @@ fn is_allocator_shim(object: &ObjectFile) -> bool {
     object.name.contains("-alloc") || object.name.starts_with("symbols.o")
 }
 
-fn digest_bindings(bindings: &Bindings, exports: &[String]) -> u128 {
+fn digest_bindings(bindings: &Bindings, exports: &[Export]) -> u128 {
     let mut symbols: Vec<String> =
         bindings.symbols.iter().map(|(symbol, binding)| format!("{symbol} {binding:?}")).collect();
-    symbols.extend_from_slice(exports);
+    symbols.extend(exports.iter().map(|export| export.name.clone()));
     symbols.sort();
     xxhash_rust::xxh3::xxh3_128(symbols.join("\n").as_bytes())
 }

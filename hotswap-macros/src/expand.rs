@@ -6,7 +6,7 @@ mod shim;
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::Attribute;
+use syn::{Attribute, Item};
 
 use crate::check;
 use crate::options::Options;
@@ -21,8 +21,12 @@ pub(crate) enum Form {
     Hot,
 }
 
-/// Expands one attribute. What is wrong is said in both forms.
+/// Expands one attribute. What is wrong is said in both forms; only an item that cannot be read is
+/// left to the compiler, which may know more of the language.
 pub(crate) fn entry(options: TokenStream, item: TokenStream, form: Form) -> TokenStream {
+    if form == Form::Plain && syn::parse2::<Item>(item.clone()).is_err() {
+        return item;
+    }
     match hot(options, item.clone()) {
         Ok(hot) if form == Form::Hot => hot,
         Ok(_) => item,

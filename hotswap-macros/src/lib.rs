@@ -19,6 +19,10 @@ use proc_macro::TokenStream;
 /// - `skip`, on a function in a marked block: this one stays an ordinary function.
 /// - `crate = path`: where the crate `hotswap` is found, if not under that name.
 ///
+/// What is generic over types or constants cannot be an entry, since every instance is code of its
+/// own. That a method stands in a generic `impl` block cannot be seen from the method: there,
+/// `cargo hotswap` refuses it.
+///
 /// Unless the program is built by `cargo hotswap`, the function stays as it is written.
 ///
 /// # What changes under `cargo hotswap`
@@ -30,6 +34,7 @@ use proc_macro::TokenStream;
 ///   `impl Trait` crosses by value: when its layout changes, callers from before keep the old code.
 /// - With `#[track_caller]`, `Location::caller()` written in the body is still the caller's, and a
 ///   panic in the body is reported where it is written.
+/// - `#[inline]` has no effect: the caller does not know which body it will call.
 /// - Other attribute macros on the function are expanded first, whatever their order.
 #[proc_macro_attribute]
 pub fn entry(options: TokenStream, item: TokenStream) -> TokenStream {

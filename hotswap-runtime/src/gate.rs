@@ -1,7 +1,8 @@
 //! The path of a call: from macro output to the body that is current.
 //!
-//! Counting is done in two functions that are not inlined, so that hot crates and images hold
-//! neither thread-locals nor counters of the runtime; an untracked call reads [`CURRENT`] in place.
+//! A counted call begins in a function that is not inlined, so that hot crates and images hold no
+//! thread-local of the runtime, and ends in place, through the pointer that it was given. An
+//! untracked call reads [`CURRENT`] in place.
 
 pub mod arity;
 

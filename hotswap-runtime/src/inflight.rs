@@ -83,6 +83,9 @@ pub(crate) fn end(counter: CounterId) {
 
 /// Where a call is counted that ends on the thread it began on: a counter, and in the lowest bit
 /// whether other threads write to it too.
+///
+/// A stack that is moved to another thread, as some coroutine libraries do, may end a call there.
+/// The counter then loses an end now and then, and the version counts as in use for ever.
 #[derive(Clone, Copy, Debug)]
 pub struct Place(*const Counter);
 

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::support::Export;
+
 /// A linker that understands GNU ld's flags.
 #[derive(Debug, Clone)]
 pub struct Linker {
@@ -40,17 +42,20 @@ impl Linker {
         &self,
         objects: &[PathBuf],
         libraries: &[PathBuf],
-        exports: &[String],
+        exports: &[Export],
         output: &Path,
     ) -> Result<()> {
         // Nothing leaves the image but what is named: its own calls bind inside.
-        let exports: String = exports.iter().map(|symbol| format!(" {symbol};")).collect();
-        let global = if exports.is_empty() { String::new() } else { format!("global:{exports} ") };
+        let names: String = exports.iter().map(|export| format!(" {};", export.name)).collect();
+        let global = if exports.is_empty() { String::new() } else { format!("global:{names} ") };
         std::fs::write(&self.version_script, format!("{{ {global}local: *; }};\n"))
             .with_context(|| format!("could not write {}", self.version_script.display()))?;
         let mut script = std::ffi::OsString::from("--version-script=");
         script.push(&self.version_script);
-        self.run(&["-Bsymbolic".into(), script], objects, libraries, output)
+        let mut flags = vec!["-Bsymbolic".into(), script];
+        let aliases = exports.iter().map(|Export { symbol, name }| format!("--defsym={name}={symbol}"));
+        flags.extend(aliases.map(std::ffi::OsString::from));
+        self.run(&flags, objects, libraries, output)
     }
 
     /// Links objects and Rust libraries, in full, into a support image, whose symbols later images

@@ -58,7 +58,9 @@ impl State {
             analysed.iter().flat_map(|object| object.facts.statics.iter().cloned()).collect();
         let base = host.units.get(&unit.id());
         let mut known = base.map(|unit| unit.statics.clone()).unwrap_or_default();
-        known.extend_from_slice(support.statics(&unit.id()));
+        let later = support.statics(&unit.id());
+        known.retain(|older| !later.iter().any(|static_| static_.path == older.path));
+        known.extend_from_slice(later);
         for (facts, found) in statics.iter().zip(statics::match_statics(&known, &statics)) {
             self.decide(unit, facts, found.verdict, host, support)?;
         }
@@ -80,18 +82,19 @@ impl State {
                 self.report(facts, "kept", "its initialiser was edited, its value is state and stays");
                 self.share(facts, symbol, host, support);
             }
-            Verdict::New(Novelty::Added) if !is_registration(facts) => {
-                if support.add(unit.id(), facts, &unit.objects)? {
-                    self.share(facts, facts.symbol.clone(), host, support);
-                } else {
-                    self.bindings.symbols.insert(facts.symbol.clone(), Binding::Image);
-                }
+            Verdict::New(_) if is_registration(facts) => {
+                self.bindings.symbols.insert(facts.symbol.clone(), Binding::Image);
             }
-            Verdict::New(_) => {
-                if !is_registration(facts) {
+            Verdict::New(novelty) => {
+                if novelty == Novelty::OtherContent {
                     self.report(facts, "new", "it points at other read-only data now");
                 }
-                self.bindings.symbols.insert(facts.symbol.clone(), Binding::Image);
+                match support.add(unit.id(), facts, &unit.objects)? {
+                    Some(symbol) => self.share(facts, symbol, host, support),
+                    None => {
+                        self.bindings.symbols.insert(facts.symbol.clone(), Binding::Image);
+                    }
+                }
             }
             Verdict::Refused(reason) => self.refuse(facts, &reason.to_string()),
             _ => self.refuse(facts, "its treatment is unknown"),

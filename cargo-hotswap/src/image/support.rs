@@ -19,6 +19,16 @@ use object::{
 use super::{describe, lld::Linker};
 use crate::unit::{ObjectFile, UnitId};
 
+/// A static that an image defines for later ones, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// Its symbol in the image's objects.
+    pub symbol: String,
+    /// The name under which later images find it. The host may have an older static of the same
+    /// symbol, so it is another.
+    pub name: String,
+}
+
 /// The statics that live in support images so far, and the images.
 #[derive(Debug, Default)]
 pub struct Support {
@@ -28,7 +38,9 @@ pub struct Support {
     /// Added for the patch under way; they count once it is live.
     pending: Vec<(UnitId, StaticFacts, Vec<u8>)>,
     /// Of the pending statics, those that the patch's own image defines and exports.
-    exports: Vec<(UnitId, StaticFacts)>,
+    exports: Vec<(UnitId, StaticFacts, Export)>,
+    /// How many names were given.
+    names: u64,
     /// Rust libraries that live in support images.
     libraries: BTreeSet<PathBuf>,
     pending_libraries: BTreeSet<PathBuf>,
@@ -59,8 +71,8 @@ impl Support {
         all.any(|facts| facts.symbol == symbol)
     }
 
-    /// Takes in a new static, for the patch under way; the result says whether it lives in a
-    /// support image. One that starts with a pointer into its version can't: the patch's own image
+    /// Takes in a new static, for the patch under way; the result is its symbol in a support image.
+    /// One that starts with a pointer into its version can't live there: the patch's own image
     /// defines it, exports it to later ones, and so stays for good.
     ///
     /// # Errors
@@ -71,22 +83,27 @@ impl Support {
         unit: UnitId,
         facts: &StaticFacts,
         objects: &[ObjectFile],
-    ) -> Result<bool> {
+    ) -> Result<Option<String>> {
+        self.names += 1;
+        let name = format!("__hotswap{}_{}", self.names, facts.symbol);
+        let mut named = facts.clone();
+        named.symbol = name.clone();
         if !facts.pointers.is_empty() {
-            self.exports.push((unit, facts.clone()));
-            return Ok(false);
+            let export = Export { symbol: facts.symbol.clone(), name };
+            self.exports.push((unit, named, export));
+            return Ok(None);
         }
         let bytes = objects
             .iter()
             .find_map(|object| initial_bytes(object, &facts.symbol))
             .with_context(|| format!("the static `{}` has no initial value", facts.path))?;
-        self.pending.push((unit, facts.clone(), bytes));
-        Ok(true)
+        self.pending.push((unit, named, bytes));
+        Ok(Some(name))
     }
 
-    /// The symbols that the patch's own image has to export.
-    pub fn image_exports(&self) -> Vec<String> {
-        self.exports.iter().map(|(_, facts)| facts.symbol.clone()).collect()
+    /// What the patch's own image has to export.
+    pub fn image_exports(&self) -> Vec<Export> {
+        self.exports.iter().map(|(_, _, export)| export.clone()).collect()
     }
 
     /// Forgets what was added for a patch that did not go live.
@@ -132,8 +149,12 @@ impl Support {
         self.images = images;
         self.libraries.append(&mut self.pending_libraries);
         let pending = self.pending.drain(..).map(|(unit, facts, _)| (unit, facts));
-        for (unit, facts) in pending.chain(self.exports.drain(..)) {
-            self.statics.entry(unit).or_default().push(facts);
+        let exports = self.exports.drain(..).map(|(unit, facts, _)| (unit, facts));
+        for (unit, facts) in pending.chain(exports) {
+            let statics = self.statics.entry(unit).or_default();
+            // One that points at other data now has taken the place of an older one.
+            statics.retain(|older| older.path != facts.path);
+            statics.push(facts);
         }
     }
 

@@ -24,6 +24,7 @@ fn the_plain_form_is_what_was_written() {
         "#[instrument] async fn f<'a>(&'a self, State(s): State<S>) -> impl Iterator + 'a {}",
         "impl Room { fn f(&self) {} #[hotswap::entry(skip)] fn g<T>() {} }",
         "mod m { fn f() { } }",
+        "fn f() { syntax of tomorrow }",
     ] {
         let plain = expand("", item, Form::Plain).to_string();
         assert_eq!(plain, item.parse::<TokenStream>().unwrap().to_string());

@@ -8,26 +8,42 @@ pub(super) use none::{is_registered, issue};
 #[cfg(target_os = "linux")]
 mod linux {
     use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     const PRIVATE_EXPEDITED: libc::c_int = 1 << 3;
     const REGISTER_PRIVATE_EXPEDITED: libc::c_int = 1 << 4;
 
-    static REGISTERED: OnceLock<bool> = OnceLock::new();
+    /// Whether the kernel granted the barrier when it was first asked.
+    static GRANTED: OnceLock<bool> = OnceLock::new();
+
+    /// Whether it refused it afterwards.
+    static REVOKED: AtomicBool = AtomicBool::new(false);
+
+    /// How long a processor is given to make its stores visible when it cannot be told to.
+    const STORES_ARE_VISIBLE: Duration = Duration::from_millis(10);
 
     /// Registers the process at the first call; false where the kernel or a filter refuses.
     pub(crate) fn is_registered() -> bool {
-        *REGISTERED
-            .get_or_init(|| membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED))
+        *GRANTED.get_or_init(barrier) && !REVOKED.load(Ordering::Relaxed)
     }
 
-    /// Issues the barrier on every running thread of the process, where it is registered.
+    /// Issues the barrier on every running thread of the process, where it was granted.
+    ///
+    /// A filter that the program has installed since may forbid it, while threads still rely on
+    /// it. Later tables then ask for full fences; for this once, stores that were made long ago
+    /// are taken for visible, which every processor sees to and no manual promises.
     pub(crate) fn issue() {
-        if is_registered() && !membarrier(PRIVATE_EXPEDITED) {
-            // Tables were published in the belief that this cannot fail, and the kernel promises
-            // it for a registered process. Going on would miss calls that are under way.
-            eprintln!("hotswap: the kernel refused a memory barrier that it had granted before");
-            std::process::abort();
+        if is_registered() && !barrier() {
+            REVOKED.store(true, Ordering::Relaxed);
+            std::thread::sleep(STORES_ARE_VISIBLE);
         }
+    }
+
+    /// Issues the barrier, and registers the process for it if need be, as after a fork.
+    fn barrier() -> bool {
+        membarrier(PRIVATE_EXPEDITED)
+            || membarrier(REGISTER_PRIVATE_EXPEDITED) && membarrier(PRIVATE_EXPEDITED)
     }
 
     fn membarrier(command: libc::c_int) -> bool {

@@ -1,5 +1,4 @@
 //! Counts.
-#![allow(dead_code, unused_imports)]
 
 use std::{
     io,

@@ -1,5 +1,4 @@
 //! Holds values of several types in statics.
-#![allow(dead_code)]
 
 use std::{any::Any, io, sync::Mutex};
 
