@@ -47,7 +47,9 @@ pub fn build(project: &Project, selection: &Selection) -> Result<Outcome> {
                 executable = artifact.executable.map(PathBuf::from).or(executable);
             }
             Message::CompilerMessage(message) => {
-                let Some(text) = message.message.rendered else { continue };
+                let Some(text) = message.message.rendered else {
+                    continue;
+                };
                 let list = match message.message.level {
                     DiagnosticLevel::Error | DiagnosticLevel::Ice => &mut errors,
                     _ => &mut warnings,
@@ -62,7 +64,10 @@ pub fn build(project: &Project, selection: &Selection) -> Result<Outcome> {
         return Ok(Outcome::Failed { errors });
     }
     let executable = executable.context("cargo built no executable")?;
-    Ok(Outcome::Built { executable, warnings })
+    Ok(Outcome::Built {
+        executable,
+        warnings,
+    })
 }
 
 fn command(project: &Project, selection: &Selection) -> Result<Command> {
@@ -80,7 +85,9 @@ fn command(project: &Project, selection: &Selection) -> Result<Command> {
     if config.rustc_wrapper.is_some() {
         command.env("RUSTC_WRAPPER", &own);
     }
-    command.env("RUSTC_WORKSPACE_WRAPPER", &own).env(PLUGIN_VAR, config.to_env());
+    command
+        .env("RUSTC_WORKSPACE_WRAPPER", &own)
+        .env(PLUGIN_VAR, config.to_env());
     for (variable, value) in profile::overrides(&project.workspace_root, selection.profile_name()) {
         command.env(variable, value);
     }

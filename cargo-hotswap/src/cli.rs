@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::audit;
 use crate::events::{MessageFormat, Reporter};
 use crate::selection::Selection;
 use crate::session;
@@ -34,6 +35,8 @@ struct Hotswap {
 enum Command {
     /// Run a binary or example, and make each save live in the running process
     Run(Run),
+    /// Count every reference to state in a build, and show which a patch could not redirect
+    Audit(Audit),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +55,15 @@ struct Run {
     /// Arguments for the program
     #[arg(trailing_var_arg = true, value_name = "ARGS")]
     args: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct Audit {
+    #[command(flatten)]
+    selection: Selection,
+    /// Look at all dependencies and the standard library too
+    #[arg(long)]
+    all: bool,
 }
 
 fn clap_cargo_styles() -> clap::builder::Styles {
@@ -81,5 +93,6 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
                 verbose: run.verbose,
             },
         }),
+        Command::Audit(command) => audit::run(&command.selection, command.all),
     }
 }

@@ -22,7 +22,10 @@ pub fn functions(source: &str) -> Functions {
 /// The functions of `new` that differ from `old` or are not in it.
 pub fn edited(old: &Functions, new: &Functions) -> BTreeSet<String> {
     let differs = |(path, tokens): &(&String, &Vec<String>)| old.get(*path) != Some(*tokens);
-    new.iter().filter(differs).map(|(path, _)| path.clone()).collect()
+    new.iter()
+        .filter(differs)
+        .map(|(path, _)| path.clone())
+        .collect()
 }
 
 /// The functions of all source files as last compiled.
@@ -33,7 +36,10 @@ impl Sources {
     /// Reads these files anew; the result is the functions that changed since the last time.
     pub fn edited(&mut self, files: &BTreeSet<PathBuf>) -> BTreeSet<String> {
         let mut all = BTreeSet::new();
-        for file in files.iter().filter(|file| file.extension().is_some_and(|ext| ext == "rs")) {
+        for file in files
+            .iter()
+            .filter(|file| file.extension().is_some_and(|ext| ext == "rs"))
+        {
             let new = functions(&std::fs::read_to_string(file).unwrap_or_default());
             if let Some(old) = self.0.get(file) {
                 all.extend(edited(old, &new));
@@ -76,7 +82,10 @@ impl Collector {
             Some(self_type) => format!("{self_type}::{}", signature.ident),
             None => signature.ident.to_string(),
         };
-        self.functions.entry(path).or_default().push(tokens.to_token_stream().to_string());
+        self.functions
+            .entry(path)
+            .or_default()
+            .push(tokens.to_token_stream().to_string());
     }
 }
 
@@ -94,7 +103,11 @@ impl<'ast> Visit<'ast> for Collector {
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
         let outer = self.self_type.take();
         if let syn::Type::Path(path) = &*item.self_ty {
-            self.self_type = path.path.segments.last().map(|segment| segment.ident.to_string());
+            self.self_type = path
+                .path
+                .segments
+                .last()
+                .map(|segment| segment.ident.to_string());
         }
         visit::visit_item_impl(self, item);
         self.self_type = outer;
@@ -109,13 +122,24 @@ mod tests {
     fn finds_what_was_edited() {
         let old = "fn a() { 1 } mod m { impl Room { fn b(&self) {} } } fn c() {}";
         let table = [
-            ("fn a() { 2 } mod m { impl Room { fn b(&self) {} } } fn c() {}", "a"),
-            ("// words\nfn a() {\n 1 }\nmod m { impl Room { fn b(&self) {} } } fn c() {}", ""),
-            ("fn a() { 1 } mod m { impl Room { fn b(&self) { 3 } fn d() {} } }", "Room::b Room::d"),
+            (
+                "fn a() { 2 } mod m { impl Room { fn b(&self) {} } } fn c() {}",
+                "a",
+            ),
+            (
+                "// words\nfn a() {\n 1 }\nmod m { impl Room { fn b(&self) {} } } fn c() {}",
+                "",
+            ),
+            (
+                "fn a() { 1 } mod m { impl Room { fn b(&self) { 3 } fn d() {} } }",
+                "Room::b Room::d",
+            ),
             ("does not parse", ""),
         ];
         for (new, expected) in table {
-            let found: Vec<_> = edited(&functions(old), &functions(new)).into_iter().collect();
+            let found: Vec<_> = edited(&functions(old), &functions(new))
+                .into_iter()
+                .collect();
             assert_eq!(found.join(" "), expected, "{new}");
         }
     }
@@ -126,7 +150,10 @@ mod tests {
             ("app::main", "main"),
             ("app::m::greet::{closure#0}", "greet"),
             ("<app::Room>::say", "Room::say"),
-            ("<app::m::Room<u32> as app::Handler>::handle::{closure#1}", "Room::handle"),
+            (
+                "<app::m::Room<u32> as app::Handler>::handle::{closure#1}",
+                "Room::handle",
+            ),
         ] {
             assert_eq!(short_path(canonical).as_deref(), Some(short));
         }

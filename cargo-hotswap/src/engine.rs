@@ -9,12 +9,12 @@ use anyhow::{Context, Result};
 use hotswap_layout::{EntryBody, Finding, Program, Root, compare, report};
 use hotswap_protocol::manifest::{Entry, Image, Manifest};
 
-use crate::entries::{self, EntryFacts};
 use crate::edits::{self, Sources};
+use crate::entries::{self, EntryFacts};
 use crate::events::{Event, Phases, StillOld};
 use crate::facts::{Analysed, Cache};
 use crate::host::Host;
-use crate::image::state::{Shared, State};
+use crate::image::state::{Initialisers, Shared, State};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked};
 use crate::membership::with_dependents;
@@ -44,6 +44,8 @@ pub struct Engine {
     replays: Replays,
     images: Images,
     support: Support,
+    /// What ran before `main` or at the load of an image.
+    ran: Initialisers,
     reach: Reach,
     sources: Sources,
     /// The entries of the current image.
@@ -78,22 +80,34 @@ impl Engine {
         folder: &Path,
         connection: Connection,
     ) -> Result<Self> {
-        let rustc = units.last().and_then(|unit| unit.capture.program.last()).cloned();
-        let images = Images::new(folder.join("images"), &rustc.unwrap_or_else(|| "rustc".into()))?;
+        let rustc = units
+            .last()
+            .and_then(|unit| unit.capture.program.last())
+            .cloned();
+        let images = Images::new(
+            folder.join("images"),
+            &rustc.unwrap_or_else(|| "rustc".into()),
+        )?;
         let libraries = shared_libraries(&host, connection.hello.pid)?;
         let mut sources = Sources::default();
-        sources.edited(&units.iter().flat_map(|unit| unit.sources.iter().cloned()).collect());
+        sources.edited(
+            &units
+                .iter()
+                .flat_map(|unit| unit.sources.iter().cloned())
+                .collect(),
+        );
         let live = units.iter().map(Unit::digests).collect();
         Ok(Self {
             replays: Replays::new(folder.join("replay")),
             units,
-            host,
             cache,
             images,
             support: Support::default(),
+            ran: Initialisers::of_host(&host),
             reach: Reach::default(),
             sources,
             current: Vec::new(),
+            host,
             connection,
             libraries,
             cold_libraries: link.cold_libraries,
@@ -111,7 +125,11 @@ impl Engine {
 
     /// The entries of the program as it was started.
     pub fn entry_paths(&self) -> Vec<String> {
-        self.host.entries.iter().map(|entry| entry.path.clone()).collect()
+        self.host
+            .entries
+            .iter()
+            .map(|entry| entry.path.clone())
+            .collect()
     }
 
     /// The program's process id.
@@ -132,7 +150,9 @@ impl Engine {
     /// Makes an edit of these files live; every way it can end is an event.
     pub fn update(&mut self, files: &[PathBuf], detected: Instant) -> Event {
         let result = self.try_update(files, detected);
-        result.unwrap_or_else(|error| Event::Failed { message: format!("{error:#}") })
+        result.unwrap_or_else(|error| Event::Failed {
+            message: format!("{error:#}"),
+        })
     }
 
     fn try_update(&mut self, files: &[PathBuf], detected: Instant) -> Result<Event> {
@@ -172,7 +192,9 @@ impl Engine {
         self.support.abort();
         self.support.add_libraries(added);
         let result = self.try_go_live(clock);
-        result.unwrap_or_else(|error| Event::Failed { message: format!("{error:#}") })
+        result.unwrap_or_else(|error| Event::Failed {
+            message: format!("{error:#}"),
+        })
     }
 
     /// Compiles the stale units and all that depend on them.
@@ -194,7 +216,10 @@ impl Engine {
     }
 
     fn dependencies(&self) -> Vec<Vec<usize>> {
-        self.units.iter().map(|unit| unit.dependencies.clone()).collect()
+        self.units
+            .iter()
+            .map(|unit| unit.dependencies.clone())
+            .collect()
     }
 
     /// Checks, links and loads what the units are now.
@@ -210,20 +235,34 @@ impl Engine {
             return Ok(Event::Unchanged { files });
         }
         let changed = self.units.iter().enumerate();
-        let changed = changed.filter(|(_, unit)| self.host.differs(unit)).map(|(at, _)| at);
+        let changed = changed
+            .filter(|(_, unit)| self.host.differs(unit))
+            .map(|(at, _)| at);
         let members = with_dependents(&self.dependencies(), &changed.collect());
         let analysed = self.analyse()?;
         let mut state = State::default();
         state.set_host_thread_locals(&self.host);
         for &index in &members {
             let objects: Vec<&Analysed> = analysed[index].iter().map(AsRef::as_ref).collect();
-            state.add_unit(&self.units[index], &objects, &self.host, &mut self.support)?;
+            state.add_unit(
+                &self.units[index],
+                &objects,
+                &self.host,
+                &mut self.support,
+                &self.ran,
+            )?;
         }
         if !state.refused.is_empty() {
             return Ok(refused_statics(&state.refused));
         }
-        let types = analysed.iter().flatten().map(|object| Arc::clone(&object.types));
-        let types = Arc::new(Program::new(types));
+        let types = analysed
+            .iter()
+            .flatten()
+            .map(|object| Arc::clone(&object.types));
+        let types = Arc::new(Program::new(
+            types,
+            self.units.iter().map(|unit| unit.name.clone()),
+        ));
         clock.phases.check = clock.lap();
         let (linked, support) = self.link(&members, &state)?;
         clock.phases.link = clock.lap();
@@ -231,22 +270,41 @@ impl Engine {
             Some(linked) => entries::read(&linked.bytes, &types)?,
             None => Vec::new(),
         };
-        let next = Alive { types, entries, statics: state.shared };
+        let next = Alive {
+            types,
+            entries,
+            statics: state.shared,
+        };
         let refused: Vec<Finding> = self.refusals(&next);
         if let Some(message) = report::refusal(&refused) {
-            let items = refused.iter().map(|finding| finding.subject.clone()).collect();
-            return Ok(Event::Refused { reason: "layout", message, items });
+            let items = refused
+                .iter()
+                .map(|finding| finding.subject.clone())
+                .collect();
+            return Ok(Event::Refused {
+                reason: "layout",
+                message,
+                items,
+            });
         }
         clock.phases.check += clock.lap();
         let manifest = self.manifest(linked, &next.entries, &support);
-        let (_, prepared) = self.connection.prepare(manifest).context("the patch was not loaded")?;
-        let (version, _) = self.connection.commit().context("the patch did not go live")?;
+        let (_, prepared) = self
+            .connection
+            .prepare(manifest)
+            .context("the patch was not loaded")?;
+        let (version, _) = self
+            .connection
+            .commit()
+            .context("the patch did not go live")?;
         clock.phases.load = clock.lap();
         self.live = digests;
         self.support.commit(support);
+        self.ran.add(state.new_initialisers);
         self.current = next.entries.clone();
         self.remember(next);
-        self.cache.retain(self.units.iter().flat_map(|unit| &unit.objects));
+        self.cache
+            .retain(self.units.iter().flat_map(|unit| &unit.objects));
         let still_old = self.still_old(&members)?;
         let mut now_new = prepared.replaced;
         now_new.extend(prepared.added);
@@ -268,15 +326,27 @@ impl Engine {
         if edited.is_empty() {
             return Ok(Vec::new());
         }
-        let objects: Vec<&ObjectFile> =
-            members.iter().flat_map(|&index| &self.units[index].objects).collect();
+        let objects: Vec<&ObjectFile> = members
+            .iter()
+            .flat_map(|&index| &self.units[index].objects)
+            .collect();
         let bodies = self.current.iter().map(|entry| entry.body_symbol.clone());
         let found = self.reach.follow(objects.iter().copied(), bodies)?;
-        let entries: BTreeSet<&str> =
-            self.current.iter().map(|entry| entry.path.as_str()).collect();
+        let entries: BTreeSet<&str> = self
+            .current
+            .iter()
+            .map(|entry| entry.path.as_str())
+            .collect();
         let new = reach::functions(&found.reached);
-        let mains = found.defined.iter().filter(|symbol| reach::is_main(symbol)).cloned();
-        let from_main = self.reach.follow(objects, mains.collect::<Vec<_>>())?.reached;
+        let mains = found
+            .defined
+            .iter()
+            .filter(|symbol| reach::is_main(symbol))
+            .cloned();
+        let from_main = self
+            .reach
+            .follow(objects, mains.collect::<Vec<_>>())?
+            .reached;
         let from_main = reach::functions(&from_main);
         let old = reach::functions(&found.defined).into_iter().filter(|path| {
             let short = edits::short_path(path);
@@ -293,7 +363,10 @@ impl Engine {
 
     /// The facts of all objects, unit by unit.
     fn analyse(&self) -> Result<Vec<Vec<Arc<Analysed>>>> {
-        self.units.iter().map(|unit| self.cache.analyse(&unit.objects)).collect()
+        self.units
+            .iter()
+            .map(|unit| self.cache.analyse(&unit.objects))
+            .collect()
     }
 
     /// Links the members and checks that the host has what they need; `None` where there is no
@@ -350,15 +423,22 @@ impl Engine {
     /// those of a version that is kept already, and it brought no static.
     fn remember(&mut self, next: Alive) {
         let fingerprints = |entries: &[EntryFacts]| -> BTreeSet<(String, String)> {
-            entries.iter().map(|entry| (entry.path.clone(), entry.fingerprint.clone())).collect()
+            entries
+                .iter()
+                .map(|entry| (entry.path.clone(), entry.fingerprint.clone()))
+                .collect()
         };
         let new = fingerprints(&next.entries);
         let known = self.alive.iter().map(|alive| fingerprints(&alive.entries));
         let host = fingerprints(&self.host.entries);
-        let brought = next.statics.iter().filter(|shared| shared.after_host).any(|shared| {
-            let mut kept = self.alive.iter().flat_map(|alive| &alive.statics);
-            !kept.any(|other| other.host == shared.host)
-        });
+        let brought = next
+            .statics
+            .iter()
+            .filter(|shared| shared.after_host)
+            .any(|shared| {
+                let mut kept = self.alive.iter().flat_map(|alive| &alive.statics);
+                !kept.any(|other| other.host == shared.host)
+            });
         if brought || !known.chain([host]).any(|known| new.is_subset(&known)) {
             self.alive.push(next);
         }
@@ -394,19 +474,26 @@ fn entry(facts: &EntryFacts) -> Entry {
 fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Root> {
     let mut roots = Vec::new();
     for new in &next.entries {
-        let Some(old) = old.iter().find(|old| old.path == new.path) else { continue };
+        let Some(old) = old.iter().find(|old| old.path == new.path) else {
+            continue;
+        };
         let body = |facts: &EntryFacts| EntryBody {
             symbol: facts.body_symbol.clone(),
             signature: facts.signature.clone(),
         };
-        roots.push(Root::Entry { path: new.path.clone(), old: body(old), new: body(new) });
+        roots.push(Root::Entry {
+            path: new.path.clone(),
+            old: body(old),
+            new: body(new),
+        });
     }
     for shared in &next.statics {
         let old = match statics {
             None => (!shared.after_host).then_some(&shared.host),
-            Some(statics) => {
-                statics.iter().find(|old| old.host == shared.host).map(|old| &old.patch)
-            }
+            Some(statics) => statics
+                .iter()
+                .find(|old| old.host == shared.host)
+                .map(|old| &old.patch),
         };
         let Some(old) = old.cloned() else { continue };
         let (path, new) = (shared.path.clone(), shared.patch.clone());
@@ -452,7 +539,10 @@ struct Clock {
 
 impl Clock {
     fn new(detected: Instant) -> Self {
-        Self { last: detected, phases: Phases::default() }
+        Self {
+            last: detected,
+            phases: Phases::default(),
+        }
     }
 
     /// Milliseconds since the last lap.
@@ -489,9 +579,13 @@ fn needed(elf: &object::read::elf::ElfFile64<'_, object::Endianness>) -> Result<
     use object::read::elf::{Dyn, FileHeader};
     let (header, data, endian) = (elf.elf_header(), elf.data(), elf.endian());
     let sections = header.sections(endian, data)?;
-    let Some((entries, link)) = sections.dynamic(endian, data)? else { return Ok(Vec::new()) };
+    let Some((entries, link)) = sections.dynamic(endian, data)? else {
+        return Ok(Vec::new());
+    };
     let strings = sections.strings(endian, data, link)?;
-    let needed = entries.iter().filter(|entry| entry.tag32(endian) == Some(object::elf::DT_NEEDED));
+    let needed = entries
+        .iter()
+        .filter(|entry| entry.tag32(endian) == Some(object::elf::DT_NEEDED));
     let names = needed.map(|entry| {
         let name = entry.string(endian, strings)?;
         Ok(String::from_utf8_lossy(name).into_owned())

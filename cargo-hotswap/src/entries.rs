@@ -41,11 +41,13 @@ pub struct EntryFacts {
 ///
 /// # Errors
 ///
-/// The file is damaged, an entry has no body or several (it stands in a generic `impl`), or the
-/// debug information of its signature is missing.
+/// The file is damaged, an entry has several bodies (it stands in a generic `impl`), or the debug
+/// information of its signature is missing.
 pub fn read(file: &[u8], types: &Program) -> Result<Vec<EntryFacts>> {
     let elf = ElfFile64::<object::Endianness>::parse(file)?;
-    let Some(section) = elf.section_by_name(SECTION) else { return Ok(Vec::new()) };
+    let Some(section) = elf.section_by_name(SECTION) else {
+        return Ok(Vec::new());
+    };
     let range = section.address()..section.address() + section.size();
     let mut descriptors: BTreeMap<String, u64> = BTreeMap::new();
     let mut bodies: HashMap<String, Vec<(String, u64)>> = HashMap::new();
@@ -68,8 +70,11 @@ pub fn read(file: &[u8], types: &Program) -> Result<Vec<EntryFacts>> {
     let mut entries = Vec::new();
     for (path, descriptor) in descriptors {
         let found = bodies.remove(&path).unwrap_or_default();
-        let [(body_symbol, body)] = found.as_slice() else {
-            bail!(body_count(&path, found.len()));
+        let (body_symbol, body) = match found.as_slice() {
+            [one] => one,
+            // A private function that nothing calls: the compiler left it out.
+            [] => continue,
+            many => bail!(several_bodies(&path, many.len())),
         };
         let signature = signatures.read(&elf, descriptor)?;
         let fingerprint = types
@@ -87,10 +92,7 @@ pub fn read(file: &[u8], types: &Program) -> Result<Vec<EntryFacts>> {
     Ok(entries)
 }
 
-fn body_count(path: &str, count: usize) -> String {
-    if count == 0 {
-        return format!("entry `{path}` has no body in the executable: this is a bug in hotswap");
-    }
+fn several_bodies(path: &str, count: usize) -> String {
     format!(
         "entry `{path}` has {count} bodies, so it stands in a generic `impl`; one entry is one \
          function. Mark a function that is not generic and have it call this one"
@@ -110,7 +112,9 @@ struct Signatures(HashMap<u64, u64>);
 impl Signatures {
     fn new(elf: &ElfFile64<'_>, range: &std::ops::Range<u64>) -> Result<Self> {
         let mut pointers = HashMap::new();
-        let relocations = elf.dynamic_relocations().context("the file has no relocations")?;
+        let relocations = elf
+            .dynamic_relocations()
+            .context("the file has no relocations")?;
         for (offset, relocation) in relocations {
             if range.contains(&offset) && relocation.target() == RelocationTarget::Absolute {
                 pointers.insert(offset, relocation.addend() as u64);
@@ -121,7 +125,10 @@ impl Signatures {
 
     fn read(&self, elf: &ElfFile64<'_>, descriptor: u64) -> Result<String> {
         let damaged = || format!("the descriptor at {descriptor:#x} is not of this version");
-        let start = *self.0.get(&(descriptor + SIGNATURE_START)).with_context(damaged)?;
+        let start = *self
+            .0
+            .get(&(descriptor + SIGNATURE_START))
+            .with_context(damaged)?;
         let length = bytes_at(elf, descriptor + SIGNATURE_LENGTH, 8).with_context(damaged)?;
         let length = u64::from_le_bytes(length.try_into()?);
         let text = bytes_at(elf, start, length).with_context(damaged)?;

@@ -166,7 +166,10 @@ impl Reporter {
     pub fn report(&self, event: &Event) {
         let text = match self.format {
             MessageFormat::Json => {
-                let line = Line { format: FORMAT, event: &without_colours(event) };
+                let line = Line {
+                    format: FORMAT,
+                    event: &without_colours(event),
+                };
                 let json = serde_json::to_string(&line).expect("events have string keys only");
                 json + "\n"
             }
@@ -205,12 +208,19 @@ impl Reporter {
     }
 
     fn swapped(&self, event: &Event) -> String {
-        let Event::Swapped { version, phases, entries, reshaped, still_old, statics, .. } = event
+        let Event::Swapped {
+            version,
+            phases,
+            entries,
+            reshaped,
+            still_old,
+            statics,
+            ..
+        } = event
         else {
             return String::new();
         };
-        let total =
-            phases.detect + phases.compile + phases.check + phases.link + phases.load;
+        let total = phases.detect + phases.compile + phases.check + phases.link + phases.load;
         let mut text = self.status(
             "Swapped",
             &format!("to version {version} in {total:.0} ms: {}", list(entries)),
@@ -226,25 +236,35 @@ impl Reporter {
             );
         }
         for old in still_old {
-            text += &format!("{:>12} `{}` is still old: {}\n", "", old.function, old.reason);
+            text += &format!(
+                "{:>12} `{}` is still old: {}\n",
+                "", old.function, old.reason
+            );
         }
         for one in statics {
-            text += &format!("{:>12} static `{}` is {}: {}\n", "", one.name, one.verdict, one.reason);
+            text += &format!(
+                "{:>12} static `{}` is {}: {}\n",
+                "", one.name, one.verdict, one.reason
+            );
         }
         text
     }
 
     fn status(&self, verb: &str, text: &str) -> String {
-        if self.quiet { String::new() } else { format!("{verb:>12} {text}\n") }
+        if self.quiet {
+            String::new()
+        } else {
+            format!("{verb:>12} {text}\n")
+        }
     }
 }
 
 /// The compiler's colours are for terminals.
 fn without_colours(event: &Event) -> Event {
     match event {
-        Event::CompileError { message } => {
-            Event::CompileError { message: anstream::adapter::strip_str(message).to_string() }
-        }
+        Event::CompileError { message } => Event::CompileError {
+            message: anstream::adapter::strip_str(message).to_string(),
+        },
         other => other.clone(),
     }
 }
@@ -269,7 +289,12 @@ fn names(files: &[PathBuf]) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let names: Vec<String> = files
         .iter()
-        .map(|file| file.strip_prefix(&here).unwrap_or(file).display().to_string())
+        .map(|file| {
+            file.strip_prefix(&here)
+                .unwrap_or(file)
+                .display()
+                .to_string()
+        })
         .collect();
     list(&names)
 }

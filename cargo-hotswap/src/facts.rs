@@ -40,7 +40,9 @@ impl Cache {
         on_all_processors(objects.len(), |at| {
             let _ = results[at].set(self.one(objects[at]));
         });
-        let done = results.into_iter().map(|slot| slot.into_inner().context("a worker stopped")?);
+        let done = results
+            .into_iter()
+            .map(|slot| slot.into_inner().context("a worker stopped")?);
         done.collect()
     }
 
@@ -64,7 +66,9 @@ impl Cache {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u128, Arc<Analysed>>> {
-        self.analysed.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.analysed
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -78,7 +82,9 @@ pub fn on_all_processors(count: usize, work: impl Fn(usize) + Sync) {
         }
         work(at);
     };
-    let processors = std::thread::available_parallelism().map_or(1, usize::from).min(count);
+    let processors = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(count);
     std::thread::scope(|scope| {
         for _ in 1..processors {
             scope.spawn(take);

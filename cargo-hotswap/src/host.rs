@@ -51,22 +51,37 @@ impl Host {
         let context = || format!("could not read {}", executable.display());
         let bytes = std::fs::read(executable).with_context(context)?;
         let symbols = hotswap_object::read_host(&bytes).with_context(context)?;
-        let Some(build_id) = symbols.build_id.as_deref().and_then(|id| BuildId::from_bytes(id).ok())
+        let Some(build_id) = symbols
+            .build_id
+            .as_deref()
+            .and_then(|id| BuildId::from_bytes(id).ok())
         else {
-            bail!("{} has no build id, so no patch can name it", executable.display());
+            bail!(
+                "{} has no build id, so no patch can name it",
+                executable.display()
+            );
         };
         let mut by_id = BTreeMap::new();
         let mut types = Vec::new();
         for unit in units {
             let analysed = cache.analyse(&unit.objects)?;
-            let statics = analysed.iter().flat_map(|object| object.facts.statics.clone()).collect();
-            let initialisers =
-                analysed.iter().flat_map(|object| object.facts.initialisers.clone()).collect();
+            let statics = analysed
+                .iter()
+                .flat_map(|object| object.facts.statics.clone())
+                .collect();
+            let initialisers = analysed
+                .iter()
+                .flat_map(|object| object.facts.initialisers.clone())
+                .collect();
             types.extend(analysed.iter().map(|object| object.types.clone()));
-            let unit_facts = HostUnit { digests: unit.digests(), statics, initialisers };
+            let unit_facts = HostUnit {
+                digests: unit.digests(),
+                statics,
+                initialisers,
+            };
             by_id.insert(unit.id(), unit_facts);
         }
-        let types = Program::new(types);
+        let types = Program::new(types, units.iter().map(|unit| unit.name.clone()));
         let entries = entries::read(&bytes, &types).with_context(context)?;
         Ok(Self {
             executable: executable.to_owned(),
@@ -85,7 +100,10 @@ impl Host {
                 name.contains(parts[0]) && name.contains(parts[1]) && name.ends_with(parts[2])
             });
             match (found.next(), found.next()) {
-                (Some((_, one)), None) => Some(Static { address: one.address, size: one.size }),
+                (Some((_, one)), None) => Some(Static {
+                    address: one.address,
+                    size: one.size,
+                }),
                 _ => None,
             }
         };
@@ -97,6 +115,8 @@ impl Host {
 
     /// Whether the unit's newest objects differ from those in the host.
     pub fn differs(&self, unit: &Unit) -> bool {
-        self.units.get(&unit.id()).is_none_or(|host| host.digests != unit.digests())
+        self.units
+            .get(&unit.id())
+            .is_none_or(|host| host.digests != unit.digests())
     }
 }

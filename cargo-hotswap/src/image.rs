@@ -11,8 +11,8 @@ use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::{checksum, manifest};
 
 use crate::facts::on_all_processors;
-use support::Export;
 use crate::unit::{ObjectFile, Unit};
+use support::Export;
 
 pub mod lld;
 pub mod state;
@@ -50,7 +50,12 @@ impl Images {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("could not make {}", folder.display()))?;
         let linker = lld::Linker::find(rustc, &folder)?;
-        Ok(Self { folder, linker, rewritten: HashMap::new(), count: 0 })
+        Ok(Self {
+            folder,
+            linker,
+            rewritten: HashMap::new(),
+            count: 0,
+        })
     }
 
     /// Rewrites and links the objects of these units.
@@ -77,7 +82,8 @@ impl Images {
             let _ = std::fs::remove_file(self.folder.join(format!("v{old}.so")));
         }
         let path = self.folder.join(format!("v{}.so", self.count));
-        self.linker.link_shared(&inputs, libraries, exports, &path)?;
+        self.linker
+            .link_shared(&inputs, libraries, exports, &path)?;
         make_private(&path)?;
         let mut linked = describe(&path)?;
         linked.manifest.shared = !exports.is_empty();
@@ -100,11 +106,18 @@ impl Images {
                 Some(path) => Ok(path.clone()),
                 None => rewrite_one(object, bindings, !exports.is_empty(), folder, key),
             };
-            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(at, result);
+            done.lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(at, result);
         });
-        let done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let done = done
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         let paths: Vec<PathBuf> = done.into_values().collect::<Result<_>>()?;
-        let now = objects.iter().zip(&paths).map(|(object, path)| ((object.digest, key), path.clone()));
+        let now = objects
+            .iter()
+            .zip(&paths)
+            .map(|(object, path)| ((object.digest, key), path.clone()));
         let before = std::mem::replace(&mut self.rewritten, now.collect());
         for path in before.values().filter(|path| !paths.contains(path)) {
             // What stays behind only takes room until the run's folder goes.
@@ -131,13 +144,16 @@ fn rewrite_one(
     folder: &Path,
     key: u128,
 ) -> Result<PathBuf> {
-    let rewritten = hotswap_object::rewrite(&object.bytes, bindings)
+    // What is exported must have a name that the linker sees.
+    let exposed = if exporting {
+        hotswap_object::expose(&object.bytes)?
+    } else {
+        None
+    };
+    let original = exposed.as_deref().unwrap_or(&object.bytes);
+    let rewritten = hotswap_object::rewrite(original, bindings)
         .with_context(|| format!("the object file {} can't be patched in", object.name))?;
-    let mut bytes = rewritten.bytes.as_deref().unwrap_or(&object.bytes);
-    let exposed = if exporting { hotswap_object::expose(bytes)? } else { None };
-    if let Some(exposed) = &exposed {
-        bytes = exposed;
-    }
+    let bytes = rewritten.bytes.as_deref().unwrap_or(original);
     let path = folder.join(format!("{:032x}{key:032x}.o", object.digest));
     std::fs::write(&path, bytes).with_context(|| format!("could not write {}", path.display()))?;
     Ok(path)
@@ -149,8 +165,12 @@ fn is_allocator_shim(object: &ObjectFile) -> bool {
 }
 
 fn digest_bindings(bindings: &Bindings, exports: &[Export]) -> u128 {
-    let mut symbols: Vec<String> =
-        bindings.symbols.iter().map(|(symbol, binding)| format!("{symbol} {binding:?}")).collect();
+    let mut symbols: Vec<String> = bindings
+        .symbols
+        .iter()
+        .map(|(symbol, binding)| format!("{symbol} {binding:?}"))
+        .collect();
+    symbols.extend(bindings.dropped_initialisers.iter().cloned());
     symbols.extend(exports.iter().map(|export| export.name.clone()));
     symbols.sort();
     xxhash_rust::xxh3::xxh3_128(symbols.join("\n").as_bytes())
@@ -169,7 +189,8 @@ fn make_private(path: &Path) -> Result<()> {
 /// The file can't be read or has no build id.
 pub fn describe(path: &Path) -> Result<Linked> {
     use object::Object;
-    let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+    let bytes =
+        std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
     let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(bytes.as_slice())
         .with_context(|| format!("the linker wrote no object to {}", path.display()))?;
     let Some(build_id) = elf.build_id()?.and_then(|id| BuildId::from_bytes(id).ok()) else {
@@ -210,7 +231,9 @@ pub fn missing_symbols(
         let name = symbol.name(endian, symbols.strings())?;
         let name = std::str::from_utf8(name).context("a symbol's name is not UTF-8")?;
         let versioned = versions.as_ref().is_some_and(|versions| {
-            versions.version(versions.version_index(endian, index)).is_ok_and(|v| v.is_some())
+            versions
+                .version(versions.version_index(endian, index))
+                .is_ok_and(|v| v.is_some())
         });
         if !name.is_empty() && !versioned && !exported(name) && !also.contains(name) {
             missing.push(name.to_owned());

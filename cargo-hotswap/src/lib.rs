@@ -5,26 +5,27 @@
 
 use std::process::ExitCode;
 
-pub mod cli;
-pub mod selection;
-pub mod project;
-pub mod profile;
+pub mod audit;
 pub mod cargo;
-pub mod plugin;
-pub mod unit;
-pub mod rebuild;
-pub mod facts;
-pub mod entries;
-pub mod host;
-pub mod membership;
-pub mod image;
-pub mod program;
+pub mod cli;
 pub mod edits;
-pub mod reach;
 pub mod engine;
-pub mod watch;
+pub mod entries;
 pub mod events;
+pub mod facts;
+pub mod host;
+pub mod image;
+pub mod membership;
+pub mod plugin;
+pub mod profile;
+pub mod program;
+pub mod project;
+pub mod reach;
+pub mod rebuild;
+pub mod selection;
 pub mod session;
+pub mod unit;
+pub mod watch;
 
 /// Runs this process as what it was called for: the tool, or its build plugin.
 pub fn main() -> ExitCode {

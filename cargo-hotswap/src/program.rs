@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use command_fds::{CommandFdExt, FdMapping};
-use hotswap_protocol::message::{Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol};
+use hotswap_protocol::message::{
+    Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
+};
 use hotswap_protocol::{address, env, frame, manifest::Manifest, message::CommitReport};
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
@@ -40,7 +42,9 @@ impl Ready {
     /// or the executable has no runtime in it.
     pub fn wait(mut self) -> Result<()> {
         let mut answer = String::new();
-        self.0.read_to_string(&mut answer).context("could not read from the program")?;
+        self.0
+            .read_to_string(&mut answer)
+            .context("could not read from the program")?;
         match answer.trim() {
             ready if ready == (env::READY as char).to_string() => Ok(()),
             "" => bail!("the program never started the hotswap runtime"),
@@ -68,12 +72,18 @@ pub fn start(
         .env(env::LISTEN, "1")
         .env(env::NAME, name)
         .env(env::READY_FD, READY_DESCRIPTOR.to_string())
-        .fd_mappings(vec![FdMapping { parent_fd: writer.into(), child_fd: READY_DESCRIPTOR }])
+        .fd_mappings(vec![FdMapping {
+            parent_fd: writer.into(),
+            child_fd: READY_DESCRIPTOR,
+        }])
         .context("could not pass a pipe to the program")?;
     let child = command
         .spawn()
         .with_context(|| format!("could not start {}", executable.display()))?;
-    Ok(Started { child, ready: Ready(reader) })
+    Ok(Started {
+        child,
+        ready: Ready(reader),
+    })
 }
 
 /// A connection to a program's runtime.
@@ -100,7 +110,10 @@ impl Connection {
         stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
         let tool = format!("cargo-hotswap {}", env!("CARGO_PKG_VERSION"));
-        let request = Request::Hello { protocol: PROTOCOL, tool };
+        let request = Request::Hello {
+            protocol: PROTOCOL,
+            tool,
+        };
         match ask(&mut stream, &request)? {
             Response::Hello(hello) => {
                 check_protocol(hello.protocol)?;
@@ -116,7 +129,9 @@ impl Connection {
     ///
     /// The runtime refused it, or is gone.
     pub fn prepare(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport)> {
-        let request = Request::Prepare { manifest: Box::new(manifest) };
+        let request = Request::Prepare {
+            manifest: Box::new(manifest),
+        };
         match ask(&mut self.stream, &request)? {
             Response::Prepared { version, report } => Ok((version, report)),
             other => bail!(unexpected(&other)),

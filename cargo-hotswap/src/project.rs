@@ -58,14 +58,22 @@ impl Project {
                 .map_or_else(|| metadata.target_directory.clone().into(), absolute),
             members: members.iter().map(|package| folder(package)).collect(),
             outside: outside.map(folder).collect(),
-            has_runtime: metadata.packages.iter().any(|package| *package.name == "hotswap-runtime"),
+            has_runtime: metadata
+                .packages
+                .iter()
+                .any(|package| *package.name == "hotswap-runtime"),
         })
     }
 
     /// Cargo's flags for this target alone.
     pub fn cargo_flags(&self) -> [String; 4] {
         let kind = if self.example { "--example" } else { "--bin" };
-        ["--package".into(), self.package.clone(), kind.into(), self.target.clone()]
+        [
+            "--package".into(),
+            self.package.clone(),
+            kind.into(),
+            self.target.clone(),
+        ]
     }
 }
 
@@ -74,43 +82,70 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn folder(package: &Package) -> PathBuf {
-    package.manifest_path.parent().map(PathBuf::from).unwrap_or_default()
+    package
+        .manifest_path
+        .parent()
+        .map(PathBuf::from)
+        .unwrap_or_default()
 }
 
 fn choose_package<'a>(metadata: &'a Metadata, selection: &Selection) -> Result<&'a Package> {
     let members = metadata.workspace_packages();
     let list = |packages: &[&Package]| {
-        packages.iter().map(|package| package.name.as_str()).collect::<Vec<_>>().join(", ")
+        packages
+            .iter()
+            .map(|package| package.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     if let Some(spec) = &selection.package {
         let name = spec.rsplit(['#', '/']).next().unwrap_or(spec);
         let name = name.split('@').next().unwrap_or(name);
-        return members.iter().copied().find(|package| *package.name == name).with_context(|| {
-            format!("no package `{spec}` in this workspace; it has: {}", list(&members))
-        });
+        return members
+            .iter()
+            .copied()
+            .find(|package| *package.name == name)
+            .with_context(|| {
+                format!(
+                    "no package `{spec}` in this workspace; it has: {}",
+                    list(&members)
+                )
+            });
     }
     if let Some(root) = metadata.root_package() {
         return Ok(root);
     }
     let defaults = metadata.workspace_default_packages();
     let named = |package: &&&Package| {
-        package.targets.iter().any(|target| match (&selection.bin, &selection.example) {
-            (Some(name), _) => target.is_bin() && target.name == *name,
-            (_, Some(name)) => target.is_example() && target.name == *name,
-            _ => target.is_bin(),
-        })
+        package
+            .targets
+            .iter()
+            .any(|target| match (&selection.bin, &selection.example) {
+                (Some(name), _) => target.is_bin() && target.name == *name,
+                (_, Some(name)) => target.is_example() && target.name == *name,
+                _ => target.is_bin(),
+            })
     };
     let found: Vec<&Package> = defaults.iter().filter(named).copied().collect();
     match found.as_slice() {
         [one] => Ok(one),
-        [] => bail!("no package here has the target to run; packages: {}", list(&defaults)),
-        many => bail!("several packages could be run: {}. Choose one with `--package`", list(many)),
+        [] => bail!(
+            "no package here has the target to run; packages: {}",
+            list(&defaults)
+        ),
+        many => bail!(
+            "several packages could be run: {}. Choose one with `--package`",
+            list(many)
+        ),
     }
 }
 
 fn choose_target(package: &Package, selection: &Selection) -> Result<(String, bool)> {
     let names = |kind: TargetKind| -> Vec<String> {
-        let of_kind = package.targets.iter().filter(|target| target.kind.contains(&kind));
+        let of_kind = package
+            .targets
+            .iter()
+            .filter(|target| target.kind.contains(&kind));
         of_kind.map(|target| target.name.clone()).collect()
     };
     if let Some(name) = &selection.example {
@@ -118,14 +153,22 @@ fn choose_target(package: &Package, selection: &Selection) -> Result<(String, bo
         if examples.contains(name) {
             return Ok((name.clone(), true));
         }
-        bail!("package `{}` has no example `{name}`; it has: {}", package.name, examples.join(", "));
+        bail!(
+            "package `{}` has no example `{name}`; it has: {}",
+            package.name,
+            examples.join(", ")
+        );
     }
     let bins = names(TargetKind::Bin);
     let wanted = selection.bin.as_ref().or(package.default_run.as_ref());
     match (wanted, bins.as_slice()) {
         (Some(name), bins) if bins.contains(name) => Ok((name.clone(), false)),
         (Some(name), bins) => {
-            bail!("package `{}` has no bin `{name}`; it has: {}", package.name, bins.join(", "))
+            bail!(
+                "package `{}` has no bin `{name}`; it has: {}",
+                package.name,
+                bins.join(", ")
+            )
         }
         (None, [one]) => Ok((one.clone(), false)),
         (None, []) => bail!("package `{}` has no executable to run", package.name),

@@ -73,10 +73,13 @@ impl Reach {
 /// The functions among these symbols, by canonical path; closures and async bodies are counted to
 /// the function they stand in.
 pub fn functions(symbols: &BTreeSet<String>) -> BTreeSet<String> {
-    let paths = symbols.iter().filter(|symbol| symbol.starts_with("_R")).map(|symbol| {
-        let path = hotswap_object::canonical_path(symbol);
-        path.split("::{").next().unwrap_or(&path).to_owned()
-    });
+    let paths = symbols
+        .iter()
+        .filter(|symbol| symbol.starts_with("_R"))
+        .map(|symbol| {
+            let path = hotswap_object::canonical_path(symbol);
+            path.split("::{").next().unwrap_or(&path).to_owned()
+        });
     paths.collect()
 }
 
@@ -93,7 +96,9 @@ fn read(object: &ObjectFile) -> Result<References> {
     // symbols in it. A section without symbols (an anonymous constant) is named by its number.
     let mut names: HashMap<SectionIndex, Vec<String>> = HashMap::new();
     for symbol in elf.symbols() {
-        let (Some(section), Ok(name)) = (symbol.section_index(), symbol.name()) else { continue };
+        let (Some(section), Ok(name)) = (symbol.section_index(), symbol.name()) else {
+            continue;
+        };
         if name.is_empty() || symbol.kind() == SymbolKind::Section {
             continue;
         }
@@ -113,7 +118,9 @@ fn read(object: &ObjectFile) -> Result<References> {
             references.edges.push((symbol.clone(), own.clone()));
         }
         for (_, relocation) in section.relocations() {
-            let RelocationTarget::Symbol(index) = relocation.target() else { continue };
+            let RelocationTarget::Symbol(index) = relocation.target() else {
+                continue;
+            };
             let target = elf.symbol_by_index(index)?;
             let to = match (target.kind(), target.section_index()) {
                 (SymbolKind::Section, Some(section)) => anonymous(section),

@@ -40,7 +40,10 @@ pub struct Replays {
 impl Replays {
     /// Replays that write below this folder, which must be one program's own.
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder, replaced: BTreeMap::new() }
+        Self {
+            folder,
+            replaced: BTreeMap::new(),
+        }
     }
 
     /// Forgets all replays: cargo has built everything anew.
@@ -103,9 +106,15 @@ impl Replays {
             let Some(path) = args.0[at].rsplit_once('=').map(|(_, path)| Path::new(path)) else {
                 continue;
             };
-            let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let stem = path
+                .file_stem()
+                .and_then(|stem| stem.to_str())
+                .unwrap_or_default();
             let replaced = self.replaced.get(stem.strip_prefix("lib").unwrap_or(stem));
-            if at > 0 && args.0[at - 1] == "--extern" && let Some(replaced) = replaced {
+            if at > 0
+                && args.0[at - 1] == "--extern"
+                && let Some(replaced) = replaced
+            {
                 let name = args.0[at].rsplit_once('=').map_or("", |(name, _)| name);
                 args.0[at] = format!("{name}={}", utf8(replaced)?);
             }
@@ -114,8 +123,9 @@ impl Replays {
         args.0.push(format!("dependency={}", utf8(out_dir)?));
         capture.args = args.0;
         if let Some(request) = capture.env.get(LINK_VAR) {
-            let mut request: LinkRequest = serde_json::from_str(request)
-                .context("a capture has a damaged link request; run `cargo clean` on the package")?;
+            let mut request: LinkRequest = serde_json::from_str(request).context(
+                "a capture has a damaged link request; run `cargo clean` on the package",
+            )?;
             request.mode = LinkMode::Collect(objects.to_owned());
             capture.env.insert(LINK_VAR.to_owned(), request.to_env());
         }
@@ -124,13 +134,16 @@ impl Replays {
 }
 
 fn utf8(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("the linker shim left no objects in {}", folder.display()))?;
-    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    let mut files = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<Vec<_>>>()?;
     files.sort();
     Ok(files)
 }
@@ -139,10 +152,21 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 fn diagnostics(stderr: &[u8]) -> (Vec<String>, Vec<String>) {
     let (mut errors, mut warnings) = (Vec::new(), Vec::new());
     for line in String::from_utf8_lossy(stderr).lines() {
-        let Ok(message) = serde_json::from_str::<Value>(line) else { continue };
-        let Some(text) = message.get("rendered").and_then(Value::as_str) else { continue };
-        let level = message.get("level").and_then(Value::as_str).unwrap_or_default();
-        let list = if level.starts_with("error") { &mut errors } else { &mut warnings };
+        let Ok(message) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        let Some(text) = message.get("rendered").and_then(Value::as_str) else {
+            continue;
+        };
+        let level = message
+            .get("level")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let list = if level.starts_with("error") {
+            &mut errors
+        } else {
+            &mut warnings
+        };
         list.push(text.to_owned());
     }
     (errors, warnings)

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::cargo;
 use crate::events::{Event, Reporter};
 use crate::plugin::capture::{self, LinkCapture};
+use crate::profile;
 use crate::program;
 use crate::project::Project;
 use crate::selection::Selection;
@@ -66,12 +67,19 @@ pub fn run(options: &Options) -> Result<i32> {
     loop {
         let project = Project::find(&options.selection)?;
         let (begun, wall_clock) = (Instant::now(), SystemTime::now());
-        let Some(executable) = build(options, &project)? else { return Ok(101) };
-        options
-            .reporter
-            .report(&Event::Built { executable: executable.clone(), ms: ms(begun) });
+        let Some(executable) = build(options, &project)? else {
+            return Ok(101);
+        };
+        options.reporter.report(&Event::Built {
+            executable: executable.clone(),
+            ms: ms(begun),
+        });
         let (units, link) = load_units(&executable)?;
-        check_setup(&project, &link, options.reporter)?;
+        if let Some(refusal) = refuse_setup(&link) {
+            options.reporter.report(&refusal);
+            return Ok(1);
+        }
+        warn_of_setup(options, &project, &link);
         match Session::start(options, project, &executable, (units, link), wall_clock)?.serve()? {
             End::Exited(code) => return Ok(code),
             End::Restart => {}
@@ -82,14 +90,19 @@ pub fn run(options: &Options) -> Result<i32> {
 /// Builds with cargo; `None` if that failed, which cargo and the compiler have explained.
 fn build(options: &Options, project: &Project) -> Result<Option<PathBuf>> {
     match cargo::build(project, &options.selection)? {
-        cargo::Outcome::Built { executable, warnings } => {
+        cargo::Outcome::Built {
+            executable,
+            warnings,
+        } => {
             for warning in warnings {
                 options.reporter.text(&warning);
             }
             Ok(Some(executable))
         }
         cargo::Outcome::Failed { errors } => {
-            options.reporter.report(&Event::CompileError { message: errors.join("\n") });
+            options.reporter.report(&Event::CompileError {
+                message: errors.join("\n"),
+            });
             Ok(None)
         }
     }
@@ -99,8 +112,12 @@ fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
-/// The hot units that went into an executable.
-fn load_units(executable: &Path) -> Result<(Vec<Unit>, LinkCapture)> {
+/// The hot units that went into an executable, and the record of its link.
+///
+/// # Errors
+///
+/// The executable was not built through the plugin, or a record of the build is missing.
+pub fn load_units(executable: &Path) -> Result<(Vec<Unit>, LinkCapture)> {
     let link = find_link(executable)?;
     let units = unit::load(&link).context("the records of the build are incomplete")?;
     Ok((units, link))
@@ -109,13 +126,25 @@ fn load_units(executable: &Path) -> Result<(Vec<Unit>, LinkCapture)> {
 /// The record of the link that made this executable: cargo gives it a second name, so the file's
 /// identity or, where cargo had to copy it, its content tells.
 fn find_link(executable: &Path) -> Result<LinkCapture> {
-    let name = executable.file_name().unwrap_or_default().to_string_lossy().replace('-', "_");
+    let name = executable
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .replace('-', "_");
     let folder = executable.parent().unwrap_or(Path::new("."));
     for folder in [folder.join("deps"), folder.to_owned()] {
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
         for path in entries.flatten().map(|entry| entry.path()) {
-            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let Some(output) = file.strip_suffix(".hotlink.json") else { continue };
+            let file = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            let Some(output) = file.strip_suffix(".hotlink.json") else {
+                continue;
+            };
             if output.replace('-', "_").starts_with(&name)
                 && folder::same_content(executable, &folder.join(output))
             {
@@ -130,19 +159,38 @@ fn find_link(executable: &Path) -> Result<LinkCapture> {
     )
 }
 
-fn check_setup(project: &Project, link: &LinkCapture, reporter: Reporter) -> Result<()> {
-    if let Some(library) = link.dynamic_libraries.first() {
-        bail!(
-            "{} is a Rust library that is linked dynamically; code in it can't be replaced. Build \
-             without `dylib` crates and `prefer-dynamic` (for bevy: without `dynamic_linking`)",
-            library.display()
+/// What can't be patched at all.
+fn refuse_setup(link: &LinkCapture) -> Option<Event> {
+    let library = link.dynamic_libraries.first()?;
+    let name = library
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let message = format!(
+        "{name} is a shared library (a `dylib` crate, or bevy's `dynamic_linking`)\n\
+         = why: code in it can't be replaced, and state in it is not the executable's\n\
+         = help: build without `dylib` crates and without `-C prefer-dynamic`"
+    );
+    Some(Event::Refused {
+        reason: "dynamic-library",
+        message,
+        items: vec![name],
+    })
+}
+
+fn warn_of_setup(options: &Options, project: &Project, link: &LinkCapture) {
+    let warn = |message: String| options.reporter.report(&Event::Warning { message });
+    if !project.has_runtime {
+        warn(
+            "this package does not depend on the runtime, so no edit can go live\n  \
+              = help: run `cargo add hotswap-runtime` and mark a function with `#[hotswap::entry]`"
+                .to_owned(),
         );
     }
-    let warn = |message: String| reporter.report(&Event::Warning { message });
-    if !project.has_runtime {
-        warn("this package does not depend on the runtime, so no edit can go live.\n  \
-              = help: run `cargo add hotswap-runtime` and mark a function with `#[hotswap::entry]`"
-            .to_owned());
+    let profile = options.selection.profile_name();
+    for setting in profile::overridden(&project.workspace_root, profile) {
+        warn(format!("profile `{profile}`: {setting}"));
     }
     for library in &link.lazy_libraries {
         warn(format!(
@@ -150,7 +198,6 @@ fn check_setup(project: &Project, link: &LinkCapture, reporter: Reporter) -> Res
             library.display()
         ));
     }
-    Ok(())
 }
 
 /// A running program with all that belongs to it.
@@ -188,7 +235,12 @@ impl Session {
         let host = folder.keep(executable)?;
         let watch = Watch::new(sender.clone(), Happening::Saved)?;
         let inputs = Inputs::new(&project, &units);
-        let started = program::start(executable, &project.target, &options.args, &variables(&units))?;
+        let started = program::start(
+            executable,
+            &project.target,
+            &options.args,
+            &variables(&units),
+        )?;
         let pid = started.child.id();
         signals::forward_to(pid)?;
         options.reporter.report(&Event::Started { pid });
@@ -225,7 +277,10 @@ impl Session {
     /// all that waits is taken before a job begins.
     fn serve(mut self) -> Result<End> {
         loop {
-            let first = self.happenings.recv().context("all of the tool's threads stopped")?;
+            let first = self
+                .happenings
+                .recv()
+                .context("all of the tool's threads stopped")?;
             let more: Vec<Happening> = self.happenings.try_iter().collect();
             for happening in std::iter::once(first).chain(more) {
                 match happening {
@@ -259,12 +314,21 @@ impl Session {
         if files.is_empty() && self.failed.is_none() {
             return;
         }
-        self.reporter.report(&Event::Changed { files: files.clone() });
-        let change = self.inputs.classify(&files).max(self.failed.unwrap_or(Change::Sources));
+        self.reporter.report(&Event::Changed {
+            files: files.clone(),
+        });
+        let change = self
+            .inputs
+            .classify(&files)
+            .max(self.failed.unwrap_or(Change::Sources));
         self.busy = true;
         self.asked = change;
         self.begun = SystemTime::now();
-        self.worker.send(Job { files, change, detected: Instant::now() });
+        self.worker.send(Job {
+            files,
+            change,
+            detected: Instant::now(),
+        });
     }
 
     fn done(&mut self, done: Done) -> Result<()> {
@@ -294,8 +358,12 @@ impl Session {
 
     /// Watches inputs that are new since the last look, and records their content.
     fn watch_inputs(&mut self) -> Result<()> {
-        let new: Vec<PathBuf> =
-            self.inputs.files().filter(|file| !self.contents.knows(file)).cloned().collect();
+        let new: Vec<PathBuf> = self
+            .inputs
+            .files()
+            .filter(|file| !self.contents.knows(file))
+            .cloned()
+            .collect();
         self.watch.add(new.iter().map(PathBuf::as_path))?;
         if self.contents.record(&new, self.begun) {
             self.saved.extend(new);
@@ -326,12 +394,19 @@ impl Session {
 
 /// What `cargo run` sets for the program: the package's variables.
 fn variables(units: &[Unit]) -> Vec<(String, String)> {
-    let Some(unit) = units.last() else { return Vec::new() };
+    let Some(unit) = units.last() else {
+        return Vec::new();
+    };
     let for_program = |name: &str| {
         name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
     };
-    let env = unit.capture.env.iter().filter(|(name, _)| for_program(name));
-    env.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let env = unit
+        .capture
+        .env
+        .iter()
+        .filter(|(name, _)| for_program(name));
+    env.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 fn wait_for_exit(mut child: std::process::Child, sender: Sender<Happening>) {

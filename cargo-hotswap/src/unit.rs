@@ -74,7 +74,11 @@ impl Unit {
 
     /// The folder that cargo has rustc write to.
     pub fn out_dir(&self) -> PathBuf {
-        let out_dir = self.capture.rustc_args().option("--out-dir").map(PathBuf::from);
+        let out_dir = self
+            .capture
+            .rustc_args()
+            .option("--out-dir")
+            .map(PathBuf::from);
         self.capture.cwd.join(out_dir.unwrap_or_default())
     }
 
@@ -96,16 +100,27 @@ pub fn load(link: &LinkCapture) -> Result<Vec<Unit>> {
         let objects = library_objects(&library.archive)?;
         units.push(unit(capture, UnitKind::Library, objects)?);
     }
-    let stem = link.output.file_name().unwrap_or_default().to_string_lossy();
+    let stem = link
+        .output
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
     let folder = link.output.parent().unwrap_or(Path::new("."));
     let capture: UnitCapture = capture::load(&capture::unit_path(folder, &stem))?;
-    units.push(unit(capture, UnitKind::Executable, read_objects(&link.objects)?)?);
+    units.push(unit(
+        capture,
+        UnitKind::Executable,
+        read_objects(&link.objects)?,
+    )?);
     in_dependency_order(units)
 }
 
 fn unit(capture: UnitCapture, kind: UnitKind, objects: Vec<ObjectFile>) -> Result<Unit> {
     let args = capture.rustc_args();
-    let name = args.crate_name().context("a capture has no crate name")?.to_owned();
+    let name = args
+        .crate_name()
+        .context("a capture has no crate name")?
+        .to_owned();
     let stem = args.file_stem().unwrap_or_else(|| name.clone());
     let mut unit = Unit {
         name,
@@ -127,9 +142,13 @@ fn in_dependency_order(mut units: Vec<Unit>) -> Result<Vec<Unit>> {
     while !units.is_empty() {
         let stems: Vec<String> = units.iter().map(|unit| unit.stem.clone()).collect();
         let ready = units.iter().position(|unit| {
-            extern_stems(unit).iter().all(|stem| *stem == unit.stem || !stems.contains(stem))
+            extern_stems(unit)
+                .iter()
+                .all(|stem| *stem == unit.stem || !stems.contains(stem))
         });
-        let Some(ready) = ready else { bail!("the captured crates depend on each other in a circle") };
+        let Some(ready) = ready else {
+            bail!("the captured crates depend on each other in a circle")
+        };
         let mut unit = units.remove(ready);
         let externs = extern_stems(&unit);
         unit.dependencies = (0..ordered.len())
@@ -160,7 +179,11 @@ pub fn library_objects(path: &Path) -> Result<Vec<ObjectFile>> {
     let members = archive::members(path, &bytes)?;
     let objects = members.rust.into_iter().map(|member| {
         let bytes: Arc<[u8]> = bytes[member.range].into();
-        ObjectFile { name: member.name, digest: digest(&bytes), bytes }
+        ObjectFile {
+            name: member.name,
+            digest: digest(&bytes),
+            bytes,
+        }
     });
     Ok(objects.collect())
 }
@@ -175,8 +198,16 @@ pub fn read_objects(paths: &[PathBuf]) -> Result<Vec<ObjectFile>> {
         let bytes: Arc<[u8]> = std::fs::read(path)
             .with_context(|| format!("could not read {}", path.display()))?
             .into();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(ObjectFile { name, digest: digest(&bytes), bytes })
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        Ok(ObjectFile {
+            name,
+            digest: digest(&bytes),
+            bytes,
+        })
     });
     objects.collect()
 }

@@ -38,7 +38,10 @@ impl Watch {
             }
         });
         let watcher = watcher.context("could not watch files")?;
-        Ok(Self { watcher, folders: BTreeSet::new() })
+        Ok(Self {
+            watcher,
+            folders: BTreeSet::new(),
+        })
     }
 
     /// Adds the folders of these files to the watch.
@@ -48,15 +51,19 @@ impl Watch {
     /// The system refuses more watches.
     pub fn add<'a>(&mut self, files: impl IntoIterator<Item = &'a Path>) -> Result<()> {
         for file in files {
-            let Some(folder) = file.parent().filter(|folder| folder.is_dir()) else { continue };
+            let Some(folder) = file.parent().filter(|folder| folder.is_dir()) else {
+                continue;
+            };
             if !self.folders.contains(folder) {
-                self.watcher.watch(folder, RecursiveMode::NonRecursive).with_context(|| {
-                    format!(
-                        "could not watch {}: if the limit is reached, raise it with `sysctl \
+                self.watcher
+                    .watch(folder, RecursiveMode::NonRecursive)
+                    .with_context(|| {
+                        format!(
+                            "could not watch {}: if the limit is reached, raise it with `sysctl \
                          fs.inotify.max_user_watches=524288`",
-                        folder.display()
-                    )
-                })?;
+                            folder.display()
+                        )
+                    })?;
                 self.folders.insert(folder.to_owned());
             }
         }
@@ -71,9 +78,7 @@ fn is_save(kind: EventKind) -> bool {
         EventKind::Modify(ModifyKind::Name(_)) => true,
         EventKind::Remove(_) => true,
         // Where the system does not say that a file was closed, a write has to do.
-        EventKind::Modify(ModifyKind::Data(_)) | EventKind::Create(_) => {
-            !cfg!(target_os = "linux")
-        }
+        EventKind::Modify(ModifyKind::Data(_)) | EventKind::Create(_) => !cfg!(target_os = "linux"),
         _ => false,
     }
 }
@@ -96,7 +101,8 @@ impl Contents {
             let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
             let later = modified.is_ok_and(|modified| modified > begun);
             written_since |= later;
-            self.0.insert(file.clone(), if later { None } else { digest(file) });
+            self.0
+                .insert(file.clone(), if later { None } else { digest(file) });
         }
         written_since
     }
@@ -110,7 +116,9 @@ impl Contents {
     pub fn take_changed(&mut self, files: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
         let mut changed = Vec::new();
         for file in files {
-            let Some(recorded) = self.0.get_mut(file) else { continue };
+            let Some(recorded) = self.0.get_mut(file) else {
+                continue;
+            };
             let now = digest(file);
             if now != *recorded {
                 *recorded = now;

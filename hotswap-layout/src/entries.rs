@@ -160,7 +160,7 @@ impl Entries {
     fn entry(&mut self, tag: Tag, offset: u32, attributes: &Attributes<'_>) -> Frame {
         let parent = self.parent();
         match (tag, parent) {
-            (Tag::Unit, _) => self.compile_unit(attributes),
+            (Tag::Unit, _) => Frame::Scope(NONE),
             (Tag::Namespace, _) => {
                 let name = self.intern(attributes.name);
                 let outer = self.scope_of_parent();
@@ -183,19 +183,6 @@ impl Entries {
                 Frame::Scope(parent.scope())
             }
         }
-    }
-
-    fn compile_unit(&mut self, attributes: &Attributes<'_>) -> Frame {
-        if let Some(text) = attributes.name {
-            // `src/lib.rs/@/name.0123456789abcdef-cgu.0`
-            let name = String::from_utf8_lossy(text.bytes());
-            if let Some((_, unit)) = name.rsplit_once("/@/") {
-                let crate_name = unit.split('.').next().unwrap_or(unit);
-                let id = self.builder.names.push(crate_name);
-                self.builder.crates.push(id);
-            }
-        }
-        Frame::Scope(NONE)
     }
 
     /// The scope of the innermost frame; a type becomes a scope when the first type stands in it.

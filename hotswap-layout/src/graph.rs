@@ -162,8 +162,6 @@ pub struct ObjectTypes {
     pub(crate) identified: Vec<u32>,
     /// Types whose `TypeId` the code asks for.
     pub(crate) asked: Vec<u32>,
-    /// The crates this object was compiled from.
-    pub(crate) crates: Vec<u32>,
     /// The hash of all facts.
     pub(crate) content: u128,
 }

@@ -21,7 +21,8 @@
 //! - In optimised builds, methods with equal bodies may be merged, so that one implementation does not tell their order.
 //!   Another that does is used where there is one.
 //! - An `Error` in a map keyed by `TypeId`, with neither an `Any` behind it nor a downcast, is not seen.
-//! - A trait whose objects the old version never made, and that the new one reordered, is taken to be safe.
+//! - A trait's methods have no order where no object of it is made. If only one of the versions makes any, and one of them
+//!   could cross, the edit is refused, whether the order changed or not.
 
 mod attributes;
 mod compare;

@@ -95,22 +95,17 @@ pub struct Program {
 }
 
 impl Program {
-    /// Merges the objects of all hot crates of one version.
+    /// Merges the objects of all hot crates of one version. `crates` are the names of these crates as they stand in paths:
+    /// the objects of an incremental build do not tell.
     #[must_use]
-    pub fn new(objects: impl IntoIterator<Item = Arc<ObjectTypes>>) -> Program {
+    pub fn new(
+        objects: impl IntoIterator<Item = Arc<ObjectTypes>>,
+        crates: impl IntoIterator<Item = String>,
+    ) -> Program {
         let objects: Vec<Arc<ObjectTypes>> = objects.into_iter().collect();
-        let crates = objects
-            .iter()
-            .flat_map(|object| {
-                object
-                    .crates
-                    .iter()
-                    .map(|name| object.name(*name).to_owned())
-            })
-            .collect();
         Program {
             objects,
-            crates,
+            crates: crates.into_iter().collect(),
             symbols: OnceLock::new(),
             by_key: OnceLock::new(),
         }

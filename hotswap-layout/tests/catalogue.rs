@@ -113,7 +113,9 @@ fn compile(
             "-Ccodegen-units=1",
         ]);
     } else {
-        rustc.arg("-Ccodegen-units=16");
+        // As cargo builds it: codegen units are then named by hashes, without the crate's name.
+        let incremental = folder.join(format!("{name}.incremental"));
+        rustc.arg(format!("-Cincremental={}", incremental.display()));
     }
     let result = rustc.output().expect("rustc runs");
     assert!(
@@ -241,7 +243,8 @@ fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
         optimised,
     );
     let facts = |object: &Vec<u8>| Arc::new(read_object(object).expect("facts"));
-    let program = |objects: &[Vec<u8>]| Program::new(objects.iter().map(facts));
+    let program =
+        |objects: &[Vec<u8>]| Program::new(objects.iter().map(facts), [case.crate_name.clone()]);
     let roots = roots([&sources[0], &sources[1]], [&old, &new]);
     let (before, after) = (program(&old), program(&new));
     let findings = compare(&before, &after, &roots);

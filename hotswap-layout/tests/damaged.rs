@@ -73,7 +73,10 @@ fn damaged_debug_information_does_no_harm() {
         }
         if let Ok(facts) = read_object(&damaged) {
             read += 1;
-            let (old, new) = (Program::new([good()]), Program::new([Arc::new(facts)]));
+            let (old, new) = (
+                Program::new([good()], ["c".to_owned()]),
+                Program::new([Arc::new(facts)], ["c".to_owned()]),
+            );
             let _ = compare(&old, &new, &[]);
             let _ = compare(&new, &new, &[]);
         }

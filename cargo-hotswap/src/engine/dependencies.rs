@@ -8,11 +8,19 @@ use crate::events::Event;
 /// the host has another build. Two builds of one crate can't share state, and all that uses one
 /// would have to be exchanged with it.
 pub fn compare(host: &[PathBuf], new: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>) {
-    let added: Vec<&PathBuf> = new.iter().filter(|library| !host.contains(library)).collect();
-    let gone: Vec<&PathBuf> = host.iter().filter(|library| !new.contains(library)).collect();
+    let added: Vec<&PathBuf> = new
+        .iter()
+        .filter(|library| !host.contains(library))
+        .collect();
+    let gone: Vec<&PathBuf> = host
+        .iter()
+        .filter(|library| !new.contains(library))
+        .collect();
     let exchanged = added.iter().filter_map(|library| {
         let name = crate_name(library);
-        gone.iter().any(|other| crate_name(other) == name).then(|| name.to_owned())
+        gone.iter()
+            .any(|other| crate_name(other) == name)
+            .then(|| name.to_owned())
     });
     let exchanged = exchanged.collect();
     (added.into_iter().cloned().collect(), exchanged)
@@ -28,12 +36,19 @@ pub fn refusal(crates: Vec<String>) -> Event {
         crates.join(", "),
         if crates.len() == 1 { "has" } else { "have" },
     );
-    Event::Refused { reason: "dependency", message, items: crates }
+    Event::Refused {
+        reason: "dependency",
+        message,
+        items: crates,
+    }
 }
 
 /// The crate in `libNAME-HASH.rlib`.
 fn crate_name(library: &Path) -> &str {
-    let stem = library.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let stem = library
+        .file_stem()
+        .and_then(|stem| stem.to_str())
+        .unwrap_or_default();
     let name = stem.strip_prefix("lib").unwrap_or(stem);
     name.rsplit_once('-').map_or(name, |(name, _)| name)
 }
@@ -47,7 +62,10 @@ mod tests {
     #[test]
     fn tells_added_from_exchanged() {
         let libraries = |names: &[&str]| -> Vec<PathBuf> {
-            names.iter().map(|name| format!("/t/lib{name}.rlib").into()).collect()
+            names
+                .iter()
+                .map(|name| format!("/t/lib{name}.rlib").into())
+                .collect()
         };
         for (host, new, added, exchanged) in [
             (vec!["a-1"], vec!["a-1"], vec![], vec![]),

@@ -30,7 +30,11 @@ impl Linker {
                  toolchain, and none of ld.lld, mold and ld is on the path"
             );
         };
-        Ok(Self { program, flavor, version_script: folder.join("exports.ver") })
+        Ok(Self {
+            program,
+            flavor,
+            version_script: folder.join("exports.ver"),
+        })
     }
 
     /// Links objects into an image whose symbols stay inside, but for those in `exports`.
@@ -46,14 +50,23 @@ impl Linker {
         output: &Path,
     ) -> Result<()> {
         // Nothing leaves the image but what is named: its own calls bind inside.
-        let names: String = exports.iter().map(|export| format!(" {};", export.name)).collect();
-        let global = if exports.is_empty() { String::new() } else { format!("global:{names} ") };
+        let names: String = exports
+            .iter()
+            .map(|export| format!(" {};", export.name))
+            .collect();
+        let global = if exports.is_empty() {
+            String::new()
+        } else {
+            format!("global:{names} ")
+        };
         std::fs::write(&self.version_script, format!("{{ {global}local: *; }};\n"))
             .with_context(|| format!("could not write {}", self.version_script.display()))?;
         let mut script = std::ffi::OsString::from("--version-script=");
         script.push(&self.version_script);
         let mut flags = vec!["-Bsymbolic".into(), script];
-        let aliases = exports.iter().map(|Export { symbol, name }| format!("--defsym={name}={symbol}"));
+        let aliases = exports
+            .iter()
+            .map(|Export { symbol, name }| format!("--defsym={name}={symbol}"));
         flags.extend(aliases.map(std::ffi::OsString::from));
         self.run(&flags, objects, libraries, output)
     }
@@ -89,7 +102,15 @@ impl Linker {
             command.args(["-flavor", "gnu"]);
         }
         command
-            .args(["-shared", "--eh-frame-hdr", "--build-id", "-z", "now", "-z", "noexecstack"])
+            .args([
+                "-shared",
+                "--eh-frame-hdr",
+                "--build-id",
+                "-z",
+                "now",
+                "-z",
+                "noexecstack",
+            ])
             .args(["--no-gc-sections", "--hash-style=gnu"])
             .args(flags)
             .arg("-o")
@@ -119,8 +140,15 @@ fn rust_lld(rustc: &str) -> Option<PathBuf> {
     };
     let sysroot = ask(&["--print", "sysroot"])?;
     let verbose = ask(&["-vV"])?;
-    let host = verbose.lines().find_map(|line| line.strip_prefix("host: "))?;
-    Some(Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin/rust-lld"))
+    let host = verbose
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "))?;
+    Some(
+        Path::new(sysroot.trim())
+            .join("lib/rustlib")
+            .join(host)
+            .join("bin/rust-lld"),
+    )
 }
 
 fn on_path() -> Option<PathBuf> {

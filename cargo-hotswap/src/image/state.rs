@@ -10,8 +10,8 @@ use super::support::Support;
 
 use crate::events::StaticReport;
 use crate::facts::Analysed;
-use crate::host::{Host, HostUnit};
-use crate::unit::Unit;
+use crate::host::Host;
+use crate::unit::{Unit, UnitId};
 
 /// A static that is one and the same in two versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +39,74 @@ pub struct State {
     pub reports: Vec<StaticReport>,
     /// Statics that can't go live, with the reason.
     pub refused: Vec<(String, String)>,
+    /// Initialisers that run when the image is loaded.
+    pub new_initialisers: Vec<(UnitId, String)>,
+    /// The statics decided on so far, by symbol and path, and whether they are new.
+    decided: Vec<(String, String, bool)>,
+}
+
+/// What has run in the program before `main` or at the load of an image, by unit and path.
+#[derive(Debug, Default)]
+pub struct Initialisers(BTreeMap<UnitId, BTreeMap<String, usize>>);
+
+impl Initialisers {
+    /// What ran in the host.
+    pub fn of_host(host: &Host) -> Self {
+        let mut ran = Self::default();
+        for (unit, facts) in &host.units {
+            ran.add(
+                facts
+                    .initialisers
+                    .iter()
+                    .map(|one| (unit.clone(), one.path.clone())),
+            );
+        }
+        ran
+    }
+
+    /// Adds what ran when an image was loaded.
+    pub fn add(&mut self, initialisers: impl IntoIterator<Item = (UnitId, String)>) {
+        for (unit, path) in initialisers {
+            *self.0.entry(unit).or_default().entry(path).or_default() += 1;
+        }
+    }
+
+    fn counts(&self, unit: &UnitId) -> BTreeMap<String, usize> {
+        self.0.get(unit).cloned().unwrap_or_default()
+    }
+}
+
+/// The mangled path of the unnamed block that an item stands in: macros that register something
+/// wrap it in `const _: () = { … }`, and items in one block share the mangled path up to it.
+fn enclosing_block<'symbol>(symbol: &'symbol str, path: &str) -> Option<&'symbol str> {
+    let name = path.rsplit("::").next()?;
+    // An identifier is its length and itself, with `_` between where it starts with one.
+    let separator = if name.starts_with('_') { "_" } else { "" };
+    let block = symbol.strip_suffix(&format!("{}{separator}{name}", name.len()))?;
+    block.ends_with("1__").then_some(block)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enclosing_block;
+
+    #[test]
+    fn items_of_one_unnamed_block_share_its_path() {
+        let block = Some("_RNvNvCs5_3apps_1__");
+        for (symbol, path, expected) in [
+            ("_RNvNvCs5_3apps_1__6___CTOR", "app::_::__CTOR", block),
+            (
+                "_RNvNvCs5_3apps_1__11___INVENTORY",
+                "app::_::__INVENTORY",
+                block,
+            ),
+            ("_RNvNvCs5_3apps_1__5PLAIN", "app::_::PLAIN", block),
+            ("_RNvCs5_3app5FIRST", "app::FIRST", None),
+            ("", "", None),
+        ] {
+            assert_eq!(enclosing_block(symbol, path), expected, "{symbol}");
+        }
+    }
 }
 
 impl State {
@@ -53,18 +121,22 @@ impl State {
         analysed: &[&Analysed],
         host: &Host,
         support: &mut Support,
+        ran: &Initialisers,
     ) -> Result<()> {
-        let statics: Vec<StaticFacts> =
-            analysed.iter().flat_map(|object| object.facts.statics.iter().cloned()).collect();
+        let statics: Vec<StaticFacts> = analysed
+            .iter()
+            .flat_map(|object| object.facts.statics.iter().cloned())
+            .collect();
         let base = host.units.get(&unit.id());
         let mut known = base.map(|unit| unit.statics.clone()).unwrap_or_default();
-        let later = support.statics(&unit.id());
-        known.retain(|older| !later.iter().any(|static_| static_.path == older.path));
-        known.extend_from_slice(later);
+        support.supersede(&unit.id(), &mut known);
         for (facts, found) in statics.iter().zip(statics::match_statics(&known, &statics)) {
+            let new = matches!(found.verdict, Verdict::New(_));
+            self.decided
+                .push((facts.symbol.clone(), facts.path.clone(), new));
             self.decide(unit, facts, found.verdict, host, support)?;
         }
-        self.drop_initialisers(analysed, base);
+        self.drop_initialisers(unit, analysed, ran);
         Ok(())
     }
 
@@ -79,20 +151,23 @@ impl State {
         match verdict {
             Verdict::Same { host: symbol } => self.share(facts, symbol, host, support),
             Verdict::Kept { host: symbol, .. } => {
-                self.report(facts, "kept", "its initialiser was edited, its value is state and stays");
+                self.report(
+                    facts,
+                    "kept",
+                    "its initialiser was edited, its value is state and stays",
+                );
                 self.share(facts, symbol, host, support);
             }
-            Verdict::New(_) if is_registration(facts) => {
-                self.bindings.symbols.insert(facts.symbol.clone(), Binding::Image);
-            }
             Verdict::New(novelty) => {
-                if novelty == Novelty::OtherContent {
+                if novelty == Novelty::OtherContent && !is_registration(facts) {
                     self.report(facts, "new", "it points at other read-only data now");
                 }
                 match support.add(unit.id(), facts, &unit.objects)? {
                     Some(symbol) => self.share(facts, symbol, host, support),
                     None => {
-                        self.bindings.symbols.insert(facts.symbol.clone(), Binding::Image);
+                        self.bindings
+                            .symbols
+                            .insert(facts.symbol.clone(), Binding::Image);
                     }
                 }
             }
@@ -104,7 +179,11 @@ impl State {
 
     fn report(&mut self, facts: &StaticFacts, verdict: &'static str, reason: &str) {
         let name = facts.path.clone();
-        self.reports.push(StaticReport { name, verdict, reason: reason.to_owned() });
+        self.reports.push(StaticReport {
+            name,
+            verdict,
+            reason: reason.to_owned(),
+        });
     }
 
     fn refuse(&mut self, facts: &StaticFacts, reason: &str) {
@@ -114,14 +193,23 @@ impl State {
     fn share(&mut self, facts: &StaticFacts, symbol: String, host: &Host, support: &Support) {
         let thread_local = matches!(facts.storage, Storage::ThreadData | Storage::ThreadBss);
         let binding = if support.exports(&symbol) {
-            Binding::Global { symbol: symbol.clone() }
+            Binding::Global {
+                symbol: symbol.clone(),
+            }
         } else if thread_local {
             match host.symbols.thread_locals.get(&symbol) {
                 Some(offset) => Binding::HostThreadLocal { offset: *offset },
                 None => return self.not_exported(facts),
             }
-        } else if host.symbols.symbols.get(&symbol).is_some_and(|found| found.exported) {
-            Binding::Host { symbol: symbol.clone() }
+        } else if host
+            .symbols
+            .symbols
+            .get(&symbol)
+            .is_some_and(|found| found.exported)
+        {
+            Binding::Host {
+                symbol: symbol.clone(),
+            }
         } else {
             return self.not_exported(facts);
         };
@@ -136,22 +224,55 @@ impl State {
     }
 
     fn not_exported(&mut self, facts: &StaticFacts) {
-        self.refuse(facts, "the executable does not export it, so a patch can't reach its value");
+        self.refuse(
+            facts,
+            "the executable does not export it, so a patch can't reach its value",
+        );
     }
 
-    /// Registrations that ran before `main` in the host must not run again: per path, as many as
-    /// the host has are dropped, what is new runs.
-    fn drop_initialisers(&mut self, analysed: &[&Analysed], base: Option<&HostUnit>) {
-        let mut ran: BTreeMap<&str, usize> = BTreeMap::new();
-        for initialiser in base.map(|unit| unit.initialisers.as_slice()).unwrap_or_default() {
-            *ran.entry(initialiser.path.as_str()).or_default() += 1;
-        }
-        for initialiser in analysed.iter().flat_map(|object| &object.facts.initialisers) {
-            if let Some(count) = ran.get_mut(initialiser.path.as_str()).filter(|count| **count > 0) {
-                *count -= 1;
-                self.bindings.dropped_initialisers.insert(initialiser.symbol.clone());
+    /// What ran before `main` in the host, or when an earlier image was loaded, must not run again.
+    ///
+    /// A registration stands beside the static that it registers, in a block of its own; it is new
+    /// exactly if that static is. Any other is known by its path, of which as many are new as
+    /// there are more of them than have run.
+    fn drop_initialisers(&mut self, unit: &Unit, analysed: &[&Analysed], ran: &Initialisers) {
+        let mut left = ran.counts(&unit.id());
+        for initialiser in analysed
+            .iter()
+            .flat_map(|object| &object.facts.initialisers)
+        {
+            let new = match self.registers_new(&initialiser.symbol, &initialiser.path) {
+                Some(new) => new,
+                None => match left.get_mut(&initialiser.path).filter(|count| **count > 0) {
+                    Some(count) => {
+                        *count -= 1;
+                        false
+                    }
+                    None => true,
+                },
+            };
+            if new {
+                self.new_initialisers
+                    .push((unit.id(), initialiser.path.clone()));
+            } else {
+                self.bindings
+                    .dropped_initialisers
+                    .insert(initialiser.symbol.clone());
             }
         }
+    }
+
+    /// Whether the statics beside an initialiser are new; `None` if none stands there.
+    fn registers_new(&self, initialiser: &str, path: &str) -> Option<bool> {
+        let block = enclosing_block(initialiser, path)?;
+        let mut beside = self
+            .decided
+            .iter()
+            .filter(|(symbol, path, _)| enclosing_block(symbol, path) == Some(block))
+            .map(|(_, _, new)| *new)
+            .peekable();
+        beside.peek()?;
+        Some(beside.any(|new| new))
     }
 
     /// Thread-locals of the host that no object of the image defines, by symbol.
@@ -161,10 +282,14 @@ impl State {
 
     /// The symbols that the patch finds in support images.
     pub fn global_symbols(&self) -> HashSet<String> {
-        let global = self.bindings.symbols.values().filter_map(|binding| match binding {
-            Binding::Global { symbol } => Some(symbol.clone()),
-            _ => None,
-        });
+        let global = self
+            .bindings
+            .symbols
+            .values()
+            .filter_map(|binding| match binding {
+                Binding::Global { symbol } => Some(symbol.clone()),
+                _ => None,
+            });
         global.collect()
     }
 }
@@ -173,6 +298,9 @@ impl State {
 /// code rather than state, which nobody expects to last.
 fn is_registration(facts: &StaticFacts) -> bool {
     let name = facts.path.rsplit("::").next().unwrap_or_default();
-    let described = facts.pointers.iter().any(|(_, to)| matches!(to, Pointee::Constant(_)));
+    let described = facts
+        .pointers
+        .iter()
+        .any(|(_, to)| matches!(to, Pointee::Constant(_)));
     described && (name.starts_with("__") || name == "CALLSITE")
 }

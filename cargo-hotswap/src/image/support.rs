@@ -49,14 +49,26 @@ pub struct Support {
 }
 
 impl Support {
-    /// The statics of this unit that came after the host.
-    pub fn statics(&self, unit: &UnitId) -> &[StaticFacts] {
-        self.statics.get(unit).map_or(&[], Vec::as_slice)
+    /// Adds the statics of this unit that came after the host to the host's own. One that took the
+    /// place of an older one of its path hides it; where several share a path, content tells.
+    pub fn supersede(&self, unit: &UnitId, known: &mut Vec<StaticFacts>) {
+        for later in self.statics.get(unit).into_iter().flatten() {
+            let of_path = known
+                .iter()
+                .filter(|older| older.path == later.path)
+                .count();
+            if of_path == 1 && !later.path.contains("::__") {
+                known.retain(|older| older.path != later.path);
+            }
+            known.push(later.clone());
+        }
     }
 
     /// Takes in Rust libraries that the host does not have.
     pub fn add_libraries(&mut self, libraries: impl IntoIterator<Item = PathBuf>) {
-        let new = libraries.into_iter().filter(|library| !self.libraries.contains(library));
+        let new = libraries
+            .into_iter()
+            .filter(|library| !self.libraries.contains(library));
         self.pending_libraries.extend(new);
     }
 
@@ -67,7 +79,11 @@ impl Support {
 
     /// Whether a static is one of a support image's.
     pub fn exports(&self, symbol: &str) -> bool {
-        let mut all = self.statics.values().flatten().chain(self.pending.iter().map(|p| &p.1));
+        let mut all = self
+            .statics
+            .values()
+            .flatten()
+            .chain(self.pending.iter().map(|p| &p.1));
         all.any(|facts| facts.symbol == symbol)
     }
 
@@ -89,7 +105,10 @@ impl Support {
         let mut named = facts.clone();
         named.symbol = name.clone();
         if !facts.pointers.is_empty() {
-            let export = Export { symbol: facts.symbol.clone(), name };
+            let export = Export {
+                symbol: facts.symbol.clone(),
+                name,
+            };
             self.exports.push((unit, named, export));
             return Ok(None);
         }
@@ -103,7 +122,10 @@ impl Support {
 
     /// What the patch's own image has to export.
     pub fn image_exports(&self) -> Vec<Export> {
-        self.exports.iter().map(|(_, _, export)| export.clone()).collect()
+        self.exports
+            .iter()
+            .map(|(_, _, export)| export.clone())
+            .collect()
     }
 
     /// Forgets what was added for a patch that did not go live.
@@ -151,17 +173,13 @@ impl Support {
         let pending = self.pending.drain(..).map(|(unit, facts, _)| (unit, facts));
         let exports = self.exports.drain(..).map(|(unit, facts, _)| (unit, facts));
         for (unit, facts) in pending.chain(exports) {
-            let statics = self.statics.entry(unit).or_default();
-            // One that points at other data now has taken the place of an older one.
-            statics.retain(|older| older.path != facts.path);
-            statics.push(facts);
+            self.statics.entry(unit).or_default().push(facts);
         }
     }
 
     /// An object file that defines the pending statics.
     fn object(&self) -> Result<Vec<u8>> {
-        let mut object =
-            Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+        let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
         for (_, facts, bytes) in &self.pending {
             let (section, kind) = match facts.storage {
                 Storage::ThreadData | Storage::ThreadBss => (StandardSection::Tls, SymbolKind::Tls),
@@ -188,7 +206,9 @@ impl Support {
 fn exported_symbols(image: &[u8]) -> Result<Vec<String>> {
     let elf = object::read::elf::ElfFile64::<Endianness>::parse(image)?;
     let defined = elf.dynamic_symbols().filter(ObjectSymbol::is_definition);
-    Ok(defined.filter_map(|symbol| symbol.name().ok().map(str::to_owned)).collect())
+    Ok(defined
+        .filter_map(|symbol| symbol.name().ok().map(str::to_owned))
+        .collect())
 }
 
 fn fresh(folder: &Path, number: usize) -> PathBuf {
@@ -201,10 +221,15 @@ fn fresh(folder: &Path, number: usize) -> PathBuf {
 /// The bytes with which a static starts, from the object that defines it.
 fn initial_bytes(object: &ObjectFile, symbol: &str) -> Option<Vec<u8>> {
     let elf = object::read::elf::ElfFile64::<Endianness>::parse(&*object.bytes).ok()?;
-    let found = elf.symbols().find(|one| !one.is_undefined() && one.name() == Ok(symbol))?;
+    let found = elf
+        .symbols()
+        .find(|one| !one.is_undefined() && one.name() == Ok(symbol))?;
     let section = elf.section_by_index(found.section_index()?).ok()?;
     let size = usize::try_from(found.size()).ok()?;
-    if matches!(section.kind(), object::SectionKind::UninitializedData | object::SectionKind::UninitializedTls) {
+    if matches!(
+        section.kind(),
+        object::SectionKind::UninitializedData | object::SectionKind::UninitializedTls
+    ) {
         return Some(vec![0; size]);
     }
     let start = usize::try_from(found.address()).ok()?;

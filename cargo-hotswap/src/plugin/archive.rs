@@ -32,7 +32,10 @@ pub struct Member {
 pub fn members(path: &Path, bytes: &[u8]) -> Result<Members> {
     let context = || format!("{} is not a library that rustc made", path.display());
     let archive = ArchiveFile::parse(bytes).with_context(context)?;
-    let mut members = Members { rust: Vec::new(), native: Vec::new() };
+    let mut members = Members {
+        rust: Vec::new(),
+        native: Vec::new(),
+    };
     for member in archive.members() {
         let member = member.with_context(context)?;
         let name = String::from_utf8_lossy(member.name()).into_owned();
@@ -41,8 +44,15 @@ pub fn members(path: &Path, bytes: &[u8]) -> Result<Members> {
         if name.ends_with(".rmeta") || bytes.get(start..start + 4) != Some(b"\x7fELF") {
             continue;
         }
-        let list = if name.ends_with(".rcgu.o") { &mut members.rust } else { &mut members.native };
-        list.push(Member { name, range: start..end });
+        let list = if name.ends_with(".rcgu.o") {
+            &mut members.rust
+        } else {
+            &mut members.native
+        };
+        list.push(Member {
+            name,
+            range: start..end,
+        });
     }
     Ok(members)
 }

@@ -120,7 +120,10 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let value: serde_json::Value = serde_json::from_slice(&text)
         .with_context(|| format!("{} is not a capture", path.display()))?;
     if value.get("format").and_then(serde_json::Value::as_u64) != Some(FORMAT.into()) {
-        bail!("{} was written by another version of cargo-hotswap", path.display());
+        bail!(
+            "{} was written by another version of cargo-hotswap",
+            path.display()
+        );
     }
     serde_json::from_value(value).with_context(|| format!("{} is not a capture", path.display()))
 }

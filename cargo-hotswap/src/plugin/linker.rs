@@ -103,9 +103,10 @@ fn link_host(linker: &str, line: &Line) -> Result<i32> {
     };
     for library in line.libraries() {
         match capture::unit_path_of_library(library).filter(|path| path.exists()) {
-            Some(unit) => capture
-                .hot_libraries
-                .push(HotLibrary { capture: unit, archive: library.to_owned() }),
+            Some(unit) => capture.hot_libraries.push(HotLibrary {
+                capture: unit,
+                archive: library.to_owned(),
+            }),
             None => capture.cold_libraries.push(library.to_owned()),
         }
     }
@@ -137,7 +138,10 @@ impl Exposed {
 
 /// Makes state in the objects of hot crates visible to patches.
 fn expose(line: &Line, capture: &LinkCapture, scratch: &Path) -> Result<Exposed> {
-    let mut exposed = Exposed { objects: Vec::new(), libraries: Vec::new() };
+    let mut exposed = Exposed {
+        objects: Vec::new(),
+        libraries: Vec::new(),
+    };
     for (number, object) in line.objects().enumerate() {
         let bytes = std::fs::read(object)
             .with_context(|| format!("could not read {}", object.display()))?;
@@ -213,7 +217,10 @@ fn link_whole(
 
 /// Whether the linker's message is about this library.
 fn names(message: &str, library: &Path) -> bool {
-    let name = library.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let name = library
+        .file_name()
+        .and_then(OsStr::to_str)
+        .unwrap_or_default();
     !name.is_empty() && message.contains(name)
 }
 
@@ -248,15 +255,19 @@ fn host_args(
 /// Adds a library in full; bundled native objects in it stay lazy, since they may clash with
 /// another library's or need what the plain link never asked for.
 fn whole_library(args: &mut Vec<OsString>, path: &Path, folder: &Path) -> Result<()> {
-    let file = std::fs::File::open(path)
-        .with_context(|| format!("could not read {}", path.display()))?;
+    let file =
+        std::fs::File::open(path).with_context(|| format!("could not read {}", path.display()))?;
     // SAFETY: the map is only read here, while cargo holds its build lock and nothing else writes
     // artefacts; a concurrent truncation by a stranger would be a SIGBUS, as for any linker.
     let bytes = unsafe { memmap2::Mmap::map(&file) }
         .with_context(|| format!("could not read {}", path.display()))?;
     let members = archive::members(path, &bytes)?;
     if members.native.is_empty() {
-        args.extend(["-Wl,--whole-archive".into(), path.into(), "-Wl,--no-whole-archive".into()]);
+        args.extend([
+            "-Wl,--whole-archive".into(),
+            path.into(),
+            "-Wl,--no-whole-archive".into(),
+        ]);
         return Ok(());
     }
     std::fs::create_dir_all(folder)?;
@@ -274,7 +285,9 @@ fn run_linker(linker: &str, args: &[OsString], scratch: &Path) -> Result<std::pr
     let file = scratch.join("arguments");
     let mut text = String::new();
     for arg in args {
-        let Some(arg) = arg.to_str() else { bail!("a path in the link is not UTF-8: {arg:?}") };
+        let Some(arg) = arg.to_str() else {
+            bail!("a path in the link is not UTF-8: {arg:?}")
+        };
         text.push('"');
         text.push_str(&arg.replace('\\', "\\\\").replace('"', "\\\""));
         text.push_str("\"\n");

@@ -23,7 +23,10 @@ impl RustcArgs {
     /// The last value of a codegen option such as `opt-level`, as rustc takes it. An option
     /// without a value (`-C link-dead-code`) is the empty string.
     pub fn codegen(&self, name: &str) -> Option<&str> {
-        self.codegen_options().filter(|(key, _)| *key == name).last().map(|(_, value)| value)
+        self.codegen_options()
+            .filter(|(key, _)| *key == name)
+            .last()
+            .map(|(_, value)| value)
     }
 
     /// All codegen options as name and value, in order.
@@ -47,7 +50,9 @@ impl RustcArgs {
         let mut kept = Vec::with_capacity(self.0.len());
         let mut args = std::mem::take(&mut self.0).into_iter().peekable();
         while let Some(arg) = args.next() {
-            let joined = arg.strip_prefix("--codegen=").or_else(|| arg.strip_prefix("-C"));
+            let joined = arg
+                .strip_prefix("--codegen=")
+                .or_else(|| arg.strip_prefix("-C"));
             let option = match (arg.as_str(), joined) {
                 ("-C" | "--codegen", _) => args.peek().cloned(),
                 (_, Some(option)) if !option.is_empty() => Some(option.to_owned()),
@@ -90,7 +95,10 @@ impl RustcArgs {
                 }
                 return;
             }
-            if self.0[at].strip_prefix(name).is_some_and(|rest| rest.starts_with('=')) {
+            if self.0[at]
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('='))
+            {
                 self.0[at] = format!("{name}={value}");
                 return;
             }
@@ -104,12 +112,16 @@ impl RustcArgs {
 
     /// The crate types that are asked for.
     pub fn crate_types(&self) -> Vec<&str> {
-        self.options("--crate-type").flat_map(|types| types.split(',')).collect()
+        self.options("--crate-type")
+            .flat_map(|types| types.split(','))
+            .collect()
     }
 
     /// Whether code is generated and linked or archived, as opposed to `cargo check`.
     pub fn emits_link(&self) -> bool {
-        self.options("--emit").flat_map(|kinds| kinds.split(',')).any(|kind| kind == "link")
+        self.options("--emit")
+            .flat_map(|kinds| kinds.split(','))
+            .any(|kind| kind == "link")
     }
 
     /// Whether the crate is compiled as a test harness.
@@ -135,7 +147,10 @@ impl RustcArgs {
     /// The stem that rustc gives the artefacts: crate name and cargo's suffix.
     pub fn file_stem(&self) -> Option<String> {
         let name = self.crate_name()?;
-        Some(format!("{name}{}", self.codegen("extra-filename").unwrap_or("")))
+        Some(format!(
+            "{name}{}",
+            self.codegen("extra-filename").unwrap_or("")
+        ))
     }
 }
 
@@ -171,11 +186,19 @@ mod tests {
     #[test]
     fn takes_all_occurrences_of_a_codegen_option() {
         for (line, rest, taken) in [
-            ("a -C linker=ld -C debuginfo=2 b", "a -C debuginfo=2 b", Some("ld")),
+            (
+                "a -C linker=ld -C debuginfo=2 b",
+                "a -C debuginfo=2 b",
+                Some("ld"),
+            ),
             ("-Clinker=ld --codegen linker=cc x", "x", Some("cc")),
             ("--codegen=linker=cc x", "x", Some("cc")),
             ("--cfg linker", "--cfg linker", None),
-            ("-C link-arg=-fuse-ld=mold", "-C link-arg=-fuse-ld=mold", None),
+            (
+                "-C link-arg=-fuse-ld=mold",
+                "-C link-arg=-fuse-ld=mold",
+                None,
+            ),
         ] {
             let mut line = args(line);
             assert_eq!(line.take_codegen("linker").as_deref(), taken);
@@ -193,6 +216,9 @@ mod tests {
         assert_eq!(line.crate_types(), ["bin"]);
         assert!(line.emits_link() && !line.is_test() && !line.is_optimised());
         let externs: Vec<_> = line.externs().collect();
-        assert_eq!(externs, [("dep", "/t/libdep.rlib"), ("other", "/t/o.rmeta")]);
+        assert_eq!(
+            externs,
+            [("dep", "/t/libdep.rlib"), ("other", "/t/o.rmeta")]
+        );
     }
 }

@@ -34,8 +34,11 @@ pub fn run(config: &PluginConfig, args: &[OsString]) -> Result<i32> {
     let Some(call) = Call::new(config, args) else {
         bail!("{PLUGIN_VAR} is set, but no compiler was named: it is for cargo-hotswap's own use");
     };
-    let text: Option<Vec<String>> =
-        call.args.iter().map(|arg| arg.to_str().map(str::to_owned)).collect();
+    let text: Option<Vec<String>> = call
+        .args
+        .iter()
+        .map(|arg| arg.to_str().map(str::to_owned))
+        .collect();
     let Some(line) = text.map(RustcArgs) else {
         bail!("an argument of rustc is not UTF-8; hotswap can't record it. Rename the path in it");
     };
@@ -43,7 +46,11 @@ pub fn run(config: &PluginConfig, args: &[OsString]) -> Result<i32> {
         return pass_through(config, &call);
     }
     let unit = hot_unit(config, call.rustc, line)?;
-    let out_dir = unit.rustc_args().option("--out-dir").map(PathBuf::from).unwrap_or_default();
+    let out_dir = unit
+        .rustc_args()
+        .option("--out-dir")
+        .map(PathBuf::from)
+        .unwrap_or_default();
     let stem = unit.rustc_args().file_stem().unwrap_or_default();
     capture::store(&capture::unit_path(&unit.cwd.join(out_dir), &stem), &unit)?;
     let mut command = command(&unit);
@@ -53,7 +60,10 @@ pub fn run(config: &PluginConfig, args: &[OsString]) -> Result<i32> {
 /// A command that repeats a captured compilation, environment and folder included.
 pub fn command(unit: &UnitCapture) -> Command {
     let mut command = Command::new(&unit.program[0]);
-    command.args(&unit.program[1..]).args(&unit.args).current_dir(&unit.cwd);
+    command
+        .args(&unit.program[1..])
+        .args(&unit.args)
+        .current_dir(&unit.cwd);
     command.env_clear().envs(&unit.env);
     command
 }
@@ -77,17 +87,30 @@ impl<'a> Call<'a> {
         let own = std::env::current_exe().ok();
         if own.as_deref() == Some(Path::new(first)) {
             let (rustc, args) = rest.split_first()?;
-            return Some(Self { rustc, args, workspace: true });
+            return Some(Self {
+                rustc,
+                args,
+                workspace: true,
+            });
         }
-        Some(Self { rustc: first, args: rest, workspace: config.rustc_wrapper.is_none() })
+        Some(Self {
+            rustc: first,
+            args: rest,
+            workspace: config.rustc_wrapper.is_none(),
+        })
     }
 }
 
 /// Hot are the libraries and executables of the workspace that are really compiled: not build
 /// scripts, proc macros, tests, or the compiler's answers to cargo's questions.
 fn is_hot(line: &RustcArgs) -> bool {
-    let Some(name) = line.crate_name() else { return false };
-    let hot_type = line.crate_types().iter().all(|kind| matches!(*kind, "bin" | "lib" | "rlib"));
+    let Some(name) = line.crate_name() else {
+        return false;
+    };
+    let hot_type = line
+        .crate_types()
+        .iter()
+        .all(|kind| matches!(*kind, "bin" | "lib" | "rlib"));
     hot_type
         && line.emits_link()
         && line.option("--out-dir").is_some()
@@ -104,13 +127,19 @@ fn pass_through(config: &PluginConfig, call: &Call<'_>) -> Result<i32> {
         words.extend(config.workspace_wrapper.as_ref().map(OsString::from));
     }
     words.push(call.rustc.clone());
-    let error = Command::new(&words[0]).args(&words[1..]).args(call.args).exec();
+    let error = Command::new(&words[0])
+        .args(&words[1..])
+        .args(call.args)
+        .exec();
     Err(error).with_context(|| format!("could not run {}", words[0].display()))
 }
 
 /// The compilation of a hot crate: cargo's, with what patching needs added.
 fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<UnitCapture> {
-    let rustc = rustc.to_str().context("the path of rustc is not UTF-8")?.to_owned();
+    let rustc = rustc
+        .to_str()
+        .context("the path of rustc is not UTF-8")?
+        .to_owned();
     let executable = line.crate_types().contains(&"bin");
     let mut line = patchable(line);
     line.push_codegen(&format!("metadata={}", identity(&line)));
@@ -120,20 +149,35 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
         .collect();
     env.insert(EXPAND_VAR.to_owned(), "1".to_owned());
     if executable {
-        let linker = line.take_codegen("linker").unwrap_or_else(|| "cc".to_owned());
+        let linker = line
+            .take_codegen("linker")
+            .unwrap_or_else(|| "cc".to_owned());
         let own = std::env::current_exe().context("could not find cargo-hotswap itself")?;
-        let own = own.to_str().context("the path of cargo-hotswap is not UTF-8")?;
+        let own = own
+            .to_str()
+            .context("the path of cargo-hotswap is not UTF-8")?;
         line.push_codegen(&format!("linker={own}"));
-        let request = LinkRequest { linker, mode: LinkMode::Host };
+        let request = LinkRequest {
+            linker,
+            mode: LinkMode::Host,
+        };
         env.insert(LINK_VAR.to_owned(), request.to_env());
     }
     // A compiler cache in front would answer for hot crates without running the wrapper, so only
     // the user's workspace wrapper is kept.
-    let program = config.workspace_wrapper.iter().cloned().chain([rustc]).collect();
+    let program = config
+        .workspace_wrapper
+        .iter()
+        .cloned()
+        .chain([rustc])
+        .collect();
     Ok(UnitCapture {
         format: capture::FORMAT,
         package: env.get("CARGO_PKG_NAME").cloned().unwrap_or_default(),
-        manifest_dir: env.get("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default(),
+        manifest_dir: env
+            .get("CARGO_MANIFEST_DIR")
+            .map(PathBuf::from)
+            .unwrap_or_default(),
         program,
         args: line.0,
         cwd: std::env::current_dir().context("the current folder is gone")?,
@@ -148,7 +192,10 @@ fn identity(line: &RustcArgs) -> String {
     let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     let version = std::env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let name = line.crate_name().unwrap_or_default();
-    let text = format!("{folder}\n{version}\n{name}\n{}", line.crate_types().join(","));
+    let text = format!(
+        "{folder}\n{version}\n{name}\n{}",
+        line.crate_types().join(",")
+    );
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
 }
 

@@ -21,6 +21,7 @@ impl RunFolder {
         let parent = target_directory.join("hotswap");
         let context = || format!("could not make a folder in {}", parent.display());
         std::fs::create_dir_all(&parent).with_context(context)?;
+        remove_left_behind(&parent);
         let prefix = format!("run-{}-", std::process::id());
         let folder = tempfile::Builder::new()
             .prefix(&prefix)
@@ -49,10 +50,29 @@ impl RunFolder {
     }
 }
 
+/// Removes the folders of runs that were killed.
+fn remove_left_behind(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("run-")?.split('-').next());
+        let Some(pid) = pid.filter(|pid| pid.bytes().all(|byte| byte.is_ascii_digit())) else {
+            continue;
+        };
+        if !Path::new("/proc").join(pid).exists() {
+            // Another tool may be removing it, too.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Whether two paths lead to the same file, or to files of the same content.
 pub fn same_content(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    let (Ok(a), Ok(b)) = (one.metadata(), other.metadata()) else { return false };
+    let (Ok(a), Ok(b)) = (one.metadata(), other.metadata()) else {
+        return false;
+    };
     if (a.dev(), a.ino()) == (b.dev(), b.ino()) {
         return true;
     }
@@ -61,6 +81,9 @@ pub fn same_content(one: &Path, other: &Path) -> bool {
 
 fn read(path: &Path) -> Option<Vec<u8>> {
     let mut content = Vec::new();
-    std::fs::File::open(path).ok()?.read_to_end(&mut content).ok()?;
+    std::fs::File::open(path)
+        .ok()?
+        .read_to_end(&mut content)
+        .ok()?;
     Some(content)
 }

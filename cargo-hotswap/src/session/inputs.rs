@@ -31,8 +31,12 @@ impl Inputs {
     /// The inputs of a program that was built from these units.
     pub fn new(project: &Project, units: &[Unit]) -> Self {
         let mut inputs = Self::default();
-        inputs.cargo.insert(project.workspace_root.join("Cargo.toml"));
-        inputs.lock_file.insert(project.workspace_root.join("Cargo.lock"));
+        inputs
+            .cargo
+            .insert(project.workspace_root.join("Cargo.toml"));
+        inputs
+            .lock_file
+            .insert(project.workspace_root.join("Cargo.lock"));
         inputs.cargo.extend(inputs.lock_file.clone());
         for member in &project.members {
             inputs.cargo.insert(member.join("Cargo.toml"));
@@ -46,14 +50,25 @@ impl Inputs {
             inputs.outside.insert(folder.join("Cargo.toml"));
             rust_files(&folder.join("src"), &mut inputs.outside);
         }
-        inputs.set_sources(units.iter().flat_map(|unit| unit.sources.iter().cloned()).collect());
+        inputs.set_sources(
+            units
+                .iter()
+                .flat_map(|unit| unit.sources.iter().cloned())
+                .collect(),
+        );
         inputs
     }
 
     /// Replaces the files that the compiler read for hot units.
     pub fn set_sources(&mut self, sources: BTreeSet<PathBuf>) {
         self.sources = sources;
-        self.all = self.sources.iter().chain(&self.cargo).chain(&self.outside).cloned().collect();
+        self.all = self
+            .sources
+            .iter()
+            .chain(&self.cargo)
+            .chain(&self.outside)
+            .cloned()
+            .collect();
     }
 
     /// Cargo's lock file.
@@ -83,7 +98,9 @@ impl Inputs {
 
 /// All Rust files below a folder.
 fn rust_files(folder: &Path, found: &mut BTreeSet<PathBuf>) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
     for entry in entries.flatten() {
         let path = entry.path();
         // Links are not followed: a link to a folder above would have no end.
@@ -102,10 +119,14 @@ fn build_script_inputs(unit: &Unit) -> Vec<PathBuf> {
     };
     let output = std::fs::read_to_string(out_dir.with_file_name("output")).unwrap_or_default();
     let files = output.lines().filter_map(|line| {
-        let line = line.strip_prefix("cargo::").or_else(|| line.strip_prefix("cargo:"))?;
+        let line = line
+            .strip_prefix("cargo::")
+            .or_else(|| line.strip_prefix("cargo:"))?;
         line.strip_prefix("rerun-if-changed=")
     });
-    files.map(|file| unit.capture.manifest_dir.join(file)).collect()
+    files
+        .map(|file| unit.capture.manifest_dir.join(file))
+        .collect()
 }
 
 #[cfg(test)]
@@ -115,7 +136,9 @@ mod tests {
     #[test]
     fn the_most_demanding_file_decides() {
         let mut inputs = Inputs::default();
-        inputs.cargo.extend(["/w/Cargo.toml".into(), "/w/src/lib.rs".into()]);
+        inputs
+            .cargo
+            .extend(["/w/Cargo.toml".into(), "/w/src/lib.rs".into()]);
         inputs.outside.insert("/o/src/lib.rs".into());
         inputs.set_sources(["/w/src/lib.rs".into(), "/w/text.txt".into()].into());
         for (files, expected) in [

@@ -48,7 +48,9 @@ pub fn kill(pid: u32) {
 }
 
 fn send(pid: u32, signal: i32) {
-    let Ok(pid) = libc::pid_t::try_from(pid) else { return };
+    let Ok(pid) = libc::pid_t::try_from(pid) else {
+        return;
+    };
     if pid > 0 {
         // SAFETY: kill takes plain numbers; `pid` is our child, which is not reaped while the
         // loop that calls this runs, so the number can't belong to another process.

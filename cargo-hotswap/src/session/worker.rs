@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::inputs::Change;
 use super::{Happening, load_units};
@@ -121,9 +121,23 @@ impl Worker {
 fn prepare(preparation: Preparation) -> Result<Engine> {
     let cache = Cache::default();
     let host = Host::read(&preparation.host, &preparation.units, &cache)?;
+    // Without one the runtime may not even be in the executable, and nobody would answer.
+    if host.entries.is_empty() {
+        bail!(
+            "no function is marked\n  = help: mark one that is called again and again (a handler, \
+             a frame) with `#[hotswap::entry]`"
+        );
+    }
     preparation.ready.wait()?;
     let connection = Connection::open(preparation.pid)?;
-    Engine::new(preparation.units, host, preparation.link, cache, &preparation.folder, connection)
+    Engine::new(
+        preparation.units,
+        host,
+        preparation.link,
+        cache,
+        &preparation.folder,
+        connection,
+    )
 }
 
 fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Selection) -> Done {
@@ -139,10 +153,16 @@ fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Select
                 engine.update_from_cargo(units, &link, &job.files, job.detected)
             }
             Ok(Err(message)) => Event::CompileError { message },
-            Err(error) => Event::Failed { message: format!("{error:#}") },
+            Err(error) => Event::Failed {
+                message: format!("{error:#}"),
+            },
         },
     };
-    let sources = engine.units().iter().flat_map(|unit| unit.sources.iter().cloned()).collect();
+    let sources = engine
+        .units()
+        .iter()
+        .flat_map(|unit| unit.sources.iter().cloned())
+        .collect();
     Done::Updated { event, sources }
 }
 
@@ -153,8 +173,8 @@ fn rebuild(
 ) -> Result<Result<(Vec<Unit>, LinkCapture), String>> {
     match cargo::build(project, selection)? {
         cargo::Outcome::Failed { errors } => Ok(Err(errors.join("\n"))),
-        cargo::Outcome::Built { executable, .. } => {
-            Ok(Ok(load_units(&executable).context("the new build can't be used")?))
-        }
+        cargo::Outcome::Built { executable, .. } => Ok(Ok(
+            load_units(&executable).context("the new build can't be used")?
+        )),
     }
 }

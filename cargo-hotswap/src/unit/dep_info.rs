@@ -13,13 +13,20 @@ use anyhow::{Context, Result};
 pub fn read(path: &Path, cwd: &Path) -> Result<BTreeSet<PathBuf>> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("could not read {}", path.display()))?;
-    Ok(parse(&text).into_iter().map(|source| cwd.join(source)).collect())
+    Ok(parse(&text)
+        .into_iter()
+        .map(|source| cwd.join(source))
+        .collect())
 }
 
 /// The prerequisites of the first rule in makefile syntax.
 fn parse(text: &str) -> Vec<PathBuf> {
-    let rule = text.lines().find(|line| !line.starts_with('#') && line.contains(": "));
-    let Some((_, sources)) = rule.and_then(|rule| rule.split_once(": ")) else { return Vec::new() };
+    let rule = text
+        .lines()
+        .find(|line| !line.starts_with('#') && line.contains(": "));
+    let Some((_, sources)) = rule.and_then(|rule| rule.split_once(": ")) else {
+        return Vec::new();
+    };
     let mut paths = Vec::new();
     let mut word = String::new();
     let mut chars = sources.chars();

@@ -146,8 +146,6 @@ fn object(text: &str) -> Arc<ObjectTypes> {
         builder: Builder::new(),
         nodes: HashMap::new(),
     };
-    let name = maker.name("a");
-    maker.builder.crates.push(name);
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         maker.line(line);
     }
@@ -156,7 +154,7 @@ fn object(text: &str) -> Arc<ObjectTypes> {
 
 /// A program of the objects that `---` separates.
 fn program(text: &str) -> Program {
-    Program::new(text.split("---").map(object))
+    Program::new(text.split("---").map(object), ["a".to_owned()])
 }
 
 fn entry(old_signature: &str, new_signature: &str) -> Root {

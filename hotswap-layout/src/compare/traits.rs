@@ -71,17 +71,12 @@ impl<'a> Traits<'a> {
             let is_hot = |of: &str| self.old.is_hot(of) || self.new.is_hot(of);
             [vtables(self.old, is_hot), vtables(self.new, is_hot)]
         });
-        let Some(before) = before.get(name) else {
-            return TraitChange::default();
-        };
-        let Some(after) = after.get(name) else {
-            return TraitChange {
-                differences: vec![
-                    "no object of it is made any more, so the order of its methods is not known"
-                        .to_owned(),
-                ],
-                ..TraitChange::default()
-            };
+        let (before, after) = match (before.get(name), after.get(name)) {
+            (Some(before), Some(after)) => (before, after),
+            (None, None) => return TraitChange::default(),
+            (Some(_), None) => return unknown_order("no object of it is made any more"),
+            // Old code that still runs may come upon the new objects and call them in the old order.
+            (None, Some(_)) => return unknown_order("no object of it was made before"),
         };
         let common = before.iter().filter_map(|old| {
             let new = after.iter().find(|new| new.of == old.of)?;
@@ -156,6 +151,13 @@ impl<'a> Traits<'a> {
                 ));
             }
         }
+    }
+}
+
+fn unknown_order(why: &str) -> TraitChange {
+    TraitChange {
+        differences: vec![format!("{why}, so the order of its methods is not known")],
+        ..TraitChange::default()
     }
 }
 

@@ -18,7 +18,6 @@ pub(crate) struct Builder {
     pub(crate) vtables: Vec<Vtable>,
     pub(crate) identified: Vec<u32>,
     pub(crate) asked: Vec<u32>,
-    pub(crate) crates: Vec<u32>,
 }
 
 impl Builder {
@@ -33,7 +32,6 @@ impl Builder {
             vtables: Vec::new(),
             identified: Vec::new(),
             asked: Vec::new(),
-            crates: Vec::new(),
         }
     }
 
@@ -157,7 +155,6 @@ impl Builder {
             vtables: self.vtables,
             identified: self.identified,
             asked: self.asked,
-            crates: self.crates,
             content: 0,
         };
         types.content = content(&types, &labels.full);
@@ -372,9 +369,6 @@ fn content(types: &ObjectTypes, names: &[u128]) -> u128 {
     }
     for node in types.identified.iter().chain(&types.asked) {
         add(12, &mut std::iter::once(deep(*node)));
-    }
-    for name in &types.crates {
-        add(13, &mut std::iter::once(names[*name as usize]));
     }
     sum
 }

@@ -45,10 +45,19 @@ impl Line {
         let Some(at) = words.iter().position(|word| word == "-o") else {
             bail!("the link line has no output file");
         };
-        let output = words.get(at + 1).map(PathBuf::from).context("`-o` has no value")?;
+        let output = words
+            .get(at + 1)
+            .map(PathBuf::from)
+            .context("`-o` has no value")?;
         // A driver such as cc takes linker flags behind `-Wl,`; ld itself knows no such flag.
-        let direct = !words.iter().any(|word| word.as_encoded_bytes().starts_with(b"-Wl,"));
-        Ok(Self { items: words.into_iter().map(item).collect(), output, direct })
+        let direct = !words
+            .iter()
+            .any(|word| word.as_encoded_bytes().starts_with(b"-Wl,"));
+        Ok(Self {
+            items: words.into_iter().map(item).collect(),
+            output,
+            direct,
+        })
     }
 
     /// The crate's own objects.
@@ -70,7 +79,9 @@ impl Line {
     /// Shared libraries that are named by path, as rustc names those written in Rust.
     pub fn dynamic_libraries(&self) -> Vec<PathBuf> {
         let shared = self.items.iter().filter_map(|item| match item {
-            Item::Other(arg) if arg.as_encoded_bytes().ends_with(b".so") => Some(PathBuf::from(arg)),
+            Item::Other(arg) if arg.as_encoded_bytes().ends_with(b".so") => {
+                Some(PathBuf::from(arg))
+            }
             _ => None,
         });
         shared.filter(|path| path.is_absolute()).collect()
@@ -78,7 +89,11 @@ impl Line {
 
     /// A flag for the linker proper, in the spelling of this line.
     pub fn linker_flag(&self, flag: &str) -> OsString {
-        if self.direct { flag.into() } else { format!("-Wl,{flag}").into() }
+        if self.direct {
+            flag.into()
+        } else {
+            format!("-Wl,{flag}").into()
+        }
     }
 }
 
@@ -92,7 +107,8 @@ fn item(word: OsString) -> Item {
     match word.to_str() {
         Some(
             "-Wl,--gc-sections" | "-Wl,--strip-all" | "-Wl,--strip-debug" | "-Wl,-s" | "-s"
-            | "--gc-sections" | "--strip-all" | "--strip-debug" | "-Wl,--icf=all" | "-Wl,--icf=safe",
+            | "--gc-sections" | "--strip-all" | "--strip-debug" | "-Wl,--icf=all"
+            | "-Wl,--icf=safe",
         ) => Item::Dropped(word),
         _ => Item::Other(word),
     }
@@ -106,11 +122,18 @@ fn response_file(path: &Path) -> Result<Vec<OsString>> {
 }
 
 fn unquote(line: &str) -> OsString {
-    let line = line.strip_prefix('"').and_then(|l| l.strip_suffix('"')).unwrap_or(line);
+    let line = line
+        .strip_prefix('"')
+        .and_then(|l| l.strip_suffix('"'))
+        .unwrap_or(line);
     let mut word = String::with_capacity(line.len());
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
-        word.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+        word.push(if c == '\\' {
+            chars.next().unwrap_or(c)
+        } else {
+            c
+        });
     }
     word.into()
 }
@@ -129,9 +152,15 @@ mod tests {
         let line = Line::parse(&args).unwrap();
         assert_eq!(line.output, Path::new("/t/app"));
         assert_eq!(line.objects().count(), 2);
-        assert_eq!(line.libraries().collect::<Vec<_>>(), [Path::new("/t/libdep.rlib")]);
+        assert_eq!(
+            line.libraries().collect::<Vec<_>>(),
+            [Path::new("/t/libdep.rlib")]
+        );
         assert_eq!(line.dynamic_libraries(), [Path::new("/t/libdyn.so")]);
-        let dropped = line.items.iter().filter(|item| matches!(item, Item::Dropped(_)));
+        let dropped = line
+            .items
+            .iter()
+            .filter(|item| matches!(item, Item::Dropped(_)));
         assert_eq!(dropped.count(), 2);
         assert_eq!(line.linker_flag("--x"), "-Wl,--x");
     }

@@ -1,0 +1,168 @@
+//! Edits mini-redis 20 times while `redis-benchmark` loads it, and looks for errors and lost keys.
+//!
+//! Keys are set before and read after. Meanwhile one connection, open all the time, reads them over
+//! and over. `redis-benchmark` runs again and again until the last edit is live.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use hotswap_bench::figures::{Table, median, p95};
+use hotswap_bench::mini_redis::{Server, mini_redis};
+use hotswap_bench::resp::Client;
+use hotswap_bench::tool;
+use hotswap_bench::work::{Edit, Work};
+use hotswap_tests::Session;
+
+const EDITS: usize = 20;
+const KEYS: usize = 1000;
+
+/// Runs of `redis-benchmark`; more than the edits ever take.
+const RUNS: usize = 1000;
+
+/// Requests of each kind in one run of `redis-benchmark`.
+const REQUESTS: usize = 50_000;
+
+/// What the load found.
+#[derive(Default)]
+struct Load {
+    runs: usize,
+    failed: usize,
+    errors: Vec<String>,
+    rates: Vec<String>,
+}
+
+impl Load {
+    fn add(&mut self, output: &Output) {
+        self.runs += 1;
+        self.failed += usize::from(!output.status.success());
+        let text = [&output.stdout[..], &output.stderr[..]].concat();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let lines = text.split(['\n', '\r']).map(str::trim);
+        for line in lines.filter(|line| !line.is_empty()) {
+            // mini-redis has no CONFIG, which the load generator asks for and does without.
+            if line.to_lowercase().contains("error") {
+                self.errors.push(line.to_owned());
+            } else if line.contains("requests per second") {
+                self.rates.push(line.to_owned());
+            }
+        }
+    }
+}
+
+fn redis_benchmark(port: u16, done: &AtomicBool) -> Result<Load> {
+    let mut load = Load::default();
+    for _ in 0..RUNS {
+        if done.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut command = Command::new("redis-benchmark");
+        command.args(["-q", "-e", "-t", "set,get", "-c", "50", "-r", "10000"]);
+        command.args(["-n", &REQUESTS.to_string(), "-p", &port.to_string()]);
+        load.add(&command.output().context("running redis-benchmark")?);
+    }
+    Ok(load)
+}
+
+fn key(number: usize) -> (String, String) {
+    (format!("known:{number}"), format!("value {number}"))
+}
+
+/// The number of keys that don't have their values.
+fn wrong(client: &mut Client) -> Result<usize> {
+    let mut wrong = 0;
+    for (key, value) in (0..KEYS).map(key) {
+        wrong += usize::from(client.get(&key)?.as_deref() != Some(&value));
+    }
+    Ok(wrong)
+}
+
+/// Reads all keys over one connection until the edits are done: rounds, and wrong answers.
+fn read_over(client: &mut Client, done: &AtomicBool) -> Result<(usize, usize)> {
+    let mut found = (0, 0);
+    while !done.load(Ordering::Relaxed) {
+        found.0 += 1;
+        found.1 += wrong(client)?;
+    }
+    Ok(found)
+}
+
+/// Milliseconds from save to swap, edit by edit.
+fn edits(session: &mut Session, work: &Work) -> Result<Vec<f64>> {
+    let mut times = Vec::new();
+    for number in 1..=EDITS {
+        let begun = Instant::now();
+        let edit = if number % 2 == 0 {
+            Edit::InsertLine
+        } else {
+            Edit::InPlace
+        };
+        work.save(edit, number)?;
+        session.await_swapped()?;
+        times.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(times)
+}
+
+fn bench(tool: &Path) -> Result<()> {
+    let work = mini_redis()?;
+    let Server { mut session, port } = Server::start(&work, tool)?;
+    let mut client = Client::connect(port)?;
+    for (key, value) in (0..KEYS).map(key) {
+        client.set(&key, &value)?;
+    }
+    let done = AtomicBool::new(false);
+    let (times, load, read) = thread::scope(|scope| {
+        let load = scope.spawn(|| redis_benchmark(port, &done));
+        let read = scope.spawn(|| read_over(&mut client, &done));
+        let times = edits(&mut session, &work);
+        done.store(true, Ordering::Relaxed);
+        (times, load.join(), read.join())
+    });
+    let (times, load) = (times?, load.expect("no panic")?);
+    let (rounds, misread) = read.expect("no panic")?;
+    let lost = wrong(&mut client)?.max(wrong(&mut Client::connect(port)?)?);
+    drop(client);
+    Server { session, port }.end()?;
+    let mut table = Table::new("edits under load (ms)", &["median", "p95"], 1);
+    table.row(&format!("{EDITS} edits"), &[median(&times), p95(&times)]);
+    table.print();
+    println!(
+        "  redis-benchmark: {} runs of 2 x {REQUESTS} requests, {} failed",
+        load.runs, load.failed
+    );
+    println!("  errors reported: {}", load.errors.len());
+    load.errors
+        .iter()
+        .take(10)
+        .for_each(|line| println!("    {line}"));
+    load.rates
+        .iter()
+        .rev()
+        .take(2)
+        .for_each(|line| println!("    {line}"));
+    println!(
+        "  {} reads of known keys meanwhile, {misread} wrong",
+        rounds * KEYS
+    );
+    println!("  {lost} of {KEYS} keys lost\n");
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    if !hotswap_bench::is_bench() {
+        return Ok(());
+    }
+    if Command::new("redis-benchmark")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("load: left out, since redis-benchmark is not installed");
+        return Ok(());
+    }
+    bench(&tool::build()?)
+}

@@ -1,0 +1,111 @@
+//! mini-redis, as it was published, with the runtime and one attribute.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use cargo_metadata::MetadataCommand;
+use hotswap_tests::Session;
+use rustix::process::Signal;
+
+use crate::tool;
+use crate::work::Work;
+
+const NAME: &str = "mini-redis";
+const VERSION: &str = "0.4.1";
+
+/// Copies the package out of cargo's registry (cargo fetches it if need be) and adds the attribute.
+///
+/// # Errors
+///
+/// The package can't be fetched, or its folder can't be written.
+pub fn mini_redis() -> Result<Work> {
+    let source = published()?;
+    let (root, target) = Work::folder(NAME)?;
+    copy(&source, &root)?;
+    let runtime = hotswap_tests::workspace().join("hotswap-runtime");
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let added = format!("\n[dependencies.hotswap-runtime]\npath = {runtime:?}\n\n[workspace]\n");
+    fs::write(root.join("Cargo.toml"), manifest + &added)?;
+    let apply = "    pub(crate) async fn apply(\n        self,\n        db: &Db,";
+    let entry = format!("    #[hotswap::entry]\n{apply}");
+    Work::prepare(&root, "src/cmd/mod.rs", apply, &entry)?;
+    let get = "        let response = if let Some(value) = db.get(&self.key) {";
+    let marked = format!(
+        "        std::hint::black_box({});\n{get}",
+        crate::work::MARKER
+    );
+    Work::prepare(&root, "src/cmd/get.rs", get, &marked)?;
+    Work::new(root, target, "src/cmd/get.rs")
+}
+
+/// The published sources, found through a package that depends on them.
+fn published() -> Result<PathBuf> {
+    let (root, _) = Work::folder("registry")?;
+    let manifest = format!(
+        "[package]\nname = \"registry\"\nedition = \"2024\"\n\n[dependencies]\n\
+         {NAME} = \"={VERSION}\"\n\n[workspace]\n"
+    );
+    fs::write(root.join("Cargo.toml"), manifest)?;
+    fs::write(root.join("src/lib.rs"), "")?;
+    let mut command = MetadataCommand::new();
+    let metadata = command.manifest_path(root.join("Cargo.toml")).exec()?;
+    let package = metadata
+        .packages
+        .iter()
+        .find(|package| *package.name == NAME);
+    let folder = package.and_then(|package| package.manifest_path.parent());
+    Ok(folder.context("cargo does not name mini-redis")?.into())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            // Read and written, since files in the registry may be read-only.
+            fs::write(&target, fs::read(entry.path())?)?;
+        }
+    }
+    Ok(())
+}
+
+/// The server under the tool.
+pub struct Server {
+    /// The tool and the server.
+    pub session: Session,
+    /// Where it listens.
+    pub port: u16,
+}
+
+impl Server {
+    /// Starts the server and waits until it accepts connections and edits.
+    ///
+    /// # Errors
+    ///
+    /// It is not built or does not start.
+    pub fn start(work: &Work, tool: &Path) -> Result<Self> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mut command = tool::run(tool, work, &["--bin", "mini-redis-server"]);
+        command.env("RUST_LOG", "mini_redis=info");
+        command.args(["--", "--port", &port.to_string()]);
+        let mut session = Session::spawn(command)?;
+        session.await_ready()?;
+        while !session.line()?.contains("accepting inbound connections") {}
+        Ok(Self { session, port })
+    }
+
+    /// Ends the server as Ctrl-C does.
+    ///
+    /// # Errors
+    ///
+    /// It does not end well.
+    pub fn end(self) -> Result<()> {
+        self.session.signal(self.session.pid()?, Signal::INT)?;
+        self.session.exits(0)
+    }
+}
