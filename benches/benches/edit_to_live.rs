@@ -3,7 +3,8 @@
 //! For each package and kind of edit the program is started by the tool. Each edit is saved, the
 //! tool's `swapped` event is awaited, and then the [floor](hotswap_bench::floor) compiles the same
 //! sources, linking and not linking, while the tool waits for the next edit. The first edit stands
-//! apart. Differences and ratios are taken edit by edit, against the floor that links.
+//! apart. Differences and ratios are taken edit by edit, against both: rustc that links is what a new
+//! executable costs, rustc that does not is the least that any tool can need.
 //!
 //! `phases` are the tool's own figures; `rest` is what they don't cover: from the save until the
 //! tool sees it, and from the swap until its event is read here.
@@ -92,11 +93,14 @@ fn print(name: &str, edit: Edit, times: &Times) {
         &["first", "median", "p95"],
         1,
     );
-    table.row("floor: bare rustc, linked", &row(&times.plain));
+    table.row("bare rustc, linked", &row(&times.plain));
     table.row("bare rustc, not linked", &row(&times.unlinked));
     table.row("tool", &row(&times.tool));
-    let over = pairs(&times.tool, &times.plain, |tool, floor| tool - floor);
-    table.row("tool over floor", &row(&over));
+    let floors = [("linked", &times.plain), ("not linked", &times.unlinked)];
+    for (name, floor) in floors {
+        let over = pairs(&times.tool, floor, |tool, floor| tool - floor);
+        table.row(&format!("tool over rustc, {name}"), &row(&over));
+    }
     for (at, phase) in PHASES.iter().enumerate() {
         let values: Vec<f64> = times.phases.iter().map(|phases| phases[at]).collect();
         table.row(&format!("  {phase}"), &row(&values));
@@ -109,9 +113,12 @@ fn print(name: &str, edit: Edit, times: &Times) {
     let rest = pairs(&times.tool, &sums, |tool, phases| tool - phases);
     table.row("  rest", &row(&rest));
     table.print();
-    let ratio = pairs(&times.tool, &times.plain, |tool, floor| tool / floor);
-    let [first, median, p95] = row(&ratio);
-    println!("  tool / floor: first {first:.2}, median {median:.2}, p95 {p95:.2}\n");
+    for (name, floor) in floors {
+        let ratio = pairs(&times.tool, floor, |tool, floor| tool / floor);
+        let [first, median, p95] = row(&ratio);
+        println!("  tool / rustc, {name}: first {first:.2}, median {median:.2}, p95 {p95:.2}");
+    }
+    println!();
 }
 
 fn bench_tiny(tool: &std::path::Path) -> Result<()> {

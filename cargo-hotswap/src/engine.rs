@@ -6,34 +6,30 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use hotswap_layout::{EntryBody, Finding, Program, Root, compare, report};
+use hotswap_layout::{Finding, Program, report};
 use hotswap_protocol::manifest::{Entry, Image, Manifest};
+use hotswap_protocol::message::PrepareReport;
 
-use crate::edits::{self, Sources};
 use crate::entries::{self, EntryFacts};
-use crate::events::{Event, Phases, StillOld};
+use crate::events::{Event, Phases};
 use crate::facts::{Analysed, Cache};
 use crate::host::Host;
-use crate::image::state::{Initialisers, Shared, State};
+use crate::image::state::{Initialisers, State};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked};
 use crate::membership::with_dependents;
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
-use crate::reach::{self, Reach};
 use crate::rebuild::{self, Replays};
 use crate::unit::{ObjectFile, Unit};
 
 mod dependencies;
+mod guard;
+mod libraries;
+mod still_old;
 
-/// A version whose code or values are alive, to check later ones against.
-#[derive(Debug)]
-struct Alive {
-    types: Arc<Program>,
-    entries: Vec<EntryFacts>,
-    /// The symbols of shared statics in this version, by path.
-    statics: Vec<Shared>,
-}
+use guard::{Alive, Guard};
+use still_old::Edits;
 
 /// Makes edits live in one running program.
 #[derive(Debug)]
@@ -46,8 +42,7 @@ pub struct Engine {
     support: Support,
     /// What ran before `main` or at the load of an image.
     ran: Initialisers,
-    reach: Reach,
-    sources: Sources,
+    edits: Edits,
     /// The entries of the current image.
     current: Vec<EntryFacts>,
     connection: Connection,
@@ -55,7 +50,9 @@ pub struct Engine {
     libraries: Vec<PathBuf>,
     /// The Rust libraries in the host that are not hot.
     cold_libraries: Vec<PathBuf>,
-    alive: Vec<Alive>,
+    /// Rust libraries that the program needs since, and the host does not have.
+    added_libraries: Vec<PathBuf>,
+    guard: Guard,
     /// Units whose sources were edited since they last compiled.
     stale: BTreeSet<usize>,
     /// Files edited since the last version that went live.
@@ -88,14 +85,8 @@ impl Engine {
             folder.join("images"),
             &rustc.unwrap_or_else(|| "rustc".into()),
         )?;
-        let libraries = shared_libraries(&host, connection.hello.pid)?;
-        let mut sources = Sources::default();
-        sources.edited(
-            &units
-                .iter()
-                .flat_map(|unit| unit.sources.iter().cloned())
-                .collect(),
-        );
+        let libraries = libraries::shared_libraries(&host, connection.hello.pid)?;
+        let edits = Edits::since(&units);
         let live = units.iter().map(Unit::digests).collect();
         Ok(Self {
             replays: Replays::new(folder.join("replay")),
@@ -104,14 +95,14 @@ impl Engine {
             images,
             support: Support::default(),
             ran: Initialisers::of_host(&host),
-            reach: Reach::default(),
-            sources,
+            edits,
             current: Vec::new(),
             host,
             connection,
             libraries,
             cold_libraries: link.cold_libraries,
-            alive: Vec::new(),
+            added_libraries: Vec::new(),
+            guard: Guard::default(),
             stale: BTreeSet::new(),
             edited: BTreeSet::new(),
             live,
@@ -189,9 +180,8 @@ impl Engine {
         self.units = units;
         self.stale.clear();
         self.replays.forget();
-        self.support.abort();
-        self.support.add_libraries(added);
-        let result = self.try_go_live(clock);
+        self.added_libraries = added;
+        let result = self.go_live(clock);
         result.unwrap_or_else(|error| Event::Failed {
             message: format!("{error:#}"),
         })
@@ -223,46 +213,21 @@ impl Engine {
     }
 
     /// Checks, links and loads what the units are now.
-    fn go_live(&mut self, clock: Clock) -> Result<Event> {
+    fn go_live(&mut self, mut clock: Clock) -> Result<Event> {
         self.support.abort();
-        self.try_go_live(clock)
-    }
-
-    fn try_go_live(&mut self, mut clock: Clock) -> Result<Event> {
+        self.support.add_libraries(self.added_libraries.clone());
         let digests: Vec<_> = self.units.iter().map(Unit::digests).collect();
         if digests == self.live {
             let files = std::mem::take(&mut self.edited).into_iter().collect();
             return Ok(Event::Unchanged { files });
         }
-        let changed = self.units.iter().enumerate();
-        let changed = changed
-            .filter(|(_, unit)| self.host.differs(unit))
-            .map(|(at, _)| at);
-        let members = with_dependents(&self.dependencies(), &changed.collect());
+        let members = self.members();
         let analysed = self.analyse()?;
-        let mut state = State::default();
-        state.set_host_thread_locals(&self.host);
-        for &index in &members {
-            let objects: Vec<&Analysed> = analysed[index].iter().map(AsRef::as_ref).collect();
-            state.add_unit(
-                &self.units[index],
-                &objects,
-                &self.host,
-                &mut self.support,
-                &self.ran,
-            )?;
-        }
+        let state = self.decide_state(&members, &analysed)?;
         if !state.refused.is_empty() {
             return Ok(refused_statics(&state.refused));
         }
-        let types = analysed
-            .iter()
-            .flatten()
-            .map(|object| Arc::clone(&object.types));
-        let types = Arc::new(Program::new(
-            types,
-            self.units.iter().map(|unit| unit.name.clone()),
-        ));
+        let types = self.types(&analysed);
         clock.phases.check = clock.lap();
         let (linked, support) = self.link(&members, &state)?;
         clock.phases.link = clock.lap();
@@ -273,19 +238,10 @@ impl Engine {
         let next = Alive {
             types,
             entries,
-            statics: state.shared,
+            statics: state.shared.clone(),
         };
-        let refused: Vec<Finding> = self.refusals(&next);
-        if let Some(message) = report::refusal(&refused) {
-            let items = refused
-                .iter()
-                .map(|finding| finding.subject.clone())
-                .collect();
-            return Ok(Event::Refused {
-                reason: "layout",
-                message,
-                items,
-            });
+        if let Some(refusal) = refused_layouts(&self.guard.refusals(&self.host, &next)) {
+            return Ok(refusal);
         }
         clock.phases.check += clock.lap();
         let manifest = self.manifest(linked, &next.entries, &support);
@@ -298,67 +254,85 @@ impl Engine {
             .commit()
             .context("the patch did not go live")?;
         clock.phases.load = clock.lap();
-        self.live = digests;
         self.support.commit(support);
-        self.ran.add(state.new_initialisers);
-        self.current = next.entries.clone();
-        self.remember(next);
-        self.cache
-            .retain(self.units.iter().flat_map(|unit| &unit.objects));
-        let still_old = self.still_old(&members)?;
-        let mut now_new = prepared.replaced;
-        now_new.extend(prepared.added);
-        Ok(Event::Swapped {
-            version,
-            files: std::mem::take(&mut self.edited).into_iter().collect(),
-            phases: clock.phases,
-            entries: now_new,
-            reshaped: prepared.reshaped,
-            still_old,
-            statics: state.reports,
-        })
+        self.ran.add(state.new_initialisers.iter().cloned());
+        self.is_live(digests, next);
+        Ok(self.swapped(version, prepared, &members, state, clock.phases))
     }
 
-    /// Functions that were edited and that no entry leads to: whoever runs them now goes on in the
-    /// old code.
-    fn still_old(&mut self, members: &BTreeSet<usize>) -> Result<Vec<StillOld>> {
-        let edited = self.sources.edited(&self.edited);
-        if edited.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Records that a version is current.
+    fn is_live(&mut self, digests: Vec<BTreeSet<u128>>, version: Alive) {
+        self.live = digests;
+        self.current = version.entries.clone();
+        self.guard.remember(&self.host, version);
+        self.cache
+            .retain(self.units.iter().flat_map(|unit| &unit.objects));
+    }
+
+    /// The report of a swap.
+    fn swapped(
+        &mut self,
+        version: u64,
+        prepared: PrepareReport,
+        members: &BTreeSet<usize>,
+        state: State,
+        phases: Phases,
+    ) -> Event {
+        let files = std::mem::take(&mut self.edited);
         let objects: Vec<&ObjectFile> = members
             .iter()
             .flat_map(|&index| &self.units[index].objects)
             .collect();
-        let bodies = self.current.iter().map(|entry| entry.body_symbol.clone());
-        let found = self.reach.follow(objects.iter().copied(), bodies)?;
-        let entries: BTreeSet<&str> = self
-            .current
-            .iter()
-            .map(|entry| entry.path.as_str())
-            .collect();
-        let new = reach::functions(&found.reached);
-        let mains = found
-            .defined
-            .iter()
-            .filter(|symbol| reach::is_main(symbol))
-            .cloned();
-        let from_main = self
-            .reach
-            .follow(objects, mains.collect::<Vec<_>>())?
-            .reached;
-        let from_main = reach::functions(&from_main);
-        let old = reach::functions(&found.defined).into_iter().filter(|path| {
-            let short = edits::short_path(path);
-            short.is_some_and(|short| edited.contains(&short))
-                && !new.contains(path)
-                && !entries.contains(path.as_str())
-        });
-        let old = old.map(|function| {
-            let reason = reason_for_old(&function, from_main.contains(&function));
-            StillOld { function, reason }
-        });
-        Ok(old.collect())
+        // The version is live whatever this finds.
+        let still_old = self.edits.still_old(&files, &objects, &self.current);
+        let mut entries = prepared.replaced;
+        entries.extend(prepared.added);
+        Event::Swapped {
+            version,
+            files: files.into_iter().collect(),
+            phases,
+            entries,
+            reshaped: prepared.reshaped,
+            still_old: still_old.unwrap_or_default(),
+            statics: state.reports,
+        }
+    }
+
+    /// The units of the image: those that differ from the host, and their dependents.
+    fn members(&self) -> BTreeSet<usize> {
+        let changed = self.units.iter().enumerate();
+        let changed = changed.filter(|(_, unit)| self.host.differs(unit));
+        with_dependents(&self.dependencies(), &changed.map(|(at, _)| at).collect())
+    }
+
+    /// What the image does with state.
+    fn decide_state(
+        &mut self,
+        members: &BTreeSet<usize>,
+        analysed: &[Vec<Arc<Analysed>>],
+    ) -> Result<State> {
+        let mut state = State::default();
+        state.set_host_thread_locals(&self.host);
+        for &index in members {
+            let objects: Vec<&Analysed> = analysed[index].iter().map(AsRef::as_ref).collect();
+            state.add_unit(
+                &self.units[index],
+                &objects,
+                &self.host,
+                &mut self.support,
+                &self.ran,
+            )?;
+        }
+        Ok(state)
+    }
+
+    /// The types of all units as they are now.
+    fn types(&self, analysed: &[Vec<Arc<Analysed>>]) -> Arc<Program> {
+        let types = analysed.iter().flatten();
+        Arc::new(Program::new(
+            types.map(|object| Arc::clone(&object.types)),
+            self.units.iter().map(|unit| unit.name.clone()),
+        ))
     }
 
     /// The facts of all objects, unit by unit.
@@ -407,43 +381,6 @@ impl Engine {
         Ok((Some(linked), support))
     }
 
-    /// What the layout guard refuses, against every version that still has values or code alive.
-    fn refusals(&self, next: &Alive) -> Vec<Finding> {
-        let base = self.host.entries.as_slice();
-        let mut findings = compare(&self.host.types, &next.types, &roots(base, None, next));
-        for alive in &self.alive {
-            let roots = roots(&alive.entries, Some(&alive.statics), next);
-            findings.extend(compare(&alive.types, &next.types, &roots));
-        }
-        findings.retain(|finding| finding.verdict == hotswap_layout::Verdict::Refused);
-        findings
-    }
-
-    /// Keeps a version to check later ones against, unless it tells nothing new: its signatures are
-    /// those of a version that is kept already, and it brought no static.
-    fn remember(&mut self, next: Alive) {
-        let fingerprints = |entries: &[EntryFacts]| -> BTreeSet<(String, String)> {
-            entries
-                .iter()
-                .map(|entry| (entry.path.clone(), entry.fingerprint.clone()))
-                .collect()
-        };
-        let new = fingerprints(&next.entries);
-        let known = self.alive.iter().map(|alive| fingerprints(&alive.entries));
-        let host = fingerprints(&self.host.entries);
-        let brought = next
-            .statics
-            .iter()
-            .filter(|shared| shared.after_host)
-            .any(|shared| {
-                let mut kept = self.alive.iter().flat_map(|alive| &alive.statics);
-                !kept.any(|other| other.host == shared.host)
-            });
-        if brought || !known.chain([host]).any(|known| new.is_subset(&known)) {
-            self.alive.push(next);
-        }
-    }
-
     fn manifest(
         &self,
         linked: Option<Linked>,
@@ -469,52 +406,16 @@ fn entry(facts: &EntryFacts) -> Entry {
     }
 }
 
-/// Where values can cross from an older version to the next: entries that both have, and statics
-/// that both share. `statics` names them in the older version; in the host they have host names.
-fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Root> {
-    let mut roots = Vec::new();
-    for new in &next.entries {
-        let Some(old) = old.iter().find(|old| old.path == new.path) else {
-            continue;
-        };
-        let body = |facts: &EntryFacts| EntryBody {
-            symbol: facts.body_symbol.clone(),
-            signature: facts.signature.clone(),
-        };
-        roots.push(Root::Entry {
-            path: new.path.clone(),
-            old: body(old),
-            new: body(new),
-        });
-    }
-    for shared in &next.statics {
-        let old = match statics {
-            None => (!shared.after_host).then_some(&shared.host),
-            Some(statics) => statics
-                .iter()
-                .find(|old| old.host == shared.host)
-                .map(|old| &old.patch),
-        };
-        let Some(old) = old.cloned() else { continue };
-        let (path, new) = (shared.path.clone(), shared.patch.clone());
-        roots.push(if shared.thread_local {
-            Root::ThreadLocal { path, old, new }
-        } else {
-            Root::Static { path, old, new }
-        });
-    }
-    roots
-}
-
-fn reason_for_old(function: &str, from_main: bool) -> String {
-    let mark = "mark it, or a function that calls it, with `#[hotswap::entry]`";
-    if function.ends_with("::main") {
-        "it runs already, and a running function is not replaced".to_owned()
-    } else if from_main {
-        format!("not reached from any entry, only from `main`, which runs already; {mark}")
-    } else {
-        format!("not reached from any entry; {mark}")
-    }
+fn refused_layouts(refused: &[Finding]) -> Option<Event> {
+    let message = report::refusal(refused)?;
+    Some(Event::Refused {
+        reason: "layout",
+        message,
+        items: refused
+            .iter()
+            .map(|finding| finding.subject.clone())
+            .collect(),
+    })
 }
 
 fn refused_statics(refused: &[(String, String)]) -> Event {
@@ -552,43 +453,4 @@ impl Clock {
         self.last = now;
         elapsed
     }
-}
-
-/// The shared libraries that the executable names, as the process has them loaded: images are
-/// linked against the same files, so that their symbols carry the right versions.
-fn shared_libraries(host: &Host, pid: u32) -> Result<Vec<PathBuf>> {
-    let bytes = std::fs::read(&host.executable)
-        .with_context(|| format!("could not read {}", host.executable.display()))?;
-    let elf = object::read::elf::ElfFile64::<object::Endianness>::parse(bytes.as_slice())?;
-    let names: BTreeSet<String> = needed(&elf)?.into_iter().collect();
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"))
-        .with_context(|| format!("could not see what process {pid} has loaded"))?;
-    let loaded: BTreeSet<PathBuf> = maps
-        .lines()
-        .filter_map(|line| line.find('/').map(|at| PathBuf::from(&line[at..])))
-        .filter(|path| {
-            let name = path.file_name().and_then(|name| name.to_str());
-            name.is_some_and(|name| names.contains(name))
-        })
-        .collect();
-    Ok(loaded.into_iter().collect())
-}
-
-/// The `DT_NEEDED` names of an executable.
-fn needed(elf: &object::read::elf::ElfFile64<'_, object::Endianness>) -> Result<Vec<String>> {
-    use object::read::elf::{Dyn, FileHeader};
-    let (header, data, endian) = (elf.elf_header(), elf.data(), elf.endian());
-    let sections = header.sections(endian, data)?;
-    let Some((entries, link)) = sections.dynamic(endian, data)? else {
-        return Ok(Vec::new());
-    };
-    let strings = sections.strings(endian, data, link)?;
-    let needed = entries
-        .iter()
-        .filter(|entry| entry.tag32(endian) == Some(object::elf::DT_NEEDED));
-    let names = needed.map(|entry| {
-        let name = entry.string(endian, strings)?;
-        Ok(String::from_utf8_lossy(name).into_owned())
-    });
-    names.collect()
 }

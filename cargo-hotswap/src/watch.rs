@@ -154,7 +154,7 @@ mod tests {
         std::fs::write(&file, "a").unwrap();
         assert!(contents.take_changed(&both).is_empty());
         std::fs::write(&file, "b").unwrap();
-        assert_eq!(contents.take_changed(&both), [file.clone()]);
+        assert_eq!(contents.take_changed(&both), std::slice::from_ref(&file));
         assert!(contents.take_changed(&both).is_empty());
         std::fs::remove_file(&file).unwrap();
         std::fs::write(&gone, "back").unwrap();
@@ -168,6 +168,9 @@ mod tests {
         std::fs::write(&file, "a").unwrap();
         let mut contents = Contents::default();
         assert!(contents.record([&file], SystemTime::UNIX_EPOCH));
-        assert_eq!(contents.take_changed(&[file.clone()].into()), [file]);
+        assert_eq!(
+            contents.take_changed(&BTreeSet::from([file.clone()])),
+            [file]
+        );
     }
 }

@@ -86,29 +86,6 @@ fn enclosing_block<'symbol>(symbol: &'symbol str, path: &str) -> Option<&'symbol
     block.ends_with("1__").then_some(block)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::enclosing_block;
-
-    #[test]
-    fn items_of_one_unnamed_block_share_its_path() {
-        let block = Some("_RNvNvCs5_3apps_1__");
-        for (symbol, path, expected) in [
-            ("_RNvNvCs5_3apps_1__6___CTOR", "app::_::__CTOR", block),
-            (
-                "_RNvNvCs5_3apps_1__11___INVENTORY",
-                "app::_::__INVENTORY",
-                block,
-            ),
-            ("_RNvNvCs5_3apps_1__5PLAIN", "app::_::PLAIN", block),
-            ("_RNvCs5_3app5FIRST", "app::FIRST", None),
-            ("", "", None),
-        ] {
-            assert_eq!(enclosing_block(symbol, path), expected, "{symbol}");
-        }
-    }
-}
-
 impl State {
     /// Decides about the statics of one unit.
     ///
@@ -303,4 +280,27 @@ fn is_registration(facts: &StaticFacts) -> bool {
         .iter()
         .any(|(_, to)| matches!(to, Pointee::Constant(_)));
     described && (name.starts_with("__") || name == "CALLSITE")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::enclosing_block;
+
+    #[test]
+    fn items_of_one_unnamed_block_share_its_path() {
+        let block = Some("_RNvNvCs5_3apps_1__");
+        for (symbol, path, expected) in [
+            ("_RNvNvCs5_3apps_1__6___CTOR", "app::_::__CTOR", block),
+            (
+                "_RNvNvCs5_3apps_1__11___INVENTORY",
+                "app::_::__INVENTORY",
+                block,
+            ),
+            ("_RNvNvCs5_3apps_1__5PLAIN", "app::_::PLAIN", block),
+            ("_RNvCs5_3app5FIRST", "app::FIRST", None),
+            ("", "", None),
+        ] {
+            assert_eq!(enclosing_block(symbol, path), expected, "{symbol}");
+        }
+    }
 }

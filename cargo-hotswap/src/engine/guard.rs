@@ -1,0 +1,103 @@
+//! The layout guard's place in a swap: what is compared with what.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use hotswap_layout::{EntryBody, Finding, Program, Root, compare};
+
+use crate::entries::EntryFacts;
+use crate::host::Host;
+use crate::image::state::Shared;
+
+/// A version whose code or values are alive, to check later ones against.
+#[derive(Debug)]
+pub struct Alive {
+    /// Its types.
+    pub types: Arc<Program>,
+    /// Its entries.
+    pub entries: Vec<EntryFacts>,
+    /// The symbols of shared statics in this version, by path.
+    pub statics: Vec<Shared>,
+}
+
+/// The versions besides the host that later ones are checked against.
+#[derive(Debug, Default)]
+pub struct Guard {
+    alive: Vec<Alive>,
+}
+
+impl Guard {
+    /// What the layout guard refuses, against every version that still has values or code alive.
+    pub fn refusals(&self, host: &Host, next: &Alive) -> Vec<Finding> {
+        let base = host.entries.as_slice();
+        let mut findings = compare(&host.types, &next.types, &roots(base, None, next));
+        for alive in &self.alive {
+            let roots = roots(&alive.entries, Some(&alive.statics), next);
+            findings.extend(compare(&alive.types, &next.types, &roots));
+        }
+        findings.retain(|finding| finding.verdict == hotswap_layout::Verdict::Refused);
+        findings
+    }
+
+    /// Keeps a version to check later ones against, unless it tells nothing new: its signatures are
+    /// those of a version that is kept already, and it brought no static.
+    pub fn remember(&mut self, host: &Host, next: Alive) {
+        let fingerprints = |entries: &[EntryFacts]| -> BTreeSet<(String, String)> {
+            entries
+                .iter()
+                .map(|entry| (entry.path.clone(), entry.fingerprint.clone()))
+                .collect()
+        };
+        let new = fingerprints(&next.entries);
+        let known = self.alive.iter().map(|alive| fingerprints(&alive.entries));
+        let base = fingerprints(&host.entries);
+        let brought = next
+            .statics
+            .iter()
+            .filter(|shared| shared.after_host)
+            .any(|shared| {
+                let mut kept = self.alive.iter().flat_map(|alive| &alive.statics);
+                !kept.any(|other| other.host == shared.host)
+            });
+        if brought || !known.chain([base]).any(|known| new.is_subset(&known)) {
+            self.alive.push(next);
+        }
+    }
+}
+
+/// Where values can cross from an older version to the next: entries that both have, and statics
+/// that both share. `statics` names them in the older version; in the host they have host names.
+fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Root> {
+    let mut roots = Vec::new();
+    for new in &next.entries {
+        let Some(old) = old.iter().find(|old| old.path == new.path) else {
+            continue;
+        };
+        let body = |facts: &EntryFacts| EntryBody {
+            symbol: facts.body_symbol.clone(),
+            signature: facts.signature.clone(),
+        };
+        roots.push(Root::Entry {
+            path: new.path.clone(),
+            old: body(old),
+            new: body(new),
+        });
+    }
+    for shared in &next.statics {
+        let old = match statics {
+            None => (!shared.after_host).then_some(&shared.host),
+            Some(statics) => statics
+                .iter()
+                .find(|old| old.host == shared.host)
+                .map(|old| &old.patch),
+        };
+        let Some(old) = old.cloned() else { continue };
+        let (path, new) = (shared.path.clone(), shared.patch.clone());
+        roots.push(if shared.thread_local {
+            Root::ThreadLocal { path, old, new }
+        } else {
+            Root::Static { path, old, new }
+        });
+    }
+    roots
+}
