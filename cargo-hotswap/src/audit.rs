@@ -4,16 +4,14 @@
 //! the most that any patch can ask for, and the result is thrown away.
 
 use std::io::{ErrorKind, Write};
-use std::path::Path;
 
 use anyhow::{Context, Result};
 use hotswap_object::{Form, SiteCounts};
 
-use crate::cargo;
 use crate::plugin::capture::LinkCapture;
 use crate::project::Project;
+use crate::records::{self, Build, crate_name};
 use crate::selection::Selection;
-use crate::session;
 use crate::unit::{self, ObjectFile, Unit};
 
 /// What was counted in one crate.
@@ -156,15 +154,14 @@ impl CrateAudit {
 /// Cargo can't be run, or what it built can't be read.
 pub fn run(selection: &Selection, all: bool) -> Result<i32> {
     let project = Project::find(selection)?;
-    let executable = match cargo::build(&project, selection)? {
-        cargo::Outcome::Built { executable, .. } => executable,
-        cargo::Outcome::Failed { errors } => {
+    let built = match records::build(&project, selection)? {
+        Build::Done(built) => built,
+        Build::Failed { errors } => {
             anstream::eprint!("{}", errors.concat());
             return Ok(101);
         }
     };
-    let (units, link) = session::load_units(&executable)?;
-    let audits = audits(&units, all.then_some(&link))?;
+    let audits = audits(&built.units, all.then_some(&built.link))?;
     let refused = audits.iter().any(|audit| !audit.refused.is_empty());
     match std::io::stdout().write_all(report(&audits).as_bytes()) {
         // Whoever read the report has seen enough of it.
@@ -185,14 +182,6 @@ fn audits(units: &[Unit], link: Option<&LinkCapture>) -> Result<Vec<CrateAudit>>
         audits.push(CrateAudit::of(crate_name(library), &objects));
     }
     Ok(audits)
-}
-
-/// The crate's name in the file name of its library, which ends with a hyphen and a hash.
-fn crate_name(library: &Path) -> &str {
-    let stem = library.file_stem().and_then(|stem| stem.to_str());
-    let stem = stem.unwrap_or_default();
-    let name = stem.strip_prefix("lib").unwrap_or(stem);
-    name.rsplit_once('-').map_or(name, |(name, _)| name)
 }
 
 /// The tables by crate and by form, and all refusals.

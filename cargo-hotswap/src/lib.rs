@@ -22,6 +22,7 @@ pub mod program;
 pub mod project;
 pub mod reach;
 pub mod rebuild;
+pub mod records;
 pub mod selection;
 pub mod session;
 pub mod unit;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Metadata, MetadataCommand, Package, TargetKind};
 
+use crate::plugin::wrapper;
 use crate::selection::Selection;
 
 /// The executable to run and the packages around it.
@@ -22,6 +23,10 @@ pub struct Project {
     pub target_directory: PathBuf,
     /// Folders of the packages in the workspace.
     pub members: Vec<PathBuf>,
+    /// Names of the library crates in the workspace that can be hot.
+    pub crates: Vec<String>,
+    /// Names of those that are also built as `cdylib`, `dylib` or `staticlib`: never hot.
+    pub shared_crates: Vec<String>,
     /// Folders of path dependencies outside the workspace: seen, but never hot.
     pub outside: Vec<PathBuf>,
     /// Whether the package depends on the runtime.
@@ -41,6 +46,7 @@ impl Project {
         let package = choose_package(&metadata, selection)?;
         let (target, example) = choose_target(package, selection)?;
         let members = metadata.workspace_packages();
+        let (crates, shared_crates) = library_crates(&members);
         let outside = metadata
             .packages
             .iter()
@@ -56,6 +62,8 @@ impl Project {
                 .target_dir
                 .as_deref()
                 .map_or_else(|| metadata.target_directory.clone().into(), absolute),
+            crates,
+            shared_crates,
             members: members.iter().map(|package| folder(package)).collect(),
             outside: outside.map(folder).collect(),
             has_runtime: metadata
@@ -87,6 +95,28 @@ fn folder(package: &Package) -> PathBuf {
         .parent()
         .map(PathBuf::from)
         .unwrap_or_default()
+}
+
+/// The workspace's library crates: those of the plain kind, and those that are (also) shared
+/// objects. hotswap's own are never hot, even as members.
+fn library_crates(members: &[&Package]) -> (Vec<String>, Vec<String>) {
+    let crates = members
+        .iter()
+        .flat_map(|package| &package.targets)
+        .filter(|target| target.is_lib() || target.is_rlib())
+        .map(|target| (target.name.replace('-', "_"), &target.kind))
+        .filter(|(name, _)| !wrapper::OWN_CRATES.contains(&name.as_str()));
+    let (mut plain, mut shared) = (Vec::new(), Vec::new());
+    for (name, kinds) in crates {
+        let is_plain = |kind: &TargetKind| matches!(kind, TargetKind::Lib | TargetKind::RLib);
+        let list = if kinds.iter().all(is_plain) {
+            &mut plain
+        } else {
+            &mut shared
+        };
+        list.push(name);
+    }
+    (plain, shared)
 }
 
 fn choose_package<'a>(metadata: &'a Metadata, selection: &Selection) -> Result<&'a Package> {

@@ -7,16 +7,16 @@ use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::cargo;
 use crate::events::{Event, Reporter};
-use crate::plugin::capture::{self, LinkCapture};
+use crate::plugin::capture::LinkCapture;
 use crate::profile;
 use crate::program;
 use crate::project::Project;
+use crate::records::{self, Build, Built};
 use crate::selection::Selection;
-use crate::unit::{self, Unit};
+use crate::unit::Unit;
 use crate::watch::{Contents, Watch};
 
 use folder::RunFolder;
@@ -67,43 +67,30 @@ pub fn run(options: &Options) -> Result<i32> {
     loop {
         let project = Project::find(&options.selection)?;
         let (begun, wall_clock) = (Instant::now(), SystemTime::now());
-        let Some(executable) = build(options, &project)? else {
-            return Ok(101);
+        let built = match records::build(&project, &options.selection)? {
+            Build::Done(built) => built,
+            Build::Failed { errors } => {
+                options.reporter.report(&Event::CompileError {
+                    message: errors.join("\n"),
+                });
+                return Ok(101);
+            }
         };
+        for warning in &built.warnings {
+            options.reporter.text(warning);
+        }
         options.reporter.report(&Event::Built {
-            executable: executable.clone(),
+            executable: built.executable.clone(),
             ms: ms(begun),
         });
-        let (units, link) = load_units(&executable)?;
-        if let Some(refusal) = refuse_setup(&link) {
+        if let Some(refusal) = refuse_setup(&project, &built.link) {
             options.reporter.report(&refusal);
             return Ok(1);
         }
-        warn_of_setup(options, &project, &link);
-        match Session::start(options, project, &executable, (units, link), wall_clock)?.serve()? {
+        warn_of_setup(options, &project, &built.link);
+        match Session::start(options, project, *built, wall_clock)?.serve()? {
             End::Exited(code) => return Ok(code),
             End::Restart => {}
-        }
-    }
-}
-
-/// Builds with cargo; `None` if that failed, which cargo and the compiler have explained.
-fn build(options: &Options, project: &Project) -> Result<Option<PathBuf>> {
-    match cargo::build(project, &options.selection)? {
-        cargo::Outcome::Built {
-            executable,
-            warnings,
-        } => {
-            for warning in warnings {
-                options.reporter.text(&warning);
-            }
-            Ok(Some(executable))
-        }
-        cargo::Outcome::Failed { errors } => {
-            options.reporter.report(&Event::CompileError {
-                message: errors.join("\n"),
-            });
-            Ok(None)
         }
     }
 }
@@ -112,65 +99,31 @@ fn ms(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
-/// The hot units that went into an executable, and the record of its link.
-///
-/// # Errors
-///
-/// The executable was not built through the plugin, or a record of the build is missing.
-pub fn load_units(executable: &Path) -> Result<(Vec<Unit>, LinkCapture)> {
-    let link = find_link(executable)?;
-    let units = unit::load(&link).context("the records of the build are incomplete")?;
-    Ok((units, link))
-}
-
-/// The record of the link that made this executable: cargo gives it a second name, so the file's
-/// identity or, where cargo had to copy it, its content tells.
-fn find_link(executable: &Path) -> Result<LinkCapture> {
-    let name = executable
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .replace('-', "_");
-    let folder = executable.parent().unwrap_or(Path::new("."));
-    for folder in [folder.join("deps"), folder.to_owned()] {
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            continue;
-        };
-        for path in entries.flatten().map(|entry| entry.path()) {
-            let file = path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned();
-            let Some(output) = file.strip_suffix(".hotlink.json") else {
-                continue;
-            };
-            if output.replace('-', "_").starts_with(&name)
-                && folder::same_content(executable, &folder.join(output))
-            {
-                return capture::load(&path);
-            }
-        }
-    }
-    bail!(
-        "{} was not linked by hotswap. Remove it and run again; if that does not help, something \
-         replaces cargo's linker setting",
-        executable.display()
-    )
-}
-
 /// What can't be patched at all.
-fn refuse_setup(link: &LinkCapture) -> Option<Event> {
-    let library = link.dynamic_libraries.first()?;
-    let name = library
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+fn refuse_setup(project: &Project, link: &LinkCapture) -> Option<Event> {
+    let dynamic = link.dynamic_libraries.first().map(|library| {
+        let name = library.file_name().unwrap_or_default().to_string_lossy();
+        (
+            name.into_owned(),
+            "a shared library (a `dylib` crate, or bevy's `dynamic_linking`)",
+        )
+    });
+    let linked = |name: &&String| {
+        link.cold_libraries
+            .iter()
+            .any(|library| records::crate_name(library) == **name)
+    };
+    let shared = project.shared_crates.iter().find(linked).map(|name| {
+        (
+            name.clone(),
+            "a crate that is also built as `cdylib`, `dylib` or `staticlib`",
+        )
+    });
+    let (name, kind) = dynamic.or(shared)?;
     let message = format!(
-        "{name} is a shared library (a `dylib` crate, or bevy's `dynamic_linking`)\n\
+        "{name} is {kind}\n\
          = why: code in it can't be replaced, and state in it is not the executable's\n\
-         = help: build without `dylib` crates and without `-C prefer-dynamic`"
+         = help: build it as a plain library (`crate-type = [\"lib\"]`), without `-C prefer-dynamic`"
     );
     Some(Event::Refused {
         reason: "dynamic-library",
@@ -223,20 +176,20 @@ struct Session {
 }
 
 impl Session {
-    fn start(
-        options: &Options,
-        project: Project,
-        executable: &Path,
-        (units, link): (Vec<Unit>, LinkCapture),
-        begun: SystemTime,
-    ) -> Result<Self> {
+    fn start(options: &Options, project: Project, built: Built, begun: SystemTime) -> Result<Self> {
+        let Built {
+            executable,
+            units,
+            link,
+            ..
+        } = built;
         let (sender, happenings) = channel();
         let folder = RunFolder::new(&project.target_directory)?;
-        let host = folder.keep(executable)?;
+        let host = folder.keep(&executable)?;
         let watch = Watch::new(sender.clone(), Happening::Saved)?;
         let inputs = Inputs::new(&project, &units);
         let started = program::start(
-            executable,
+            &executable,
             &project.target,
             &options.args,
             &variables(&units),

@@ -10,9 +10,11 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use crate::finding::{Cause, Finding, Reached, Verdict};
 use crate::graph::{OPAQUE, OPEN};
-use crate::names;
+use crate::hash::{Fingerprint, Mixer};
 use crate::program::{EntryBody, Place, Program, Root};
 use changes::Changes;
 use verdict::RootKind;
@@ -52,6 +54,24 @@ pub fn compare(old: &Program, new: &Program, roots: &[Root]) -> Vec<Finding> {
             .then_with(|| a.subject.cmp(&b.subject))
     });
     comparison.findings
+}
+
+impl Program {
+    /// The types whose values code can tell by their `TypeId`, as they are laid out in this version. Values of a type that
+    /// no earlier version had can stay behind although no signature and no static changed with it.
+    #[must_use]
+    pub fn identified(&self) -> BTreeSet<Fingerprint> {
+        let fingerprint = |place: Place| {
+            let mut mixer = Mixer::new(21);
+            mixer.wide(self.object(place).keys[place.node as usize]);
+            mixer.wide(self.deep(place));
+            Fingerprint(mixer.finish())
+        };
+        changes::identified(self)
+            .into_iter()
+            .map(fingerprint)
+            .collect()
+    }
 }
 
 /// A pair of nodes from which a walk has to begin.
@@ -143,9 +163,6 @@ impl Comparison<'_> {
             let object = self.old.object(old);
             let key = object.keys[old.node as usize];
             let name = object.full_name(old.node);
-            if names::is_unnamed(&name) {
-                continue;
-            }
             let Some(new) = self.counterpart(old, key) else {
                 continue;
             };

@@ -412,7 +412,11 @@ impl Entries {
 /// Mangled prefixes of the functions that can be entries' bodies or stand in vtables: closures, methods of traits, and shims.
 const FUNCTIONS: [&str; 4] = ["_RNC", "_RNvX", "_RNvY", "_RNS"];
 
-/// The functions that tell types apart by identity: false for `TypeId::of`, true for `<dyn Error>::is`.
+/// How the names of functions begin that take a value for one of the type that is their argument.
+const DOWNCASTS: [&str; 3] = ["downcast<", "downcast_ref<", "downcast_mut<"];
+
+/// The functions that tell types apart by identity: false for `TypeId::of`, true for `<dyn Error>::is` and for what any
+/// crate calls a downcast, such as that of `anyhow::Error`.
 fn type_id_use(name: &Text<'_>, linkage: &Text<'_>) -> Option<bool> {
     let contains = |needle: &[u8]| {
         linkage
@@ -423,6 +427,8 @@ fn type_id_use(name: &Text<'_>, linkage: &Text<'_>) -> Option<bool> {
     if name.starts_with("of<") && contains(b"6TypeId2of") {
         Some(false)
     } else {
-        (name.starts_with("is<") && contains(b"4core5error")).then_some(true)
+        let is_of_error = || name.starts_with("is<") && contains(b"4core5error");
+        let is_downcast = DOWNCASTS.iter().any(|start| name.starts_with(start));
+        (is_downcast || is_of_error()).then_some(true)
     }
 }

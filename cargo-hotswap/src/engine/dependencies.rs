@@ -1,8 +1,9 @@
 //! Dependencies that changed since the host was linked.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::events::Event;
+use crate::records::crate_name;
 
 /// Compares the libraries of two links by crate: those that were added, and the crates of which
 /// the host has another build. Two builds of one crate can't share state, and all that uses one
@@ -41,16 +42,6 @@ pub fn refusal(crates: Vec<String>) -> Event {
         message,
         items: crates,
     }
-}
-
-/// The crate in `libNAME-HASH.rlib`.
-fn crate_name(library: &Path) -> &str {
-    let stem = library
-        .file_stem()
-        .and_then(|stem| stem.to_str())
-        .unwrap_or_default();
-    let name = stem.strip_prefix("lib").unwrap_or(stem);
-    name.rsplit_once('-').map_or(name, |(name, _)| name)
 }
 
 #[cfg(test)]

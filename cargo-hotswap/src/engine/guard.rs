@@ -40,7 +40,8 @@ impl Guard {
     }
 
     /// Keeps a version to check later ones against, unless it tells nothing new: its signatures are
-    /// those of a version that is kept already, and it brought no static.
+    /// those of a version that is kept already, and it brought no static and no type that code can
+    /// tell by its `TypeId`.
     pub fn remember(&mut self, host: &Host, next: Alive) {
         let fingerprints = |entries: &[EntryFacts]| -> BTreeSet<(String, String)> {
             entries
@@ -59,7 +60,10 @@ impl Guard {
                 let mut kept = self.alive.iter().flat_map(|alive| &alive.statics);
                 !kept.any(|other| other.host == shared.host)
             });
-        if brought || !known.chain([base]).any(|known| new.is_subset(&known)) {
+        let older = self.alive.iter().map(|alive| &*alive.types).chain([&host.types]);
+        let told: BTreeSet<_> = older.flat_map(Program::identified).collect();
+        let tells = !next.types.identified().is_subset(&told);
+        if brought || tells || !known.chain([base]).any(|known| new.is_subset(&known)) {
             self.alive.push(next);
         }
     }

@@ -16,7 +16,7 @@ use super::{LINK_VAR, PLUGIN_VAR, PluginConfig};
 const EXPAND_VAR: &str = "HOTSWAP_EXPAND";
 
 /// Crates of hotswap itself: never hot, even as members of the user's workspace.
-const OWN_CRATES: [&str; 6] = [
+pub const OWN_CRATES: [&str; 6] = [
     "cargo_hotswap",
     "hotswap",
     "hotswap_layout",

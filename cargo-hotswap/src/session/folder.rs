@@ -1,6 +1,5 @@
 //! The folder of one run: replayed artefacts, images, and the executable under a second name.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -65,25 +64,4 @@ fn remove_left_behind(parent: &Path) {
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
-}
-
-/// Whether two paths lead to the same file, or to files of the same content.
-pub fn same_content(one: &Path, other: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let (Ok(a), Ok(b)) = (one.metadata(), other.metadata()) else {
-        return false;
-    };
-    if (a.dev(), a.ino()) == (b.dev(), b.ino()) {
-        return true;
-    }
-    a.len() == b.len() && read(one).is_some_and(|content| Some(content) == read(other))
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let mut content = Vec::new();
-    std::fs::File::open(path)
-        .ok()?
-        .read_to_end(&mut content)
-        .ok()?;
-    Some(content)
 }

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
+use super::Happening;
 use super::inputs::Change;
-use super::{Happening, load_units};
-use crate::cargo;
 use crate::engine::Engine;
 use crate::events::Event;
 use crate::facts::Cache;
@@ -17,6 +16,7 @@ use crate::host::Host;
 use crate::plugin::capture::LinkCapture;
 use crate::program::{Connection, Ready};
 use crate::project::Project;
+use crate::records::{self, Build};
 use crate::selection::Selection;
 use crate::unit::Unit;
 
@@ -143,16 +143,18 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
 fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Selection) -> Done {
     let event = match job.change {
         Change::Sources => engine.update(&job.files, job.detected),
-        Change::Cargo | Change::Restart => match rebuild(project, selection) {
-            Ok(Ok(_)) if job.change == Change::Restart => {
+        Change::Cargo | Change::Restart => match records::build(project, selection) {
+            Ok(Build::Done(_)) if job.change == Change::Restart => {
                 let reason =
                     "code outside the workspace was edited, which can't be swapped".to_owned();
                 return Done::Restart { reason };
             }
-            Ok(Ok((units, link))) => {
-                engine.update_from_cargo(units, &link, &job.files, job.detected)
+            Ok(Build::Done(built)) => {
+                engine.update_from_cargo(built.units, &built.link, &job.files, job.detected)
             }
-            Ok(Err(message)) => Event::CompileError { message },
+            Ok(Build::Failed { errors }) => Event::CompileError {
+                message: errors.join("\n"),
+            },
             Err(error) => Event::Failed {
                 message: format!("{error:#}"),
             },
@@ -164,17 +166,4 @@ fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Select
         .flat_map(|unit| unit.sources.iter().cloned())
         .collect();
     Done::Updated { event, sources }
-}
-
-/// Builds with cargo; the inner error is the compiler's.
-fn rebuild(
-    project: &Project,
-    selection: &Selection,
-) -> Result<Result<(Vec<Unit>, LinkCapture), String>> {
-    match cargo::build(project, selection)? {
-        cargo::Outcome::Failed { errors } => Ok(Err(errors.join("\n"))),
-        cargo::Outcome::Built { executable, .. } => Ok(Ok(
-            load_units(&executable).context("the new build can't be used")?
-        )),
-    }
 }
