@@ -12,9 +12,8 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use cargo_hotswap::session::load_units;
 use hotswap_bench::figures::{Table, median, p95, pairs};
-use hotswap_bench::floor::{Floor, Link};
+use hotswap_bench::floor::{self, Floor, Link};
 use hotswap_bench::mini_redis::{Server, mini_redis};
 use hotswap_bench::tiny::tiny;
 use hotswap_bench::tool::{self, PHASES, phases};
@@ -41,7 +40,7 @@ struct Floors {
 
 impl Floors {
     fn new(work: &Work, executable: &str) -> Result<Self> {
-        let (units, _) = load_units(&work.target.join("debug").join(executable))?;
+        let units = floor::units(&work.target.join("debug/deps"), executable)?;
         let file = std::fs::canonicalize(work.file()).context("the edited file is gone")?;
         let floor = |link, name: &str| {
             let folder = work.target.with_file_name(name);
@@ -140,7 +139,7 @@ fn bench_mini_redis(tool: &std::path::Path) -> Result<()> {
     for edit in [Edit::InPlace, Edit::InsertLine] {
         let work = mini_redis()?;
         let mut server = Server::start(&work, tool)?;
-        let mut floors = Floors::new(&work, "mini-redis-server")?;
+        let mut floors = Floors::new(&work, "mini_redis_server")?;
         let times = measure(&mut server.session, &work, &mut floors, edit, |_, _| Ok(()))?;
         server.end()?;
         print("mini-redis", edit, &times);

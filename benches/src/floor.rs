@@ -15,10 +15,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use cargo_hotswap::membership::with_dependents;
+use cargo_hotswap::plugin::capture::{self, LinkCapture};
 use cargo_hotswap::plugin::linker::LinkRequest;
 use cargo_hotswap::plugin::rustc_args::RustcArgs;
 use cargo_hotswap::plugin::{LINK_VAR, wrapper};
-use cargo_hotswap::unit::Unit;
+use cargo_hotswap::unit::{self, Unit};
 
 /// Variables by which cargo lends rustc its job server, which is gone.
 const JOB_SERVER: [&str; 3] = ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"];
@@ -86,6 +87,26 @@ impl Floor {
         }
         Ok(begun.elapsed().as_secs_f64() * 1e3)
     }
+}
+
+/// The hot units of the executable crate that was linked last in a `deps` folder.
+///
+/// # Errors
+///
+/// There is no record of a link there, or what it names can't be read.
+pub fn units(deps: &Path, crate_name: &str) -> Result<Vec<Unit>> {
+    let mut links = Vec::new();
+    for entry in std::fs::read_dir(deps)? {
+        let entry = entry?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let output = file.strip_suffix(".hotlink.json");
+        let name = output.and_then(|output| output.rsplit_once('-'));
+        if name.is_some_and(|(name, _)| name == crate_name) {
+            links.push((entry.metadata()?.modified()?, entry.path()));
+        }
+    }
+    let (_, newest) = links.into_iter().max().context("no link was recorded")?;
+    unit::load(&capture::load::<LinkCapture>(&newest)?)
 }
 
 /// A unit's recorded compilation, turned to the floor's folder.

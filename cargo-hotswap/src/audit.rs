@@ -1,7 +1,8 @@
 //! `cargo hotswap audit`: what a rewrite would do about every reference to state in a build.
 //!
 //! Each object is rewritten as if all of its statics and thread-locals lived in a host, which is
-//! the most that any patch can ask for, and the result is thrown away.
+//! the most that any patch can ask for, and the result is thrown away. Operands on symbols of other
+//! files count as well: whether they are state can't be seen from the object.
 
 use std::io::{ErrorKind, Write};
 
@@ -113,6 +114,11 @@ impl CrateAudit {
         audit
     }
 
+    /// Whether there is nothing to tell about the crate.
+    fn is_empty(&self) -> bool {
+        self.statics == 0 && self.counts.total() == 0 && self.refused.is_empty()
+    }
+
     /// The number of references that are treated in this way.
     fn treated(&self, treatment: Treatment) -> u32 {
         let forms = self.counts.iter();
@@ -191,14 +197,22 @@ fn report(audits: &[CrateAudit]) -> String {
         ..CrateAudit::default()
     };
     let mut rows = vec![headings()];
+    let mut empty = 0;
     for audit in audits {
         sum.add(audit);
-        rows.push(audit.row());
+        if audit.is_empty() {
+            empty += 1;
+        } else {
+            rows.push(audit.row());
+        }
     }
     rows.push(sum.row());
     let forms = sum.counts.iter();
     let forms = forms.map(|(form, count)| vec![format!("{form:?}"), count.to_string()]);
     let mut text = table(&rows);
+    if empty > 0 {
+        text += &format!("{empty} more without statics and references\n");
+    }
     text.push('\n');
     text += &table(&forms.collect::<Vec<_>>());
     for audit in audits {

@@ -49,9 +49,6 @@ struct Run {
     /// Do not print status messages
     #[arg(short, long)]
     quiet: bool,
-    /// Print where the time of each swap went
-    #[arg(short, long)]
-    verbose: bool,
     /// Arguments for the program
     #[arg(trailing_var_arg = true, value_name = "ARGS")]
     args: Vec<String>,
@@ -90,7 +87,6 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
             reporter: Reporter {
                 format: run.message_format,
                 quiet: run.quiet,
-                verbose: run.verbose,
             },
         }),
         Command::Audit(command) => audit::run(&command.selection, command.all),

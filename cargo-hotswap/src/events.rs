@@ -150,8 +150,6 @@ pub struct Reporter {
     pub format: MessageFormat,
     /// Say no more than needed.
     pub quiet: bool,
-    /// Say where the time went.
-    pub verbose: bool,
 }
 
 #[derive(Serialize)]

@@ -263,17 +263,23 @@ impl Session {
         if self.busy || self.saved.is_empty() {
             return;
         }
-        let files = self.contents.take_changed(&std::mem::take(&mut self.saved));
-        if files.is_empty() && self.failed.is_none() {
+        let saved = std::mem::take(&mut self.saved);
+        let mut files = self.contents.take_changed(&saved);
+        let mut change = self.inputs.classify(&files);
+        if let Some(asked) = self.failed {
+            // What was missing may have come, or another file have been mended meanwhile.
+            let new = saved.into_iter();
+            files.extend(new.filter(|file| !self.contents.knows(file) && file.is_file()));
+            let mended = self.contents.take_all_changed();
+            change = change.max(self.inputs.classify(&mended)).max(asked);
+            files.extend(mended);
+        }
+        if files.is_empty() {
             return;
         }
         self.reporter.report(&Event::Changed {
             files: files.clone(),
         });
-        let change = self
-            .inputs
-            .classify(&files)
-            .max(self.failed.unwrap_or(Change::Sources));
         self.busy = true;
         self.asked = change;
         self.begun = SystemTime::now();

@@ -112,6 +112,12 @@ impl Contents {
         self.0.contains_key(file)
     }
 
+    /// All recorded files that differ now; they are recorded anew.
+    pub fn take_all_changed(&mut self) -> Vec<PathBuf> {
+        let all = self.0.keys().cloned().collect();
+        self.take_changed(&all)
+    }
+
     /// Those of these files that differ from what was recorded; they are recorded anew.
     pub fn take_changed(&mut self, files: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
         let mut changed = Vec::new();

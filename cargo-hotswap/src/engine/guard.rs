@@ -60,7 +60,11 @@ impl Guard {
                 let mut kept = self.alive.iter().flat_map(|alive| &alive.statics);
                 !kept.any(|other| other.host == shared.host)
             });
-        let older = self.alive.iter().map(|alive| &*alive.types).chain([&host.types]);
+        let older = self
+            .alive
+            .iter()
+            .map(|alive| &*alive.types)
+            .chain([&host.types]);
         let told: BTreeSet<_> = older.flat_map(Program::identified).collect();
         let tells = !next.types.identified().is_subset(&told);
         if brought || tells || !known.chain([base]).any(|known| new.is_subset(&known)) {

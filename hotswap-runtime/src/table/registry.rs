@@ -115,8 +115,13 @@ impl Registry {
 
     pub(super) fn publish(&mut self, switch: &Switch, version: u64, entries: Vec<Identified>) {
         self.abandon(&entries);
+        // An entry of the image's crates whose signature changed keeps, for callers compiled
+        // against the old one, the last body of that signature: not the host's, which is older.
+        let in_image: HashSet<&str> = entries.iter().map(|e| e.identity.path.as_str()).collect();
         for slot in &mut self.slots {
-            if let Some(host) = slot.host {
+            if let Some(host) = slot.host
+                && !in_image.contains(slot.path.as_str())
+            {
                 slot.current = host;
             }
         }
@@ -270,7 +275,9 @@ impl Registry {
                 continue;
             }
             match slot.host {
-                Some(host) if host.body != slot.current.body => {
+                Some(host)
+                    if host.body != slot.current.body && !in_image.contains(slot.path.as_str()) =>
+                {
                     report.replaced.push(slot.path.clone());
                 }
                 None if !in_image.contains(slot.path.as_str()) => {
