@@ -138,7 +138,7 @@ fn command(
         }
     }
     capture.args = args.0;
-    let mut command = wrapper::command(&capture);
+    let mut command = wrapper::command(&capture)?;
     for variable in JOB_SERVER {
         command.env_remove(variable);
     }

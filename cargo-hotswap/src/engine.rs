@@ -21,6 +21,7 @@ use crate::membership::with_dependents;
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
 use crate::rebuild::{self, Replays};
+use crate::reprs::Reprs;
 use crate::unit::{ObjectFile, Unit};
 
 mod dependencies;
@@ -43,6 +44,7 @@ pub struct Engine {
     /// What ran before `main` or at the load of an image.
     ran: Initialisers,
     edits: Edits,
+    reprs: Reprs,
     /// The entries of the current image.
     current: Vec<EntryFacts>,
     connection: Connection,
@@ -87,6 +89,9 @@ impl Engine {
         )?;
         let libraries = libraries::shared_libraries(&host, connection.hello.pid)?;
         let edits = Edits::since(&units);
+        let mut reprs = Reprs::default();
+        reprs.read(sources(&units), &BTreeSet::new());
+        reprs.went_live();
         let live = units.iter().map(Unit::digests).collect();
         Ok(Self {
             replays: Replays::new(folder.join("replay")),
@@ -96,6 +101,7 @@ impl Engine {
             support: Support::default(),
             ran: Initialisers::of_host(&host),
             edits,
+            reprs,
             current: Vec::new(),
             host,
             connection,
@@ -216,6 +222,7 @@ impl Engine {
     fn go_live(&mut self, mut clock: Clock) -> Result<Event> {
         self.support.abort();
         self.support.add_libraries(self.added_libraries.clone());
+        self.reprs.read(sources(&self.units), &self.edited);
         let digests: Vec<_> = self.units.iter().map(Unit::digests).collect();
         if digests == self.live {
             let files = std::mem::take(&mut self.edited).into_iter().collect();
@@ -240,7 +247,10 @@ impl Engine {
             entries,
             statics: state.shared.clone(),
         };
-        if let Some(refusal) = refused_layouts(&self.guard.refusals(&self.host, &next)) {
+        let refused = self
+            .guard
+            .refusals(&self.host, &next, &self.reprs.changes());
+        if let Some(refusal) = refused_layouts(&refused) {
             return Ok(refusal);
         }
         clock.phases.check += clock.lap();
@@ -263,6 +273,7 @@ impl Engine {
     /// Records that a version is current.
     fn is_live(&mut self, digests: Vec<BTreeSet<u128>>, version: Alive) {
         self.live = digests;
+        self.reprs.went_live();
         self.current = version.entries.clone();
         self.guard.remember(&self.host, version);
         self.cache
@@ -395,6 +406,12 @@ impl Engine {
         manifest.image_entries = entries.iter().map(entry).collect();
         manifest
     }
+}
+
+/// The files that these units were made from.
+fn sources(units: &[Unit]) -> BTreeSet<&Path> {
+    let files = units.iter().flat_map(|unit| &unit.sources);
+    files.map(PathBuf::as_path).collect()
 }
 
 fn entry(facts: &EntryFacts) -> Entry {

@@ -23,6 +23,7 @@ pub mod project;
 pub mod reach;
 pub mod rebuild;
 pub mod records;
+pub mod reprs;
 pub mod selection;
 pub mod session;
 pub mod unit;

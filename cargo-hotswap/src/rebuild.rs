@@ -62,7 +62,7 @@ impl Replays {
             .with_context(|| format!("could not make {}", out_dir.display()))?;
         let objects = self.folder.join("objects").join(&unit.stem);
         let capture = self.adjusted(unit, &out_dir, &objects)?;
-        let mut command = wrapper::command(&capture);
+        let mut command = wrapper::command(&capture)?;
         for variable in JOB_SERVER {
             command.env_remove(variable);
         }
@@ -101,7 +101,6 @@ impl Replays {
     fn adjusted(&self, unit: &Unit, out_dir: &Path, objects: &Path) -> Result<UnitCapture> {
         let mut capture = unit.capture.clone();
         let mut args = capture.rustc_args();
-        args.set_option("--out-dir", utf8(out_dir)?);
         for at in 0..args.0.len() {
             let Some(path) = args.0[at].rsplit_once('=').map(|(_, path)| Path::new(path)) else {
                 continue;
@@ -122,6 +121,7 @@ impl Replays {
         args.0.push("-L".to_owned());
         args.0.push(format!("dependency={}", utf8(out_dir)?));
         capture.args = args.0;
+        capture.out_dir = out_dir.to_owned();
         if let Some(request) = capture.env.get(LINK_VAR) {
             let mut request: LinkRequest = serde_json::from_str(request).context(
                 "a capture has a damaged link request; run `cargo clean` on the package",

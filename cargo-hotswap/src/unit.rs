@@ -72,16 +72,6 @@ impl Unit {
         }
     }
 
-    /// The folder that cargo has rustc write to.
-    pub fn out_dir(&self) -> PathBuf {
-        let out_dir = self
-            .capture
-            .rustc_args()
-            .option("--out-dir")
-            .map(PathBuf::from);
-        self.capture.cwd.join(out_dir.unwrap_or_default())
-    }
-
     /// The digests of its objects: equal sets mean equal code.
     pub fn digests(&self) -> BTreeSet<u128> {
         self.objects.iter().map(|object| object.digest).collect()
@@ -131,7 +121,7 @@ fn unit(capture: UnitCapture, kind: UnitKind, objects: Vec<ObjectFile>) -> Resul
         sources: BTreeSet::new(),
         objects,
     };
-    let info = unit.out_dir().join(format!("{}.d", unit.stem));
+    let info = unit.capture.out_dir.join(format!("{}.d", unit.stem));
     unit.sources = dep_info::read(&info, &unit.capture.cwd)?;
     Ok(unit)
 }

@@ -24,6 +24,8 @@ pub enum Cause {
     TraitObject,
     /// A type known by its `TypeId` alone.
     TypeId,
+    /// How a type is passed.
+    Convention,
     /// An entry's signature.
     Signature,
     /// A type that is declared but nowhere defined.

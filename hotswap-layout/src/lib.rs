@@ -14,8 +14,8 @@
 //!
 //! # What debug information does not tell
 //!
-//! - `repr(C)` and `repr(transparent)` with equal layout change how values are passed. Entries do not mind; a method called
-//!   through a trait object made by another version does.
+//! - `repr(C)` and `repr(transparent)` with equal layout change how values are passed. Entries do not mind; methods of trait
+//!   objects and function pointers do. [`Passed`] refuses that, for types whose `repr` the caller says to have changed.
 //! - Lifetimes, `Copy` and `Drop` are absent. An entry's signature carries its lifetimes in its text.
 //! - Nothing links a `*mut ()` to a type.
 //! - In optimised builds, methods with equal bodies may be merged, so that one implementation does not tell their order.
@@ -34,6 +34,7 @@ mod graph;
 mod hash;
 mod names;
 mod object_file;
+mod passed;
 mod program;
 pub mod report;
 
@@ -43,4 +44,5 @@ pub use error::LayoutError;
 pub use finding::{Cause, Finding, Layout, Reached, Verdict};
 pub use graph::ObjectTypes;
 pub use hash::Fingerprint;
+pub use passed::{Passed, ReprChange};
 pub use program::{EntryBody, Program, Root, StaticType};

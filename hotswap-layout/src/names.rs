@@ -19,6 +19,11 @@ pub(crate) fn is_hidden_marker(name: &str) -> bool {
     base(name) == HIDDEN
 }
 
+/// True for the runtime's wrapper of arguments and results, which hides how the type inside would be passed.
+pub(crate) fn is_passed_alike(crate_name: &str, base_name: &str) -> bool {
+    crate_name == HIDING_CRATE && base_name == "Arg"
+}
+
 fn is_hiding(base_name: &str) -> bool {
     base_name == HIDDEN || base_name.ends_with("Box")
 }

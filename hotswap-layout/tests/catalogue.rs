@@ -2,7 +2,7 @@
 //!
 //! A case is one source in which `«old¦new»` stands for what was edited. `entry! { fn f(…) -> T { … } }` makes a function
 //! shaped like an entry; every writable static and thread-local is a root. Lines after `expect:` are the refusals and kept
-//! entries, all of them; none means the edit is safe.
+//! entries, all of them; none means the edit is safe. A case with the tag `repr=T` is told that the `repr` of `T` was edited.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,9 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use hotswap_layout::{EntryBody, Finding, Program, Root, Verdict, compare, read_object, report};
+use hotswap_layout::{
+    EntryBody, Finding, Passed, Program, ReprChange, Root, Verdict, compare, read_object, report,
+};
 use object::read::archive::ArchiveFile;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind};
 
@@ -35,6 +37,8 @@ struct Case {
     expected: Vec<String>,
     /// Compiled with optimisation too.
     optimised: bool,
+    /// The type whose `repr` was edited.
+    repr: Option<String>,
 }
 
 fn cases(text: &str) -> Vec<Case> {
@@ -46,6 +50,9 @@ fn cases(text: &str) -> Vec<Case> {
                 .split_once("\nexpect:")
                 .expect("a case has expectations");
             let (name, tags) = name.split_once(" [").unwrap_or((name, ""));
+            let repr = tags
+                .split([' ', ']'])
+                .find_map(|tag| tag.strip_prefix("repr="));
             let crate_name = if tags.contains("hotswap") {
                 "hotswap"
             } else {
@@ -62,6 +69,7 @@ fn cases(text: &str) -> Vec<Case> {
                     .map(str::to_owned)
                     .collect(),
                 optimised: tags.contains("optimised"),
+                repr: repr.map(str::to_owned),
             }
         })
         .collect()
@@ -219,6 +227,16 @@ fn words(findings: &[Finding]) -> Vec<String> {
     words
 }
 
+fn repr_refusals(name: &str, before: &Program, after: &Program) -> Vec<Finding> {
+    let mut passed = Passed::of(before);
+    passed.add(Passed::beyond(before, after));
+    passed.refusals(&[ReprChange {
+        name: name.to_owned(),
+        old: "none".to_owned(),
+        new: "`repr(C)`".to_owned(),
+    }])
+}
+
 /// What is wrong with a case, or nothing.
 fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
     let sources = [version(&case.source, false), version(&case.source, true)];
@@ -247,7 +265,10 @@ fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
         |objects: &[Vec<u8>]| Program::new(objects.iter().map(facts), [case.crate_name.clone()]);
     let roots = roots([&sources[0], &sources[1]], [&old, &new]);
     let (before, after) = (program(&old), program(&new));
-    let findings = compare(&before, &after, &roots);
+    let mut findings = compare(&before, &after, &roots);
+    if let Some(name) = &case.repr {
+        findings.extend(repr_refusals(name, &before, &after));
+    }
     let mut expected = case.expected.clone();
     expected.sort();
     let found = words(&findings);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hotswap_layout::{EntryBody, Finding, Program, Root, compare};
+use hotswap_layout::{EntryBody, Finding, Passed, Program, ReprChange, Root, compare};
 
 use crate::entries::EntryFacts;
 use crate::host::Host;
@@ -24,11 +24,14 @@ pub struct Alive {
 #[derive(Debug, Default)]
 pub struct Guard {
     alive: Vec<Alive>,
+    /// What versions since the host pass by value where `repr` matters, those not kept included.
+    passed: Passed,
 }
 
 impl Guard {
     /// What the layout guard refuses, against every version that still has values or code alive.
-    pub fn refusals(&self, host: &Host, next: &Alive) -> Vec<Finding> {
+    /// `reprs` are the types that had another `repr` in any of them.
+    pub fn refusals(&self, host: &Host, next: &Alive, reprs: &[ReprChange]) -> Vec<Finding> {
         let base = host.entries.as_slice();
         let mut findings = compare(&host.types, &next.types, &roots(base, None, next));
         for alive in &self.alive {
@@ -36,6 +39,12 @@ impl Guard {
             findings.extend(compare(&alive.types, &next.types, &roots));
         }
         findings.retain(|finding| finding.verdict == hotswap_layout::Verdict::Refused);
+        if !reprs.is_empty() {
+            let mut passed = self.passed.clone();
+            passed.add(Passed::of(&host.types));
+            passed.add(Passed::of(&next.types));
+            findings.extend(passed.refusals(reprs));
+        }
         findings
     }
 
@@ -43,6 +52,7 @@ impl Guard {
     /// those of a version that is kept already, and it brought no static and no type that code can
     /// tell by its `TypeId`.
     pub fn remember(&mut self, host: &Host, next: Alive) {
+        self.passed.add(Passed::beyond(&host.types, &next.types));
         let fingerprints = |entries: &[EntryFacts]| -> BTreeSet<(String, String)> {
             entries
                 .iter()

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::rustc_args::RustcArgs;
 
 /// Version of the capture files; another version's are rebuilt.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// One hot crate's compilation, enough to repeat it without cargo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct UnitCapture {
     pub program: Vec<String>,
     /// Its arguments, with the plugin's own adjustments.
     pub args: Vec<String>,
+    /// The folder that rustc writes to. In the arguments a descriptor stands for it.
+    pub out_dir: PathBuf,
     /// The folder that rustc ran in.
     pub cwd: PathBuf,
     /// The environment that rustc had.

@@ -46,7 +46,12 @@ impl LinkRequest {
 pub fn run(request: &OsStr, args: &[OsString]) -> Result<i32> {
     let request: LinkRequest = serde_json::from_slice(request.as_encoded_bytes())
         .with_context(|| format!("{} is not what the wrapper sets", super::LINK_VAR))?;
-    let line = Line::parse(args)?;
+    let mut line = Line::parse(args)?;
+    // rustc names the folder by a descriptor, which means nothing to who reads the records.
+    let folder = line.output.parent().unwrap_or(Path::new("."));
+    let folder = std::fs::canonicalize(folder)
+        .with_context(|| format!("could not find {}", folder.display()))?;
+    line.output = folder.join(line.output.file_name().unwrap_or_default());
     match &request.mode {
         LinkMode::Host => link_host(&request.linker, &line),
         LinkMode::Collect(folder) => collect(&line, folder),

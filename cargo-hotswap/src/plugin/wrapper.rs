@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use command_fds::{CommandFdExt, FdMapping};
 
 use super::capture::{self, UnitCapture};
 use super::linker::{LinkMode, LinkRequest};
@@ -14,6 +15,15 @@ use super::{LINK_VAR, PLUGIN_VAR, PluginConfig};
 
 /// Tells `#[hotswap::entry]` to expand its hot form.
 const EXPAND_VAR: &str = "HOTSWAP_EXPAND";
+
+/// The descriptor under which rustc finds the folder that it writes to.
+///
+/// The path of that folder is part of what rustc's incremental state is keyed by. Named by a
+/// descriptor it is the same text in cargo's build and in every replay, whatever the folder.
+const OUT_DESCRIPTOR: i32 = 250;
+
+/// The name of that folder for rustc.
+const OUT_DIR: &str = "/proc/self/fd/250";
 
 /// Crates of hotswap itself: never hot, even as members of the user's workspace.
 pub const OWN_CRATES: [&str; 6] = [
@@ -46,26 +56,31 @@ pub fn run(config: &PluginConfig, args: &[OsString]) -> Result<i32> {
         return pass_through(config, &call);
     }
     let unit = hot_unit(config, call.rustc, line)?;
-    let out_dir = unit
-        .rustc_args()
-        .option("--out-dir")
-        .map(PathBuf::from)
-        .unwrap_or_default();
     let stem = unit.rustc_args().file_stem().unwrap_or_default();
-    capture::store(&capture::unit_path(&unit.cwd.join(out_dir), &stem), &unit)?;
-    let mut command = command(&unit);
+    capture::store(&capture::unit_path(&unit.out_dir, &stem), &unit)?;
+    let mut command = command(&unit)?;
     Err(command.exec()).with_context(|| format!("could not run {}", unit.program.join(" ")))
 }
 
-/// A command that repeats a captured compilation, environment and folder included.
-pub fn command(unit: &UnitCapture) -> Command {
+/// A command that repeats a captured compilation, environment and folders included.
+///
+/// # Errors
+///
+/// The folder that rustc writes to can't be opened.
+pub fn command(unit: &UnitCapture) -> Result<Command> {
     let mut command = Command::new(&unit.program[0]);
+    command.args(&unit.program[1..]).args(&unit.args);
+    command.current_dir(&unit.cwd).env_clear().envs(&unit.env);
+    let context = || format!("could not open {}", unit.out_dir.display());
+    std::fs::create_dir_all(&unit.out_dir).with_context(context)?;
+    let folder = std::fs::File::open(&unit.out_dir).with_context(context)?;
     command
-        .args(&unit.program[1..])
-        .args(&unit.args)
-        .current_dir(&unit.cwd);
-    command.env_clear().envs(&unit.env);
-    command
+        .fd_mappings(vec![FdMapping {
+            parent_fd: folder.into(),
+            child_fd: OUT_DESCRIPTOR,
+        }])
+        .context("could not pass a folder to rustc")?;
+    Ok(command)
 }
 
 /// How cargo called the wrapper.
@@ -143,6 +158,9 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
     let executable = line.crate_types().contains(&"bin");
     let mut line = patchable(line);
     line.push_codegen(&format!("metadata={}", identity(&line)));
+    let cwd = std::env::current_dir().context("the current folder is gone")?;
+    let out_dir = cwd.join(line.option("--out-dir").unwrap_or_default());
+    line.set_option("--out-dir", OUT_DIR);
     let mut env: std::collections::BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(key, _)| key != PLUGIN_VAR)
@@ -180,7 +198,8 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
             .unwrap_or_default(),
         program,
         args: line.0,
-        cwd: std::env::current_dir().context("the current folder is gone")?,
+        out_dir,
+        cwd,
         env,
     })
 }
