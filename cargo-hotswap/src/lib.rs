@@ -32,6 +32,12 @@ pub mod watch;
 /// Runs this process as what it was called for: the tool, or its build plugin.
 pub fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        eprintln!(
+            "error: code can be swapped on x86_64 Linux only; `cargo run` runs the program without"
+        );
+        return ExitCode::from(1);
+    }
     let result = plugin::run_if_called(&args).unwrap_or_else(|| cli::run(args));
     match result {
         Ok(code) => ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)),

@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Result<i32> {
             executable: built.executable.clone(),
             ms: ms(begun),
         });
-        if let Some(refusal) = refuse_setup(&project, &built.link) {
+        if let Some(refusal) = refuse_setup(&project, &built) {
             options.reporter.report(&refusal);
             return Ok(1);
         }
@@ -100,7 +100,8 @@ fn ms(since: Instant) -> f64 {
 }
 
 /// What can't be patched at all.
-fn refuse_setup(project: &Project, link: &LinkCapture) -> Option<Event> {
+fn refuse_setup(project: &Project, built: &Built) -> Option<Event> {
+    let link = &built.link;
     let dynamic = link.dynamic_libraries.first().map(|library| {
         let name = library.file_name().unwrap_or_default().to_string_lossy();
         (
@@ -119,6 +120,9 @@ fn refuse_setup(project: &Project, link: &LinkCapture) -> Option<Event> {
             "a crate that is also built as `cdylib`, `dylib` or `staticlib`",
         )
     });
+    if let Some(refusal) = refuse_static(&built.executable) {
+        return Some(refusal);
+    }
     let (name, kind) = dynamic.or(shared)?;
     let message = format!(
         "{name} is {kind}\n\
@@ -127,6 +131,32 @@ fn refuse_setup(project: &Project, link: &LinkCapture) -> Option<Event> {
     );
     Some(Event::Refused {
         reason: "dynamic-library",
+        message,
+        items: vec![name],
+    })
+}
+
+/// A program without a dynamic loader has nobody who could load a patch.
+fn refuse_static(executable: &Path) -> Option<Event> {
+    use object::read::elf::{FileHeader, ProgramHeader};
+    let bytes = std::fs::read(executable).ok()?;
+    let header = object::elf::FileHeader64::<object::Endianness>::parse(&*bytes).ok()?;
+    let endian = header.endian().ok()?;
+    let segments = header.program_headers(endian, &*bytes).ok()?;
+    if segments
+        .iter()
+        .any(|one| one.p_type(endian) == object::elf::PT_INTERP)
+    {
+        return None;
+    }
+    let name = executable.display().to_string();
+    let message = format!(
+        "{name} is linked statically (a musl target, or `-C target-feature=+crt-static`)\n\
+         = why: it has no dynamic loader, so code can't be loaded into it\n\
+         = help: build it for a target with a shared C library, such as x86_64-unknown-linux-gnu"
+    );
+    Some(Event::Refused {
+        reason: "static-executable",
         message,
         items: vec![name],
     })

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::finding::{Cause, Finding, Verdict};
 use crate::graph::{DECLARED, Item, Kind, NONE, ObjectTypes, Role, Slot, Vtable};
-use crate::hash::QuickSet;
+use crate::hash::{QuickMap, QuickSet};
 use crate::names;
 use crate::program::{Place, Program};
 
@@ -90,6 +90,8 @@ struct Collector<'a> {
     found: BTreeMap<String, Use>,
     /// Nodes whose content was looked at.
     seen: QuickSet<Place>,
+    /// The types of each object by name, where it was asked for.
+    bases: QuickMap<u32, QuickMap<&'a str, Vec<u32>>>,
 }
 
 impl<'a> Collector<'a> {
@@ -98,6 +100,7 @@ impl<'a> Collector<'a> {
             program,
             found: BTreeMap::new(),
             seen: QuickSet::default(),
+            bases: QuickMap::default(),
         }
     }
 
@@ -136,13 +139,18 @@ impl<'a> Collector<'a> {
 
     /// A method that nothing is known of but its trait: types in the trait's name may be its arguments.
     fn named(&mut self, object: u32, of: &str) {
-        if !of.contains('<') {
-            return;
-        }
         let types = &self.program.objects()[object as usize];
-        for node in (0..).take(types.nodes.len()) {
-            if is_told(types, node) && names::mentions(of, &types.full_name(node)) {
-                self.by_value(Place { object, node }, &|| format!("`dyn {of}`"));
+        let arguments = of.split_once('<').map_or("", |(_, arguments)| arguments);
+        let separator = |part: char| !part.is_alphanumeric() && !matches!(part, '_' | ':');
+        let is_hot = |path: &&str| self.program.is_hot(path);
+        let paths: Vec<&str> = arguments.split(separator).filter(is_hot).collect();
+        for path in paths {
+            let last = path.rsplit("::").next().unwrap_or(path);
+            let bases = self.bases.entry(object).or_insert_with(|| bases(types));
+            for node in bases.get(last).cloned().unwrap_or_default() {
+                if names::base(&types.full_name(node)) == path {
+                    self.by_value(Place { object, node }, &|| format!("`dyn {of}`"));
+                }
             }
         }
     }
@@ -200,4 +208,16 @@ impl<'a> Collector<'a> {
 fn is_told(types: &ObjectTypes, node: u32) -> bool {
     let kind = types.node(node).kind;
     matches!(kind, Kind::Struct | Kind::Union | Kind::Enumeration) && types.crate_of(node).is_some()
+}
+
+/// The types of an object by their names without path and arguments.
+fn bases(types: &ObjectTypes) -> QuickMap<&str, Vec<u32>> {
+    let mut bases: QuickMap<&str, Vec<u32>> = QuickMap::default();
+    for (id, node) in (0..).zip(&types.nodes) {
+        if is_told(types, id) {
+            let base = names::base(types.name(node.name));
+            bases.entry(base).or_default().push(id);
+        }
+    }
+    bases
 }
