@@ -90,6 +90,9 @@ pub fn start(
 #[derive(Debug)]
 pub struct Connection {
     stream: UnixStream,
+    /// An answer did not come in time or in full: what comes next may be the answer to an earlier
+    /// request, so the connection is of no use any more.
+    broken: bool,
     /// What the runtime said of itself.
     pub hello: Hello,
 }
@@ -117,7 +120,11 @@ impl Connection {
         match ask(&mut stream, &request)? {
             Response::Hello(hello) => {
                 check_protocol(hello.protocol)?;
-                Ok(Self { stream, hello })
+                Ok(Self {
+                    stream,
+                    broken: false,
+                    hello,
+                })
             }
             other => bail!(unexpected(&other)),
         }
@@ -132,7 +139,10 @@ impl Connection {
         let request = Request::Prepare {
             manifest: Box::new(manifest),
         };
-        match ask(&mut self.stream, &request)? {
+        if self.broken {
+            *self = Self::open(self.hello.pid)?;
+        }
+        match self.ask(&request)? {
             Response::Prepared { version, report } => Ok((version, report)),
             other => bail!(unexpected(&other)),
         }
@@ -144,10 +154,16 @@ impl Connection {
     ///
     /// The runtime refused, or is gone.
     pub fn commit(&mut self) -> Result<(u64, CommitReport)> {
-        match ask(&mut self.stream, &Request::Commit {})? {
+        match self.ask(&Request::Commit {})? {
             Response::Committed { version, report } => Ok((version, report)),
             other => bail!(unexpected(&other)),
         }
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Response> {
+        let answer = ask(&mut self.stream, request);
+        self.broken |= answer.is_err();
+        answer
     }
 }
 

@@ -1,6 +1,6 @@
 //! What code can be reached from an image's entries: functions that can't keep running old code.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -21,66 +21,63 @@ struct References {
 #[derive(Debug, Default)]
 pub struct Reach(HashMap<u128, Arc<References>>);
 
-/// The functions of an image, by mangled name.
-#[derive(Debug, Default)]
-pub struct Reached {
-    /// All that the image defines.
-    pub defined: BTreeSet<String>,
-    /// Those that some root refers to, directly or not.
-    pub reached: BTreeSet<String>,
-}
+/// The references of an image's objects.
+#[derive(Debug)]
+pub struct Graph(Vec<Arc<References>>);
 
 impl Reach {
-    /// Follows references through these objects from the given symbols.
+    /// Reads the references of these objects, and forgets those of all others.
     ///
     /// # Errors
     ///
     /// An object is damaged.
-    pub fn follow<'a>(
-        &mut self,
-        objects: impl IntoIterator<Item = &'a ObjectFile>,
-        roots: impl IntoIterator<Item = String>,
-    ) -> Result<Reached> {
-        let mut edges: HashMap<String, Vec<String>> = HashMap::new();
-        let mut result = Reached::default();
+    pub fn graph(&mut self, objects: &[&ObjectFile]) -> Result<Graph> {
+        let mut known = HashMap::with_capacity(objects.len());
+        let mut graph = Vec::with_capacity(objects.len());
         for object in objects {
-            let references = self.references(object)?;
-            result.defined.extend(references.functions.iter().cloned());
-            for (from, to) in &references.edges {
-                edges.entry(from.clone()).or_default().push(to.clone());
-            }
+            let references = match self.0.remove(&object.digest) {
+                Some(references) => references,
+                None => Arc::new(read(object)?),
+            };
+            graph.push(Arc::clone(&references));
+            known.insert(object.digest, references);
         }
-        let mut todo: Vec<String> = roots.into_iter().collect();
-        while let Some(symbol) = todo.pop() {
-            if let Some(next) = edges.remove(&symbol) {
-                todo.extend(next);
-            }
-            result.reached.insert(symbol);
-        }
-        Ok(result)
-    }
-
-    fn references(&mut self, object: &ObjectFile) -> Result<Arc<References>> {
-        if let Some(known) = self.0.get(&object.digest) {
-            return Ok(Arc::clone(known));
-        }
-        let read = Arc::new(read(object)?);
-        self.0.insert(object.digest, Arc::clone(&read));
-        Ok(read)
+        self.0 = known;
+        Ok(Graph(graph))
     }
 }
 
-/// The functions among these symbols, by canonical path; closures and async bodies are counted to
-/// the function they stand in.
-pub fn functions(symbols: &BTreeSet<String>) -> BTreeSet<String> {
-    let paths = symbols
-        .iter()
-        .filter(|symbol| symbol.starts_with("_R"))
-        .map(|symbol| {
-            let path = hotswap_object::canonical_path(symbol);
-            path.split("::{").next().unwrap_or(&path).to_owned()
-        });
-    paths.collect()
+impl Graph {
+    /// The functions that the objects define, by mangled name.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        let all = self.0.iter().flat_map(|object| &object.functions);
+        all.map(String::as_str)
+    }
+
+    /// All that the roots refer to, directly or not, and the roots.
+    pub fn reached<'graph>(
+        &'graph self,
+        roots: impl IntoIterator<Item = &'graph str>,
+    ) -> HashSet<&'graph str> {
+        let mut edges: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (from, to) in self.0.iter().flat_map(|object| &object.edges) {
+            edges.entry(from).or_default().push(to);
+        }
+        let mut todo: Vec<&str> = roots.into_iter().collect();
+        let mut reached = HashSet::new();
+        while let Some(symbol) = todo.pop() {
+            todo.extend(edges.remove(symbol).into_iter().flatten());
+            reached.insert(symbol);
+        }
+        reached
+    }
+}
+
+/// The canonical path of a function; closures and async bodies are counted to the function they
+/// stand in.
+pub fn function_path(symbol: &str) -> String {
+    let path = hotswap_object::canonical_path(symbol);
+    path.split("::{").next().unwrap_or(&path).to_owned()
 }
 
 /// Whether this is the `main` of a crate.
@@ -130,4 +127,39 @@ fn read(object: &ObjectFile) -> Result<References> {
         }
     }
     Ok(references)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{Graph, References, function_path, is_main};
+
+    #[test]
+    fn follows_references_across_objects_and_in_circles() {
+        let object = |functions: &[&str], edges: &[(&str, &str)]| {
+            Arc::new(References {
+                functions: functions.iter().map(|&name| name.to_owned()).collect(),
+                edges: edges
+                    .iter()
+                    .map(|&(a, b)| (a.to_owned(), b.to_owned()))
+                    .collect(),
+            })
+        };
+        let graph = Graph(vec![
+            object(&["a", "b"], &[("a", "a.1"), ("a.1", "c"), ("b", "a")]),
+            object(&["c", "d"], &[("c", "d"), ("d", "c")]),
+        ]);
+        assert_eq!(graph.functions().count(), 4);
+        let mut reached: Vec<_> = graph.reached(["a"]).into_iter().collect();
+        reached.sort_unstable();
+        assert_eq!(reached, ["a", "a.1", "c", "d"]);
+    }
+
+    #[test]
+    fn names_functions() {
+        let body = "_RNCNvCs5_3app4main0B3_";
+        assert_eq!(function_path(body), "app::main");
+        assert!(is_main("_RNvCs5_3app4main") && !is_main("_RNvNtCs5_3app1m4main"));
+    }
 }

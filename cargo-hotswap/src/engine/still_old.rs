@@ -1,6 +1,6 @@
 //! Edited functions that go on running old code, and why.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::edits::{self, Sources};
 use crate::entries::EntryFacts;
 use crate::events::StillOld;
-use crate::reach::{self, Reach};
+use crate::reach::{self, Graph, Reach};
 use crate::unit::{ObjectFile, Unit};
 
 /// Compares sources and references from one live version to the next.
@@ -50,32 +50,62 @@ impl Edits {
         if edited.is_empty() {
             return Ok(Vec::new());
         }
-        let bodies = current.iter().map(|entry| entry.body_symbol.clone());
-        let found = self.reach.follow(objects.iter().copied(), bodies)?;
+        let graph = self.reach.graph(objects)?;
+        let candidates = candidates(&graph, &edited);
+        if candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bodies = current.iter().map(|entry| entry.body_symbol.as_str());
+        let new = paths_among(&candidates, &graph.reached(bodies));
         let entries: BTreeSet<&str> = current.iter().map(|entry| entry.path.as_str()).collect();
-        let new = reach::functions(&found.reached);
-        let mains = found
-            .defined
-            .iter()
-            .filter(|symbol| reach::is_main(symbol))
-            .cloned();
-        let from_main = self
-            .reach
-            .follow(objects.iter().copied(), mains.collect::<Vec<_>>())?
-            .reached;
-        let from_main = reach::functions(&from_main);
-        let old = reach::functions(&found.defined).into_iter().filter(|path| {
-            let short = edits::short_path(path);
-            short.is_some_and(|short| edited.contains(&short))
-                && !new.contains(path)
-                && !entries.contains(path.as_str())
-        });
-        let old = old.map(|function| {
-            let reason = reason_for_old(&function, from_main.contains(&function));
-            StillOld { function, reason }
+        let all: BTreeSet<&str> = candidates.values().map(String::as_str).collect();
+        let old: Vec<&str> = all
+            .into_iter()
+            .filter(|path| !new.contains(path) && !entries.contains(path))
+            .collect();
+        if old.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mains = graph.functions().filter(|symbol| symbol.ends_with("4main"));
+        let mains = mains.filter(|symbol| reach::is_main(symbol));
+        let from_main = graph.reached(mains.collect::<Vec<_>>());
+        let from_main = paths_among(&candidates, &from_main);
+        let old = old.into_iter().map(|function| StillOld {
+            reason: reason_for_old(function, from_main.contains(function)),
+            function: function.to_owned(),
         });
         Ok(old.collect())
     }
+}
+
+/// The image's functions that were edited, by symbol and path. Only names that contain an edited
+/// identifier are demangled: there are tens of thousands.
+fn candidates<'graph>(
+    graph: &'graph Graph,
+    edited: &BTreeSet<String>,
+) -> BTreeMap<&'graph str, String> {
+    let identifiers: BTreeSet<&str> = edited
+        .iter()
+        .map(|path| path.rsplit("::").next().unwrap_or(path))
+        .collect();
+    let symbols = graph.functions().filter(|symbol| {
+        symbol.starts_with("_R") && identifiers.iter().any(|name| symbol.contains(name))
+    });
+    let with_paths = symbols.map(|symbol| (symbol, reach::function_path(symbol)));
+    with_paths
+        .filter(|(_, path)| edits::short_path(path).is_some_and(|short| edited.contains(&short)))
+        .collect()
+}
+
+/// The paths of those candidates that are among these symbols.
+fn paths_among<'a>(
+    candidates: &'a BTreeMap<&str, String>,
+    symbols: &HashSet<&str>,
+) -> BTreeSet<&'a str> {
+    let among = candidates
+        .iter()
+        .filter(|(symbol, _)| symbols.contains(**symbol));
+    among.map(|(_, path)| path.as_str()).collect()
 }
 
 fn reason_for_old(function: &str, from_main: bool) -> String {

@@ -1,0 +1,5 @@
+//! Is a dynamic library.
+
+pub fn word() -> String {
+    "one".to_owned()
+}
