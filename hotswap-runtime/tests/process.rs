@@ -478,11 +478,11 @@ fn images() {
     assert_eq!(program.order("call"), "called 14");
     assert_eq!(program.order("maps"), "maps 2");
 
-    // Another signature: who calls the old one gets the old code.
-    assert_eq!(prepare(patch(&program, 15, "2")), "prepared 3 [1, 0, 1, 0]");
+    // Another signature: who calls the old one goes on with the last code of it.
+    assert_eq!(prepare(patch(&program, 15, "2")), "prepared 3 [0, 0, 1, 0]");
     assert_eq!(commit(), "committed 3");
     assert_eq!(program.line(), "swapped 2 3");
-    assert_eq!(program.order("call"), "called 1");
+    assert_eq!(program.order("call"), "called 14");
 
     let mut damaged = patch(&program, 16, "1");
     damaged.image.as_mut().unwrap().checksum += 1;
