@@ -12,7 +12,7 @@ use hotswap_protocol::{checksum, manifest};
 
 use crate::facts::on_all_processors;
 use crate::unit::{ObjectFile, Unit};
-use support::Export;
+use lld::Export;
 
 pub mod lld;
 pub mod state;

@@ -5,7 +5,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::support::Export;
+/// A static that an image defines for later ones, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// Its symbol in the image's objects.
+    pub symbol: String,
+    /// The name under which later images find it. The host may have an older static of the same
+    /// symbol, so it is another.
+    pub name: String,
+}
 
 /// A linker that understands GNU ld's flags.
 #[derive(Debug, Clone)]

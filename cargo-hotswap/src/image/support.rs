@@ -16,18 +16,9 @@ use object::{
     SymbolKind, SymbolScope,
 };
 
-use super::{describe, lld::Linker};
+use super::describe;
+use super::lld::{Export, Linker};
 use crate::unit::{ObjectFile, UnitId};
-
-/// A static that an image defines for later ones, too.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Export {
-    /// Its symbol in the image's objects.
-    pub symbol: String,
-    /// The name under which later images find it. The host may have an older static of the same
-    /// symbol, so it is another.
-    pub name: String,
-}
 
 /// The statics that live in support images so far, and the images.
 #[derive(Debug, Default)]
