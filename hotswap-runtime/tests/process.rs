@@ -508,7 +508,12 @@ fn images() {
     assert_eq!(program.line(), "swapped 4 5");
     assert_eq!(program.order("call"), "called 1");
 
-    assert_eq!(program.order("open"), open);
+    // The runtime may still be closing the connection of the client that vanished.
+    let left = (0..10_000).map(|_| program.order("open"));
+    assert!(
+        left.into_iter().any(|now| now == open),
+        "a descriptor is left open"
+    );
     let Response::Status(status) = ask(&stream, &Request::Status {}) else {
         panic!("no status")
     };
