@@ -203,10 +203,16 @@ fn check_branch(form: &str, shape: Shape, target: &[u8], tail: &[u8]) {
         machine.put(NEAR, &address.to_le_bytes());
         machine.put_far(&address.to_le_bytes());
         let mut outcome = machine.run(&start);
-        // The register that no call convention keeps, and the addresses of two mappings.
+        // The register that no call convention keeps, and what is an address in one of the two
+        // mappings: a jump leaves the red zone as it was.
         outcome.registers[11] = 0;
-        outcome.red_zone[15] = outcome.red_zone[15].wrapping_sub(machine.address());
-        outcome.registers[3] = outcome.registers[3].wrapping_sub(machine.address());
+        for value in [&mut outcome.red_zone[15], &mut outcome.registers[3]] {
+            if let Some(offset) = value.checked_sub(machine.address())
+                && offset < 0x10_0000
+            {
+                *value = offset;
+            }
+        }
         outcomes.push(outcome);
     }
     assert_eq!(outcomes[0], outcomes[1]);
