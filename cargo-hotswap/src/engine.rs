@@ -20,15 +20,17 @@ use crate::image::{self, Images, Linked};
 use crate::membership::with_dependents;
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
-use crate::rebuild::{self, Replays};
 use crate::reprs::Reprs;
-use crate::unit::{ObjectFile, Unit};
+use crate::unit::{self, ObjectFile, Unit};
 
+mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
+mod published;
 mod still_old;
 
+use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
 use still_old::Edits;
 
@@ -38,7 +40,7 @@ pub struct Engine {
     units: Vec<Unit>,
     host: Host,
     cache: Cache,
-    replays: Replays,
+    compilation: Compilation,
     images: Images,
     support: Support,
     /// What ran before `main` or at the load of an image.
@@ -55,18 +57,10 @@ pub struct Engine {
     /// Rust libraries that the program needs since, and the host does not have.
     added_libraries: Vec<PathBuf>,
     guard: Guard,
-    /// Units whose sources were edited since they last compiled.
-    stale: BTreeSet<usize>,
     /// Files edited since the last version that went live.
     edited: BTreeSet<PathBuf>,
     /// Digests of all units in the version that is current.
     live: Vec<BTreeSet<u128>>,
-}
-
-/// What became of the compile phase.
-enum Compiled {
-    Yes,
-    Failed(String),
 }
 
 impl Engine {
@@ -94,7 +88,7 @@ impl Engine {
         reprs.went_live();
         let live = units.iter().map(Unit::digests).collect();
         Ok(Self {
-            replays: Replays::new(folder.join("replay")),
+            compilation: Compilation::new(folder.join("replay"), &units),
             units,
             cache,
             images,
@@ -109,7 +103,6 @@ impl Engine {
             cold_libraries: link.cold_libraries,
             added_libraries: Vec::new(),
             guard: Guard::default(),
-            stale: BTreeSet::new(),
             edited: BTreeSet::new(),
             live,
         })
@@ -155,13 +148,9 @@ impl Engine {
     fn try_update(&mut self, files: &[PathBuf], detected: Instant) -> Result<Event> {
         let mut clock = Clock::new(detected);
         self.edited.extend(files.iter().cloned());
-        for (index, unit) in self.units.iter().enumerate() {
-            if files.iter().any(|file| unit.sources.contains(file)) {
-                self.stale.insert(index);
-            }
-        }
+        self.compilation.edited(&self.units, files);
         clock.phases.detect = clock.lap();
-        if let Compiled::Failed(message) = self.compile()? {
+        if let Compiled::Failed(message) = self.compilation.run(&mut self.units, &self.cache)? {
             return Ok(Event::CompileError { message });
         }
         clock.phases.compile = clock.lap();
@@ -183,39 +172,13 @@ impl Engine {
         if !exchanged.is_empty() {
             return dependencies::refusal(exchanged);
         }
+        self.compilation.done_by_cargo(&units);
         self.units = units;
-        self.stale.clear();
-        self.replays.forget();
         self.added_libraries = added;
         let result = self.go_live(clock);
         result.unwrap_or_else(|error| Event::Failed {
             message: format!("{error:#}"),
         })
-    }
-
-    /// Compiles the stale units and all that depend on them.
-    fn compile(&mut self) -> Result<Compiled> {
-        let dependencies = self.dependencies();
-        let todo = with_dependents(&dependencies, &self.stale);
-        self.stale.extend(&todo);
-        for index in todo {
-            match self.replays.compile(&mut self.units[index])? {
-                rebuild::Outcome::Compiled { .. } => {
-                    self.stale.remove(&index);
-                }
-                rebuild::Outcome::Failed { errors } => {
-                    return Ok(Compiled::Failed(errors.join("\n")));
-                }
-            }
-        }
-        Ok(Compiled::Yes)
-    }
-
-    fn dependencies(&self) -> Vec<Vec<usize>> {
-        self.units
-            .iter()
-            .map(|unit| unit.dependencies.clone())
-            .collect()
     }
 
     /// Checks, links and loads what the units are now.
@@ -276,8 +239,12 @@ impl Engine {
         self.reprs.went_live();
         self.current = version.entries.clone();
         self.guard.remember(&self.host, version);
-        self.cache
-            .retain(self.units.iter().flat_map(|unit| &unit.objects));
+        self.cache.retain(
+            self.units
+                .iter()
+                .flat_map(|unit| &unit.objects)
+                .chain(self.compilation.published_objects()),
+        );
     }
 
     /// The report of a swap.
@@ -290,6 +257,13 @@ impl Engine {
         phases: Phases,
     ) -> Event {
         let files = std::mem::take(&mut self.edited);
+        let compiled = self.compilation.take_compiled();
+        let names = |units: Vec<usize>| -> Vec<String> {
+            let units = units.into_iter().map(|index| &self.units[index]);
+            units
+                .map(|unit| format!("{} ({})", unit.name, unit.kind))
+                .collect()
+        };
         let objects: Vec<&ObjectFile> = members
             .iter()
             .flat_map(|&index| &self.units[index].objects)
@@ -302,6 +276,8 @@ impl Engine {
             version,
             files: files.into_iter().collect(),
             phases,
+            relinked: names(members.difference(&compiled).copied().collect()),
+            compiled: names(compiled.into_iter().collect()),
             entries,
             reshaped: prepared.reshaped,
             still_old: still_old.unwrap_or_default(),
@@ -313,7 +289,10 @@ impl Engine {
     fn members(&self) -> BTreeSet<usize> {
         let changed = self.units.iter().enumerate();
         let changed = changed.filter(|(_, unit)| self.host.differs(unit));
-        with_dependents(&self.dependencies(), &changed.map(|(at, _)| at).collect())
+        with_dependents(
+            &unit::dependencies(&self.units),
+            &changed.map(|(at, _)| at).collect(),
+        )
     }
 
     /// What the image does with state.

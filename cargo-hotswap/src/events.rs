@@ -96,6 +96,11 @@ pub enum Event {
         files: Vec<PathBuf>,
         /// Where the time went.
         phases: Phases,
+        /// Crates that were compiled.
+        compiled: Vec<String>,
+        /// Crates in the image that had no need to be: none of what they take over from others
+        /// changed, or they changed in an earlier version.
+        relinked: Vec<String>,
         /// Entries that run new code from now on.
         entries: Vec<String>,
         /// Entries whose signature changed: old callers keep the old body.

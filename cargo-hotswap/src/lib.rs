@@ -15,6 +15,7 @@ pub mod events;
 pub mod facts;
 pub mod host;
 pub mod image;
+pub mod interface;
 pub mod membership;
 pub mod plugin;
 pub mod profile;

@@ -33,8 +33,8 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Replays {
     folder: PathBuf,
-    /// Replayed artefacts by unit stem: they stand in for cargo's.
-    replaced: BTreeMap<String, PathBuf>,
+    /// Published artefacts by unit stem: for dependents they stand in for cargo's.
+    published: BTreeMap<String, PathBuf>,
 }
 
 impl Replays {
@@ -42,13 +42,13 @@ impl Replays {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            replaced: BTreeMap::new(),
+            published: BTreeMap::new(),
         }
     }
 
     /// Forgets all replays: cargo has built everything anew.
     pub fn forget(&mut self) {
-        self.replaced.clear();
+        self.published.clear();
     }
 
     /// Compiles a unit.
@@ -87,17 +87,39 @@ impl Replays {
         unit.sources = dep_info::read(&out_dir.join(format!("{}.d", unit.stem)), &capture.cwd)?;
         unit.objects = match unit.kind {
             UnitKind::Library => {
-                let archive = out_dir.join(format!("lib{}.rlib", unit.stem));
-                let objects = unit::library_objects(&archive)?;
-                self.replaced.insert(unit.stem.clone(), archive);
-                objects
+                unit::library_objects(&out_dir.join(format!("lib{}.rlib", unit.stem)))?
             }
             UnitKind::Executable => unit::read_objects(&files(&objects)?)?,
         };
         Ok(Outcome::Compiled { warnings })
     }
 
-    /// The captured command, writing to the replay's folders and reading replayed dependencies.
+    /// Lets dependents compile against the newest artefact of a library, once it has one.
+    ///
+    /// # Errors
+    ///
+    /// The artefact can't be moved.
+    pub fn publish(&mut self, unit: &Unit) -> Result<()> {
+        if unit.kind != UnitKind::Library {
+            return Ok(());
+        }
+        let (from, to) = (self.folder.join("out"), self.published_folder());
+        std::fs::create_dir_all(&to).with_context(|| format!("could not make {}", to.display()))?;
+        for ending in ["rmeta", "rlib"] {
+            let name = format!("lib{}.{ending}", unit.stem);
+            let context = || format!("could not move {name} to {}", to.display());
+            std::fs::rename(from.join(&name), to.join(&name)).with_context(context)?;
+        }
+        let archive = to.join(format!("lib{}.rlib", unit.stem));
+        self.published.insert(unit.stem.clone(), archive);
+        Ok(())
+    }
+
+    fn published_folder(&self) -> PathBuf {
+        self.folder.join("published")
+    }
+
+    /// The captured command, writing to the replay's folders and reading published dependencies.
     fn adjusted(&self, unit: &Unit, out_dir: &Path, objects: &Path) -> Result<UnitCapture> {
         let mut capture = unit.capture.clone();
         let mut args = capture.rustc_args();
@@ -109,17 +131,18 @@ impl Replays {
                 .file_stem()
                 .and_then(|stem| stem.to_str())
                 .unwrap_or_default();
-            let replaced = self.replaced.get(stem.strip_prefix("lib").unwrap_or(stem));
+            let published = self.published.get(stem.strip_prefix("lib").unwrap_or(stem));
             if at > 0
                 && args.0[at - 1] == "--extern"
-                && let Some(replaced) = replaced
+                && let Some(published) = published
             {
                 let name = args.0[at].rsplit_once('=').map_or("", |(name, _)| name);
-                args.0[at] = format!("{name}={}", utf8(replaced)?);
+                args.0[at] = format!("{name}={}", utf8(published)?);
             }
         }
         args.0.push("-L".to_owned());
-        args.0.push(format!("dependency={}", utf8(out_dir)?));
+        args.0
+            .push(format!("dependency={}", utf8(&self.published_folder())?));
         capture.args = args.0;
         capture.out_dir = out_dir.to_owned();
         if let Some(request) = capture.env.get(LINK_VAR) {

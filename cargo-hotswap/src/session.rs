@@ -330,7 +330,7 @@ impl Session {
                 self.reporter.report(&Event::Warning { message: reason });
             }
             Done::Updated { event, sources } => {
-                let failed = matches!(event, Event::CompileError { .. });
+                let failed = matches!(*event, Event::CompileError { .. });
                 self.failed = failed.then_some(self.asked);
                 if self.asked == Change::Cargo {
                     // Cargo itself may have written it.

@@ -20,6 +20,15 @@ pub enum UnitKind {
     Executable,
 }
 
+impl std::fmt::Display for UnitKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Library => "lib",
+            Self::Executable => "bin",
+        })
+    }
+}
+
 /// One object file of a unit.
 #[derive(Debug, Clone)]
 pub struct ObjectFile {
@@ -124,6 +133,11 @@ fn unit(capture: UnitCapture, kind: UnitKind, objects: Vec<ObjectFile>) -> Resul
     let info = unit.capture.out_dir.join(format!("{}.d", unit.stem));
     unit.sources = dep_info::read(&info, &unit.capture.cwd)?;
     Ok(unit)
+}
+
+/// The dependencies of each unit.
+pub fn dependencies(units: &[Unit]) -> Vec<Vec<usize>> {
+    units.iter().map(|unit| unit.dependencies.clone()).collect()
 }
 
 /// Sorts units so that each stands behind those it depends on, and links them up.

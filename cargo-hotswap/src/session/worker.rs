@@ -47,7 +47,7 @@ pub enum Done {
     /// A job ended.
     Updated {
         /// How.
-        event: Event,
+        event: Box<Event>,
         /// The files that hot units are made from now.
         sources: BTreeSet<PathBuf>,
     },
@@ -165,5 +165,8 @@ fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Select
         .iter()
         .flat_map(|unit| unit.sources.iter().cloned())
         .collect();
-    Done::Updated { event, sources }
+    Done::Updated {
+        event: Box::new(event),
+        sources,
+    }
 }
