@@ -17,11 +17,47 @@ pub fn with_dependents(dependencies: &[Vec<usize>], seeds: &BTreeSet<usize>) -> 
     members
 }
 
+/// The first unit in `waiting` that depends on none in `unsettled`, directly or not: all that its
+/// compilation reads is what it will be.
+pub fn first_ready(
+    dependencies: &[Vec<usize>],
+    waiting: &BTreeSet<usize>,
+    unsettled: &BTreeSet<usize>,
+) -> Option<usize> {
+    let mut behind = vec![false; dependencies.len()];
+    for (unit, below) in dependencies.iter().enumerate() {
+        let mut below = below.iter();
+        behind[unit] = below.any(|below| behind[*below] || unsettled.contains(below));
+    }
+    waiting.iter().find(|unit| !behind[**unit]).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::with_dependents;
+    use super::{first_ready, with_dependents};
+
+    #[test]
+    fn a_unit_waits_for_what_it_reads() {
+        // 0 <- 1 <- 3, 2 <- 3, 4 alone.
+        let dependencies = [vec![], vec![0], vec![], vec![1, 2], vec![]];
+        let table: &[(&[usize], &[usize], Option<usize>)] = &[
+            (&[], &[], None),
+            (&[0], &[0], Some(0)),
+            (&[3], &[3], Some(3)),
+            // Of two that wait, one may read the other.
+            (&[1, 3], &[1, 3], Some(1)),
+            (&[3], &[0, 3], None),
+            (&[3, 4], &[0, 3, 4], Some(4)),
+            (&[2, 3], &[0, 2, 3], Some(2)),
+        ];
+        for &(waiting, unsettled, expected) in table {
+            let set = |units: &[usize]| units.iter().copied().collect::<BTreeSet<usize>>();
+            let found = first_ready(&dependencies, &set(waiting), &set(unsettled));
+            assert_eq!(found, expected, "{waiting:?}, {unsettled:?}");
+        }
+    }
 
     #[test]
     fn dependents_follow() {

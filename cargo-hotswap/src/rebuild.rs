@@ -1,6 +1,7 @@
 //! Compiling hot crates again without cargo: rustc's captured command lines, replayed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -8,8 +9,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::plugin::linker::{LinkMode, LinkRequest};
-use crate::plugin::{LINK_VAR, capture::UnitCapture, wrapper};
-use crate::unit::{self, Unit, UnitKind, dep_info};
+use crate::plugin::{LINK_VAR, archive, capture::UnitCapture, wrapper};
+use crate::unit::{self, ObjectFile, Unit, UnitKind, dep_info};
 
 /// Variables by which cargo lends rustc its job server; a replay has none.
 const JOB_SERVER: [&str; 3] = ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"];
@@ -17,19 +18,33 @@ const JOB_SERVER: [&str; 3] = ["CARGO_MAKEFLAGS", "MAKEFLAGS", "MFLAGS"];
 /// How a replay ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The crate compiled; its objects and sources in the unit are new.
+    /// The crate compiled.
     Compiled {
-        /// Warnings in rendered form.
-        warnings: Vec<String>,
+        /// The files that the compiler read.
+        sources: BTreeSet<PathBuf>,
+        /// The new objects.
+        objects: Vec<ObjectFile>,
     },
-    /// The compiler said no; the unit is as it was.
+    /// The compiler said no.
     Failed {
         /// Errors in rendered form.
         errors: Vec<String>,
     },
 }
 
-/// Where replays of one program write, and what they wrote last.
+/// One compilation, ready to run.
+#[derive(Debug)]
+pub struct Replay {
+    /// How the unit is compiled, turned to the replay's folders.
+    capture: UnitCapture,
+    name: String,
+    stem: String,
+    kind: UnitKind,
+    /// Where the linker shim leaves an executable's objects.
+    objects: PathBuf,
+}
+
+/// Where replays of one program write, and which artefacts dependents compile against.
 #[derive(Debug)]
 pub struct Replays {
     folder: PathBuf,
@@ -51,65 +66,81 @@ impl Replays {
         self.published.clear();
     }
 
-    /// Compiles a unit.
+    /// A compilation of a unit against what is published now.
     ///
     /// # Errors
     ///
-    /// rustc can't be run or its artefacts can't be read; not that it found errors.
-    pub fn compile(&mut self, unit: &mut Unit) -> Result<Outcome> {
+    /// The replay's folder can't be made, or the capture is damaged.
+    pub fn of(&self, unit: &Unit) -> Result<Replay> {
         let out_dir = self.folder.join("out");
         std::fs::create_dir_all(&out_dir)
             .with_context(|| format!("could not make {}", out_dir.display()))?;
         let objects = self.folder.join("objects").join(&unit.stem);
-        let capture = self.adjusted(unit, &out_dir, &objects)?;
-        let mut command = wrapper::command(&capture)?;
-        for variable in JOB_SERVER {
-            command.env_remove(variable);
-        }
-        let output = command
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("could not run {}", capture.program.join(" ")))?;
-        let (errors, warnings) = diagnostics(&output.stderr);
-        if !output.status.success() {
-            let errors = if errors.is_empty() {
-                vec![format!(
-                    "rustc ended with {} while it compiled `{}`\n{}",
-                    output.status,
-                    unit.name,
-                    String::from_utf8_lossy(&output.stderr)
-                )]
-            } else {
-                errors
-            };
-            return Ok(Outcome::Failed { errors });
-        }
-        unit.sources = dep_info::read(&out_dir.join(format!("{}.d", unit.stem)), &capture.cwd)?;
-        unit.objects = match unit.kind {
-            UnitKind::Library => {
-                unit::library_objects(&out_dir.join(format!("lib{}.rlib", unit.stem)))?
-            }
-            UnitKind::Executable => unit::read_objects(&files(&objects)?)?,
-        };
-        Ok(Outcome::Compiled { warnings })
+        Ok(Replay {
+            capture: self.adjusted(unit, &out_dir, &objects)?,
+            name: unit.name.clone(),
+            stem: unit.stem.clone(),
+            kind: unit.kind,
+            objects,
+        })
     }
 
-    /// Lets dependents compile against the newest artefact of a library, once it has one.
+    /// Lets dependents compile against the newest artefact of a library that compiled.
     ///
     /// # Errors
     ///
     /// The artefact can't be moved.
     pub fn publish(&mut self, unit: &Unit) -> Result<()> {
+        self.published(unit, |from, to| {
+            for ending in ["rmeta", "rlib"] {
+                let name = format!("lib{}.{ending}", unit.stem);
+                let context = || format!("could not move {name} to {}", to.display());
+                std::fs::rename(from.join(&name), to.join(&name)).with_context(context)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Lets dependents compile against a library of which only the metadata stands yet, as cargo
+    /// does it. An executable wants an archive, so there is one, of nothing else: replays link
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// The metadata can't be read or written.
+    pub fn publish_metadata(&mut self, unit: &Unit) -> Result<()> {
+        self.published(unit, |from, to| {
+            let name = format!("lib{}.rmeta", unit.stem);
+            let context = || format!("could not copy {name} to {}", to.display());
+            let metadata = std::fs::read(from.join(&name)).with_context(context)?;
+            let files = [
+                (
+                    archive::of_metadata(&metadata),
+                    format!("lib{}.rlib", unit.stem),
+                ),
+                (metadata, name.clone()),
+            ];
+            for (bytes, name) in files {
+                // A new file under the old name: a compiler may have the old one mapped.
+                let temporary = to.join(format!("{name}.new"));
+                std::fs::write(&temporary, bytes).with_context(context)?;
+                std::fs::rename(&temporary, to.join(&name)).with_context(context)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn published(
+        &mut self,
+        unit: &Unit,
+        provide: impl FnOnce(&Path, &Path) -> Result<()>,
+    ) -> Result<()> {
         if unit.kind != UnitKind::Library {
             return Ok(());
         }
         let (from, to) = (self.folder.join("out"), self.published_folder());
         std::fs::create_dir_all(&to).with_context(|| format!("could not make {}", to.display()))?;
-        for ending in ["rmeta", "rlib"] {
-            let name = format!("lib{}.{ending}", unit.stem);
-            let context = || format!("could not move {name} to {}", to.display());
-            std::fs::rename(from.join(&name), to.join(&name)).with_context(context)?;
-        }
+        provide(&from, &to)?;
         let archive = to.join(format!("lib{}.rlib", unit.stem));
         self.published.insert(unit.stem.clone(), archive);
         Ok(())
@@ -156,6 +187,56 @@ impl Replays {
     }
 }
 
+impl Replay {
+    /// Compiles; `on_metadata` is called as soon as the crate's metadata stands, if rustc says so.
+    ///
+    /// # Errors
+    ///
+    /// rustc can't be run or its artefacts can't be read; not that it found errors.
+    pub fn run(&self, on_metadata: impl Fn()) -> Result<Outcome> {
+        let mut command = wrapper::command(&self.capture)?;
+        for variable in JOB_SERVER {
+            command.env_remove(variable);
+        }
+        let context = || format!("could not run {}", self.capture.program.join(" "));
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let mut child = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(context)?;
+        let mut messages = Messages::default();
+        let stderr = child.stderr.take().with_context(context)?;
+        for line in BufReader::new(stderr).split(b'\n') {
+            if messages.read(&line.with_context(context)?) == Some(Artefact::Metadata) {
+                on_metadata();
+            }
+        }
+        let status = child.wait().with_context(context)?;
+        if !status.success() {
+            let errors = if messages.errors.is_empty() {
+                vec![format!(
+                    "rustc ended with {status} while it compiled `{}`\n{}",
+                    self.name, messages.other
+                )]
+            } else {
+                messages.errors
+            };
+            return Ok(Outcome::Failed { errors });
+        }
+        let out_dir = &self.capture.out_dir;
+        let info = out_dir.join(format!("{}.d", self.stem));
+        Ok(Outcome::Compiled {
+            sources: dep_info::read(&info, &self.capture.cwd)?,
+            objects: match self.kind {
+                UnitKind::Library => {
+                    unit::library_objects(&out_dir.join(format!("lib{}.rlib", self.stem)))?
+                }
+                UnitKind::Executable => unit::read_objects(&files(&self.objects)?)?,
+            },
+        })
+    }
+}
+
 fn utf8(path: &Path) -> Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is not UTF-8", path.display()))
@@ -171,26 +252,71 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// rustc's diagnostics (errors, then the rest) in rendered form, out of its JSON lines.
-fn diagnostics(stderr: &[u8]) -> (Vec<String>, Vec<String>) {
-    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
-    for line in String::from_utf8_lossy(stderr).lines() {
-        let Ok(message) = serde_json::from_str::<Value>(line) else {
-            continue;
+/// A file that rustc has finished.
+#[derive(Debug, PartialEq, Eq)]
+enum Artefact {
+    Metadata,
+    Other,
+}
+
+/// What rustc said in JSON lines.
+#[derive(Debug, Default)]
+struct Messages {
+    /// Its errors in rendered form.
+    errors: Vec<String>,
+    /// What was no JSON: the last words of a compiler that broke down.
+    other: String,
+}
+
+impl Messages {
+    /// Takes in a line; the result is what the line reports to be finished.
+    fn read(&mut self, line: &[u8]) -> Option<Artefact> {
+        let Ok(message) = serde_json::from_slice::<Value>(line) else {
+            self.other += &String::from_utf8_lossy(line);
+            self.other.push('\n');
+            return None;
         };
-        let Some(text) = message.get("rendered").and_then(Value::as_str) else {
-            continue;
-        };
-        let level = message
-            .get("level")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let list = if level.starts_with("error") {
-            &mut errors
-        } else {
-            &mut warnings
-        };
-        list.push(text.to_owned());
+        let text = |name: &str| message.get(name).and_then(Value::as_str);
+        if let (Some(rendered), Some(level)) = (text("rendered"), text("level"))
+            && level.starts_with("error")
+        {
+            self.errors.push(rendered.to_owned());
+        }
+        text("artifact")?;
+        Some(match text("emit") {
+            Some("metadata") => Artefact::Metadata,
+            _ => Artefact::Other,
+        })
     }
-    (errors, warnings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Artefact, Messages};
+
+    #[test]
+    fn reads_what_rustc_says() {
+        let mut messages = Messages::default();
+        for (line, artefact) in [
+            (
+                r#"{"artifact":"/t/liba.rmeta","emit":"metadata"}"#,
+                Some(Artefact::Metadata),
+            ),
+            (
+                r#"{"artifact":"/t/liba.rlib","emit":"link"}"#,
+                Some(Artefact::Other),
+            ),
+            (r#"{"rendered":"warning: w","level":"warning"}"#, None),
+            (r#"{"rendered":"error: e","level":"error"}"#, None),
+            (
+                r#"{"rendered":"error: ice","level":"error: internal compiler error"}"#,
+                None,
+            ),
+            ("Killed", None),
+        ] {
+            assert_eq!(messages.read(line.as_bytes()), artefact, "{line}");
+        }
+        assert_eq!(messages.errors, ["error: e", "error: ice"]);
+        assert_eq!(messages.other, "Killed\n");
+    }
 }

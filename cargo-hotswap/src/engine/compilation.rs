@@ -1,14 +1,16 @@
 //! The compile phase: which units an edit asks to compile, in which order.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::mpsc::{Sender, channel};
 
 use anyhow::Result;
 
 use super::published::{Published, Sources};
 use crate::facts::Cache;
+use crate::membership::first_ready;
 use crate::rebuild::{self, Replays};
-use crate::unit::{ObjectFile, Unit};
+use crate::unit::{self, ObjectFile, Unit};
 
 /// How the compile phase ended.
 pub enum Compiled {
@@ -16,6 +18,26 @@ pub enum Compiled {
     Yes,
     /// The compiler's errors.
     Failed(String),
+}
+
+/// What a compilation under way tells.
+enum News {
+    /// The unit's metadata stands.
+    Metadata(usize),
+    /// The unit's compilation ended.
+    Ended(usize, Result<rebuild::Outcome>),
+}
+
+/// A compilation under way.
+struct Running {
+    /// The sources when it began.
+    before: Sources,
+    /// It compiles because a dependency was published.
+    outdated: bool,
+    /// Dependents will have to follow.
+    differs: bool,
+    /// Dependents can begin: the metadata is published.
+    shown: bool,
 }
 
 /// What is compiled and what waits for it, unit by unit.
@@ -61,33 +83,16 @@ impl Compilation {
         self.compiled = (0..units.len()).collect();
     }
 
-    /// Compiles the stale units, and those that depend on what became another thereby. Units stand
-    /// behind their dependencies, so one pass in their order sees each once, unless something is
-    /// missed afterwards.
+    /// Compiles the stale units, and those that depend on what became another thereby: as many at a
+    /// time as there are processors, and each as soon as the metadata of its dependencies stands.
     ///
     /// # Errors
     ///
     /// The compiler can't be run or its artefacts can't be read; not that it found errors.
     pub fn run(&mut self, units: &mut [Unit], cache: &Cache) -> Result<Compiled> {
         loop {
-            while let Some(&index) = self.stale.first() {
-                let before = Sources::read(&units[index]);
-                let outcome = self.replays.compile(&mut units[index])?;
-                if let rebuild::Outcome::Failed { errors } = outcome {
-                    return Ok(Compiled::Failed(errors.join("\n")));
-                }
-                self.stale.remove(&index);
-                self.compiled.insert(index);
-                let sources = before.after(&units[index]);
-                // Its metadata names those of its dependencies.
-                let kept = if self.outdated.remove(&index) {
-                    Err(sources)
-                } else {
-                    self.published.keep_back(index, &units[index], sources)
-                };
-                if let Err(sources) = kept {
-                    self.publish(units, index, sources)?;
-                }
+            if let Some(errors) = self.compile_stale(units)? {
+                return Ok(Compiled::Failed(errors));
             }
             let Some((missed, sources)) = self.published.take_missed(units, cache)? else {
                 return Ok(Compiled::Yes);
@@ -96,17 +101,150 @@ impl Compilation {
         }
     }
 
+    /// Compiles until nothing is stale, or something does not compile: its errors are the result.
+    fn compile_stale(&mut self, units: &mut [Unit]) -> Result<Option<String>> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let (sender, news) = channel();
+        let mut running: BTreeMap<usize, Running> = BTreeMap::new();
+        let mut failed: Option<Result<String>> = None;
+        loop {
+            while failed.is_none()
+                && running.len() < processors
+                && let Some(index) = self.ready(units, &running)
+            {
+                match self.start(units, index, &sender) {
+                    Ok(started) => drop(running.insert(index, started)),
+                    Err(error) => failed = Some(Err(error)),
+                }
+            }
+            if running.is_empty() {
+                return failed.transpose();
+            }
+            // What runs is waited for also after a failure: it writes to the same folders.
+            let result = match news.recv()? {
+                News::Metadata(index) => self.show_metadata(units, index, &mut running),
+                News::Ended(index, outcome) => match running.remove(&index) {
+                    Some(begun) => self.ended(units, index, begun, outcome),
+                    None => Ok(None),
+                },
+            };
+            if let Some(failure) = result.transpose() {
+                failed.get_or_insert(failure);
+            }
+        }
+    }
+
+    /// A stale unit that can be compiled now.
+    fn ready(&self, units: &[Unit], running: &BTreeMap<usize, Running>) -> Option<usize> {
+        let hidden = running
+            .iter()
+            .filter(|(_, running)| running.differs && !running.shown);
+        let unsettled: BTreeSet<usize> = hidden
+            .map(|(&index, _)| index)
+            .chain(self.stale.iter().copied())
+            .collect();
+        let waiting = self.stale.iter().copied();
+        let waiting: BTreeSet<usize> = waiting
+            .filter(|index| !running.contains_key(index))
+            .collect();
+        first_ready(&unit::dependencies(units), &waiting, &unsettled)
+    }
+
+    fn start(&mut self, units: &[Unit], index: usize, news: &Sender<News>) -> Result<Running> {
+        let before = Sources::read(&units[index]);
+        let outdated = self.outdated.contains(&index);
+        let differs = outdated || !self.published.serves(index, &units[index], &before);
+        let replay = self.replays.of(&units[index])?;
+        let news = news.clone();
+        std::thread::spawn(move || {
+            // The receiver lives until all have ended.
+            let outcome = replay.run(|| drop(news.send(News::Metadata(index))));
+            drop(news.send(News::Ended(index, outcome)));
+        });
+        // From now on it is stale only if something changes while it compiles.
+        self.stale.remove(&index);
+        self.outdated.remove(&index);
+        Ok(Running {
+            before,
+            outdated,
+            differs,
+            shown: false,
+        })
+    }
+
+    /// Lets dependents of a unit begin that will be published, before the rest of it stands.
+    fn show_metadata(
+        &mut self,
+        units: &[Unit],
+        index: usize,
+        running: &mut BTreeMap<usize, Running>,
+    ) -> Result<Option<String>> {
+        if let Some(running) = running.get_mut(&index)
+            && running.differs
+        {
+            self.replays.publish_metadata(&units[index])?;
+            running.shown = true;
+            // Of unknown sources, should the rest of it fail.
+            self.published.publish(index, &units[index], None);
+            self.outdate_dependents(units, index);
+        }
+        Ok(None)
+    }
+
+    /// Takes note of how a unit's compilation ended; the result is the compiler's errors.
+    fn ended(
+        &mut self,
+        units: &mut [Unit],
+        index: usize,
+        begun: Running,
+        outcome: Result<rebuild::Outcome>,
+    ) -> Result<Option<String>> {
+        if !matches!(outcome, Ok(rebuild::Outcome::Compiled { .. })) {
+            self.stale.insert(index);
+            if begun.outdated {
+                self.outdated.insert(index);
+            }
+        }
+        match outcome? {
+            rebuild::Outcome::Failed { errors } => return Ok(Some(errors.join("\n"))),
+            rebuild::Outcome::Compiled { sources, objects } => {
+                units[index].sources = sources;
+                units[index].objects = objects;
+            }
+        }
+        self.compiled.insert(index);
+        let unit = &units[index];
+        let sources = begun.before.after(unit);
+        if begun.shown {
+            self.replays.publish(unit)?;
+            self.published.publish(index, unit, sources);
+            return Ok(None);
+        }
+        match sources {
+            // If it was outdated, its metadata names those of a dependency that is another now.
+            Some(sources) if !begun.outdated && self.published.serves(index, unit, &sources) => {
+                self.published.keep_back(index, sources);
+            }
+            sources => self.publish(units, index, sources)?,
+        }
+        Ok(None)
+    }
+
     /// Has the dependents of a unit compiled against what it is now.
     fn publish(&mut self, units: &[Unit], index: usize, sources: Option<Sources>) -> Result<()> {
         self.replays.publish(&units[index])?;
         self.published.publish(index, &units[index], sources);
+        self.outdate_dependents(units, index);
+        Ok(())
+    }
+
+    fn outdate_dependents(&mut self, units: &[Unit], index: usize) {
         for (dependent, unit) in units.iter().enumerate() {
             if unit.dependencies.contains(&index) {
                 self.stale.insert(dependent);
                 self.outdated.insert(dependent);
             }
         }
-        Ok(())
     }
 
     /// The units that were compiled since the last call.

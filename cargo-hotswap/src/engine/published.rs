@@ -110,28 +110,17 @@ impl Published {
         };
     }
 
-    /// Keeps the newest version of a unit back, if its dependents can go on with the published one;
-    /// else gives the sources back, for [`publish`](Self::publish). Optimised code takes over
-    /// whatever the optimiser likes, so there none can.
-    ///
-    /// # Errors
-    ///
-    /// The sources: the version has to be published.
-    pub fn keep_back(
-        &mut self,
-        index: usize,
-        unit: &Unit,
-        sources: Option<Sources>,
-    ) -> Result<(), Option<Sources>> {
-        let Some(new) = sources else { return Err(None) };
+    /// Whether dependents of a unit that is made from `sources` can go on with the published version.
+    /// Optimised code takes over whatever the optimiser likes, so there none can.
+    pub fn serves(&self, index: usize, unit: &Unit, sources: &Sources) -> bool {
         let published = self.versions[index].sources.as_ref();
-        if unit.capture.rustc_args().is_optimised()
-            || !published.is_some_and(|old| old.same_for_dependents(&new))
-        {
-            return Err(Some(new));
-        }
-        self.kept_back.insert(index, new);
-        Ok(())
+        !unit.capture.rustc_args().is_optimised()
+            && published.is_some_and(|published| published.same_for_dependents(sources))
+    }
+
+    /// Records that the newest version of a unit, made from `sources`, is not published.
+    pub fn keep_back(&mut self, index: usize, sources: Sources) {
+        self.kept_back.insert(index, sources);
     }
 
     /// The objects of all published versions.

@@ -1,4 +1,4 @@
-//! Reading the members of an rlib.
+//! The members of an rlib.
 
 use std::ops::Range;
 use std::path::Path;
@@ -55,4 +55,46 @@ pub fn members(path: &Path, bytes: &[u8]) -> Result<Members> {
         });
     }
     Ok(members)
+}
+
+/// An rlib of nothing but metadata: enough to compile against, not to link. The form is that of
+/// GNU `ar`; rustc takes a member that is no object file for the metadata itself.
+pub fn of_metadata(metadata: &[u8]) -> Vec<u8> {
+    let size = metadata.len();
+    // Name, time, owner, group, mode, size, and the mark that ends a header of 60 bytes.
+    let header = format!(
+        "{:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n",
+        "lib.rmeta/", 0, 0, 0, 644
+    );
+    let mut bytes = b"!<arch>\n".to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(metadata);
+    if !size.is_multiple_of(2) {
+        bytes.push(b'\n');
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use object::read::archive::ArchiveFile;
+
+    use super::of_metadata;
+
+    #[test]
+    fn metadata_alone_is_an_archive() {
+        for metadata in [&b"even"[..], b"odd"] {
+            let bytes = of_metadata(metadata);
+            let archive = ArchiveFile::parse(&*bytes).expect("it is an archive");
+            let members: Vec<_> = archive
+                .members()
+                .map(|member| member.expect("whole"))
+                .collect();
+            let [member] = members.as_slice() else {
+                panic!("{} members", members.len())
+            };
+            assert_eq!(member.name(), b"lib.rmeta");
+            assert_eq!(member.data(&*bytes).expect("data"), metadata);
+        }
+    }
 }
