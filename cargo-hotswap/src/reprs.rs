@@ -1,16 +1,23 @@
 //! The `repr` of each type in the sources, from version to version: debug information has none.
 //!
 //! Types are told by their names alone, so that one that moves keeps its history. Two of one name
-//! count as changed once their list changes and not all of it is alike. What macros expand to is not
-//! seen, be it a type or a `repr`.
+//! count as changed once their list changes and not all of it is alike. What is read are the tokens,
+//! so that a type is seen where it is an argument of a macro, or stands in one that names it by a
+//! variable; all types of the latter kind are one. What procedural macros make is not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 
-use hotswap_layout::ReprChange;
-use quote::ToTokens;
+use hotswap_layout::{ReprChange, Subject};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree, token_stream};
 use syn::ext::IdentExt as _;
-use syn::visit::{self, Visit};
+
+/// The name of all types that have a macro's variable for a name, or one that a macro puts together.
+const MADE: &str = "$";
+
+/// Larger files that are read with `include!` and its like are taken for data.
+const MAX_INCLUDED: u64 = 1 << 20;
 
 /// The types of a file in their order: name and `repr`, which is empty where there is none.
 type Types = Vec<(String, String)>;
@@ -31,12 +38,8 @@ impl Reprs {
         self.files
             .retain(|file, _| sources.contains(file.as_path()));
         for file in sources {
-            if file.extension().is_none_or(|ext| ext != "rs") {
-                continue;
-            }
             if edited.contains(file) || !self.files.contains_key(file) {
-                let source = std::fs::read_to_string(file).unwrap_or_default();
-                self.files.insert(file.to_owned(), types(&source));
+                self.files.insert(file.to_owned(), types(&source(file)));
             }
         }
     }
@@ -50,16 +53,23 @@ impl Reprs {
 
     /// The types of the newest sources that had another `repr` in any version that was live.
     pub fn changes(&self) -> Vec<ReprChange> {
-        let changed = self.newest().into_iter().filter_map(|(name, newest)| {
-            let known = self.known.get(&name)?;
-            let others = known.iter().filter(|version| **version != newest);
+        let newest = self.newest();
+        let changed = newest.iter().filter_map(|(name, reprs)| {
+            let known = self.known.get(name)?;
+            let others = known.iter().filter(|version| *version != reprs);
             let others: BTreeSet<&str> = others.flatten().map(String::as_str).collect();
-            let all: BTreeSet<&str> = newest.iter().map(String::as_str).collect();
+            let all: BTreeSet<&str> = reprs.iter().map(String::as_str).collect();
             if others.is_empty() || others.union(&all).count() < 2 {
                 return None;
             }
+            let of = match name.as_str() {
+                MADE => Subject::Unnamed {
+                    named: self.known.keys().chain(newest.keys()).cloned().collect(),
+                },
+                _ => Subject::Named(name.clone()),
+            };
             let (old, new) = (text(&others), text(&all));
-            Some(ReprChange { name, old, new })
+            Some(ReprChange { of, old, new })
         });
         changed.collect()
     }
@@ -81,52 +91,100 @@ fn text(reprs: &BTreeSet<&str>) -> String {
     quoted.collect::<Vec<_>>().join(" or ")
 }
 
-/// The types of a source file; none if it does not parse.
+/// A file's text; none for what is no source.
+fn source(file: &Path) -> String {
+    let is_rust = file.extension().is_some_and(|ext| ext == "rs");
+    let is_small = || std::fs::metadata(file).is_ok_and(|data| data.len() <= MAX_INCLUDED);
+    if is_rust || is_small() {
+        std::fs::read_to_string(file).unwrap_or_default()
+    } else {
+        String::new()
+    }
+}
+
+/// The types of a source file; none if it does not consist of tokens.
 fn types(source: &str) -> Types {
-    let mut collector = Collector::default();
-    if let Ok(file) = syn::parse_file(source) {
-        collector.visit_file(&file);
+    let source = source.trim_start_matches('\u{feff}');
+    let script = source.starts_with("#!") && !source[2..].trim_start().starts_with('[');
+    let source = if script {
+        source.split_once('\n').map_or("", |(_, rest)| rest)
+    } else {
+        source
+    };
+    let mut types = Types::new();
+    if let Ok(tokens) = source.parse() {
+        collect(tokens, &mut types);
     }
-    collector.0
+    types
 }
 
-#[derive(Default)]
-struct Collector(Types);
-
-impl Collector {
-    fn add(&mut self, name: &syn::Ident, attributes: &[syn::Attribute]) {
-        let of_repr = attributes.iter().filter_map(|attribute| {
-            let text = attribute.meta.to_token_stream().to_string();
-            let path = attribute.path();
-            let is_repr = path.is_ident("repr")
-                || (path.is_ident("cfg_attr")
-                    && text.split_whitespace().any(|word| word == "repr"));
-            is_repr.then(|| text.replace(' ', ""))
-        });
-        let repr = of_repr.collect::<Vec<_>>().join(" ");
-        self.0.push((name.unraw().to_string(), repr));
+/// Finds `#[repr(…)] pub struct Name` and its like at every depth.
+fn collect(tokens: TokenStream, types: &mut Types) {
+    let mut reprs = Vec::new();
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(punct) if punct.as_char() == '#' => {
+                if let Some(group) = bracketed(&mut tokens) {
+                    reprs.extend(repr(&group));
+                }
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ';' => reprs.clear(),
+            TokenTree::Ident(word) if word == "struct" || word == "enum" || word == "union" => {
+                if let Some(name) = type_name(&mut tokens) {
+                    types.push((name, reprs.join(" ")));
+                }
+                reprs.clear();
+            }
+            TokenTree::Group(group) => {
+                if group.delimiter() == Delimiter::Brace {
+                    reprs.clear();
+                }
+                collect(group.stream(), types);
+            }
+            _ => {}
+        }
     }
 }
 
-impl<'ast> Visit<'ast> for Collector {
-    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
-        self.add(&item.ident, &item.attrs);
-        visit::visit_item_struct(self, item);
-    }
+type Tokens = Peekable<token_stream::IntoIter>;
 
-    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
-        self.add(&item.ident, &item.attrs);
-        visit::visit_item_enum(self, item);
+/// The rest of an attribute.
+fn bracketed(tokens: &mut Tokens) -> Option<Group> {
+    let group = tokens.next_if(
+        |token| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket),
+    )?;
+    match group {
+        TokenTree::Group(group) => Some(group),
+        _ => None,
     }
+}
 
-    fn visit_item_union(&mut self, item: &'ast syn::ItemUnion) {
-        self.add(&item.ident, &item.attrs);
-        visit::visit_item_union(self, item);
+/// An attribute's text, if a `repr` is in it.
+fn repr(attribute: &Group) -> Option<String> {
+    let text = attribute.stream().to_string();
+    let first = text.split([' ', '(']).next().unwrap_or_default();
+    let words = || text.split(|part: char| !part.is_alphanumeric() && part != '_');
+    let is_repr = first == "repr"
+        || (matches!(first, "cfg_attr" | "unsafe") && words().any(|word| word == "repr"));
+    is_repr.then(|| text.split_whitespace().collect())
+}
+
+/// What follows `struct`, if that is a name.
+fn type_name(tokens: &mut Tokens) -> Option<String> {
+    match tokens.peek()? {
+        TokenTree::Ident(name) => Some(name.unraw().to_string()),
+        TokenTree::Punct(punct) if punct.as_char() == '$' => Some(MADE.to_owned()),
+        // As macros that put names together have it.
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket => Some(MADE.to_owned()),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use hotswap_layout::Subject;
+
     use super::{Reprs, types};
 
     /// The changes of the last version against all others, which were live.
@@ -139,8 +197,14 @@ mod tests {
         }
         reprs.files.insert("main.rs".into(), types(newest));
         let changes = reprs.changes().into_iter();
-        let changes =
-            changes.map(|change| format!("{}: {}, now {}", change.name, change.old, change.new));
+        let changes = changes.map(|change| {
+            let of = match change.of {
+                Subject::Unnamed { named } => format!("all but {named:?}"),
+                Subject::Named(name) => name,
+                other => panic!("{other:?}"),
+            };
+            format!("{of}: {}, now {}", change.old, change.new)
+        });
         changes.collect::<Vec<_>>().join("; ")
     }
 
@@ -212,6 +276,37 @@ mod tests {
                 "",
             ),
             (&["#[repr(C)] struct M(f64);", "struct N(f64);"], ""),
+            // In macros.
+            (
+                &[
+                    "made! { pub struct M(f64); }",
+                    "made! { #[repr(C)] /** It. */ pub(crate) struct M(f64); }",
+                ],
+                "M: none, now `repr(C)`",
+            ),
+            (
+                &[
+                    "macro_rules! made { ($(#[$m:meta])* $v:vis $n:ident) => { $(#[$m])* $v struct $n(f64); } } made!(M);",
+                    "macro_rules! made { ($(#[$m:meta])* $v:vis $n:ident) => { #[repr(C)] $(#[$m])* $v struct $n(f64); } } struct N;",
+                ],
+                "all but {\"$\", \"N\"}: none, now `repr(C)`",
+            ),
+            (
+                &[
+                    "paste! { struct [<M $n>]; }",
+                    "paste! { #[repr(C)] struct [<M $n>]; }",
+                ],
+                "all but {\"$\"}: none, now `repr(C)`",
+            ),
+            // What is no type, and no Rust that `syn` would take.
+            (
+                &[
+                    "#!/usr/bin/env cargo\n fn f(union: M) { union.x = f::<{ 1 }>; }",
+                    "#!/usr/bin/env cargo\n ~ #[repr(C)] struct M;",
+                    "#![repr_of_nothing]\n ~ #[repr(u8)] struct M;",
+                ],
+                "M: `repr(C)`, now `repr(u8)`",
+            ),
         ];
         for (versions, expected) in table {
             assert_eq!(changes(versions), *expected, "{versions:?}");
@@ -221,7 +316,7 @@ mod tests {
     #[test]
     fn reads_what_is_edited_or_new() {
         let folder = tempfile::tempdir().expect("a folder");
-        let [a, b] = ["a.rs", "b.rs"].map(|name| folder.path().join(name));
+        let [a, b, c] = ["a.rs", "b.rs", "c.in"].map(|name| folder.path().join(name));
         std::fs::write(&a, "struct A;").expect("written");
         let mut reprs = Reprs::default();
         reprs.read([a.as_path()].into(), &[].into());
@@ -231,6 +326,13 @@ mod tests {
         // Moved from one file to another.
         reprs.read([a.as_path(), b.as_path()].into(), &[a.clone()].into());
         assert_eq!(reprs.changes().len(), 1);
+        // What is included has other names, and is no text at times.
+        std::fs::write(&c, "#[repr(C)] struct A;").expect("written");
+        reprs.read([c.as_path()].into(), &[].into());
+        assert_eq!(reprs.changes().len(), 1);
+        std::fs::write(&c, [255]).expect("written");
+        reprs.read([c.as_path()].into(), &[c.clone()].into());
+        assert_eq!(reprs.changes().len(), 0);
         reprs.read([a.as_path()].into(), &[].into());
         assert_eq!(reprs.changes().len(), 0);
     }

@@ -18,8 +18,8 @@
 //!   objects and function pointers do. [`Passed`] refuses that, for types whose `repr` the caller says to have changed.
 //! - Lifetimes, `Copy` and `Drop` are absent. An entry's signature carries its lifetimes in its text.
 //! - Nothing links a `*mut ()` to a type.
-//! - In optimised builds, methods with equal bodies may be merged, so that one implementation does not tell their order.
-//!   Another that does is used where there is one.
+//! - Where functions with equal bodies are merged, one implementation may not tell the order of its methods. Another that
+//!   does is used where there is one.
 //! - An `Error` in a map keyed by `TypeId`, with neither an `Any` behind it nor a downcast, is not seen.
 //! - A trait's methods have no order where no object of it is made. If only one of the versions makes any, and one of them
 //!   could cross, the edit is refused, whether the order changed or not.
@@ -44,5 +44,5 @@ pub use error::LayoutError;
 pub use finding::{Cause, Finding, Layout, Reached, Verdict};
 pub use graph::ObjectTypes;
 pub use hash::Fingerprint;
-pub use passed::{Passed, ReprChange};
+pub use passed::{Passed, ReprChange, Subject};
 pub use program::{EntryBody, Program, Root, StaticType};

@@ -3,7 +3,7 @@
 //! `repr` decides how a type is passed, and debug information does not have it. Its edits come from the sources, and this
 //! answers where they matter: in methods of trait objects and behind function pointers. Entries pass all types alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Cause, Finding, Verdict};
 use crate::graph::{DECLARED, Item, Kind, NONE, ObjectTypes, Role, Slot, Vtable};
@@ -11,15 +11,28 @@ use crate::hash::{QuickMap, QuickSet};
 use crate::names;
 use crate::program::{Place, Program};
 
-/// A type whose `repr` was edited. Types are told by their names alone, without the module.
+/// An edit of a `repr`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReprChange {
-    /// The type's own name.
-    pub name: String,
+    /// Which types it is on.
+    pub of: Subject,
     /// What older versions had, for people.
     pub old: String,
     /// What the patch has.
     pub new: String,
+}
+
+/// The types that an edited `repr` is on, told by their names alone, without the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject {
+    /// All types of this name.
+    Named(String),
+    /// It is not known: any type may be meant that the sources do not name.
+    Unnamed {
+        /// The names that are in the sources.
+        named: BTreeSet<String>,
+    },
 }
 
 /// The types that trait objects' methods and function pointers pass by value, those inside them included.
@@ -31,6 +44,8 @@ pub struct Passed(BTreeMap<String, Use>);
 struct Use {
     /// The type's full name.
     name: String,
+    /// Whether sources of a hot crate declare the type.
+    hot: bool,
     through: String,
 }
 
@@ -57,12 +72,14 @@ impl Passed {
     /// Refuses the changes of types that are passed so.
     #[must_use]
     pub fn refusals(&self, changes: &[ReprChange]) -> Vec<Finding> {
-        let found = changes
-            .iter()
-            .filter_map(|change| Some((change, self.0.get(&change.name)?)));
-        found
-            .map(|(change, found)| refusal(change, found))
-            .collect()
+        let found = changes.iter().flat_map(|change| {
+            let meant = self.0.iter().filter(|(name, found)| match &change.of {
+                Subject::Named(of) => *name == of,
+                Subject::Unnamed { named } => found.hot && !named.contains(*name),
+            });
+            meant.map(move |(_, found)| refusal(change, found))
+        });
+        found.collect()
     }
 }
 
@@ -188,8 +205,10 @@ impl<'a> Collector<'a> {
                 continue;
             }
             if is_told(types, place.node) && !self.found.contains_key(base) {
+                let of_hot = crate_name.is_some_and(|root| self.program.is_hot_crate(root));
                 let found = Use {
                     name: types.identity(place.node),
+                    hot: of_hot && !names::is_unnamed(base),
                     through: through(),
                 };
                 self.found.insert(base.to_owned(), found);

@@ -2,7 +2,8 @@
 //!
 //! A case is one source in which `«old¦new»` stands for what was edited. `entry! { fn f(…) -> T { … } }` makes a function
 //! shaped like an entry; every writable static and thread-local is a root. Lines after `expect:` are the refusals and kept
-//! entries, all of them; none means the edit is safe. A case with the tag `repr=T` is told that the `repr` of `T` was edited.
+//! entries, all of them; none means the edit is safe. A case with the tag `repr=T` is told that the `repr` of `T` was edited,
+//! one with `repr=!T` that that of any other type may have been.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hotswap_layout::{
-    EntryBody, Finding, Passed, Program, ReprChange, Root, Verdict, compare, read_object, report,
+    EntryBody, Finding, Passed, Program, ReprChange, Root, Subject, Verdict, compare, read_object,
+    report,
 };
 use object::read::archive::ArchiveFile;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind};
@@ -119,6 +121,7 @@ fn compile(
             "-Clink-dead-code",
             "-Clto=off",
             "-Ccodegen-units=1",
+            "-Cllvm-args=-opt-disable=mergefunc",
         ]);
     } else {
         // As cargo builds it: codegen units are then named by hashes, without the crate's name.
@@ -231,7 +234,12 @@ fn repr_refusals(name: &str, before: &Program, after: &Program) -> Vec<Finding> 
     let mut passed = Passed::of(before);
     passed.add(Passed::beyond(before, after));
     passed.refusals(&[ReprChange {
-        name: name.to_owned(),
+        of: match name.split_once('!') {
+            None => Subject::Named(name.to_owned()),
+            Some((_, named)) => Subject::Unnamed {
+                named: [named.to_owned()].into(),
+            },
+        },
         old: "none".to_owned(),
         new: "`repr(C)`".to_owned(),
     }])
@@ -354,4 +362,9 @@ fn data() {
 #[test]
 fn code() {
     run(include_str!("catalogue/code.txt"));
+}
+
+#[test]
+fn convention() {
+    run(include_str!("catalogue/convention.txt"));
 }

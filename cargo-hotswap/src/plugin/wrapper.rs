@@ -231,6 +231,8 @@ fn patchable(mut line: RustcArgs) -> RustcArgs {
         // Else LLVM splits, narrows and drops private statics, differently in each version.
         line.push_codegen("link-dead-code");
         line.push_codegen("lto=off");
+        // Methods with equal bodies would be one function, so that vtables no longer tell them apart.
+        line.push_codegen("llvm-args=-opt-disable=mergefunc");
     } else if line.codegen("incremental").is_none()
         && let Some(out_dir) = line.option("--out-dir")
     {

@@ -82,7 +82,7 @@ impl<'a> Traits<'a> {
             let new = after.iter().find(|new| new.of == old.of)?;
             Some((old, new))
         });
-        // Beside those, one that tells all methods apart: the optimiser merges methods with equal bodies.
+        // Beside those, one that tells all methods apart: an optimiser may merge methods with equal bodies.
         let telling = telling(before).zip(telling(after));
         let pairs = common.chain(telling);
         let mut change = TraitChange::default();
