@@ -9,11 +9,13 @@
 //! `phases` are the tool's own figures; `rest` is what they don't cover: from the save until the
 //! tool sees it, and from the swap until its event is read here.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hotswap_bench::figures::{Table, median, p95, pairs};
 use hotswap_bench::floor::{self, Floor, Link};
+use hotswap_bench::large::{CRATES, Place, large};
 use hotswap_bench::mini_redis::{Server, mini_redis};
 use hotswap_bench::tiny::tiny;
 use hotswap_bench::tool::{self, PHASES, phases};
@@ -86,7 +88,6 @@ fn print(name: &str, edit: Edit, times: &Times) {
         Edit::InPlace => "no line shifts",
         Edit::InsertLine => "one line inserted",
     };
-    let row = |values: &[f64]| [values[0], median(&values[1..]), p95(&values[1..])];
     let mut table = Table::new(
         &format!("{name}, {edit} (ms)"),
         &["first", "median", "p95"],
@@ -100,6 +101,23 @@ fn print(name: &str, edit: Edit, times: &Times) {
         let over = pairs(&times.tool, floor, |tool, floor| tool - floor);
         table.row(&format!("tool over rustc, {name}"), &row(&over));
     }
+    add_phases(&mut table, times);
+    table.print();
+    for (name, floor) in floors {
+        let ratio = pairs(&times.tool, floor, |tool, floor| tool / floor);
+        let [first, median, p95] = row(&ratio);
+        println!("  tool / rustc, {name}: first {first:.2}, median {median:.2}, p95 {p95:.2}");
+    }
+    println!("  first / tenth: {:.2}", times.tool[0] / times.tool[9]);
+    println!();
+}
+
+/// First, median and 95th percentile of the rest.
+fn row(values: &[f64]) -> [f64; 3] {
+    [values[0], median(&values[1..]), p95(&values[1..])]
+}
+
+fn add_phases(table: &mut Table, times: &Times) {
     for (at, phase) in PHASES.iter().enumerate() {
         let values: Vec<f64> = times.phases.iter().map(|phases| phases[at]).collect();
         table.row(&format!("  {phase}"), &row(&values));
@@ -111,16 +129,9 @@ fn print(name: &str, edit: Edit, times: &Times) {
         .collect();
     let rest = pairs(&times.tool, &sums, |tool, phases| tool - phases);
     table.row("  rest", &row(&rest));
-    table.print();
-    for (name, floor) in floors {
-        let ratio = pairs(&times.tool, floor, |tool, floor| tool / floor);
-        let [first, median, p95] = row(&ratio);
-        println!("  tool / rustc, {name}: first {first:.2}, median {median:.2}, p95 {p95:.2}");
-    }
-    println!();
 }
 
-fn bench_tiny(tool: &std::path::Path) -> Result<()> {
+fn bench_tiny(tool: &Path) -> Result<()> {
     for edit in [Edit::InPlace, Edit::InsertLine] {
         let work = tiny()?;
         let mut session = Session::spawn(tool::run(tool, &work, &[]))?;
@@ -135,7 +146,7 @@ fn bench_tiny(tool: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-fn bench_mini_redis(tool: &std::path::Path) -> Result<()> {
+fn bench_mini_redis(tool: &Path) -> Result<()> {
     for edit in [Edit::InPlace, Edit::InsertLine] {
         let work = mini_redis()?;
         let mut server = Server::start(&work, tool)?;
@@ -147,11 +158,56 @@ fn bench_mini_redis(tool: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
+/// The share of the tool is what it takes beside the compiler, which depends on no crate but those
+/// that are compiled.
+fn bench_large(tool: &Path) -> Result<()> {
+    for place in [Place::Top, Place::Bottom] {
+        let (work, lines) = large(place)?;
+        let mut session = Session::spawn(tool::run(tool, &work, &[]))?;
+        session.await_ready()?;
+        let mut times = Times::default();
+        for number in 1..=EDITS + 1 {
+            let begun = Instant::now();
+            work.save(Edit::InPlace, number)?;
+            let event = session.await_swapped()?;
+            times.tool.push(begun.elapsed().as_secs_f64() * 1e3);
+            times.phases.push(phases(&event)?);
+        }
+        session.quit()?;
+        let title = format!(
+            "{} crates, {lines} lines, {} (ms)",
+            CRATES + 1,
+            place.name()
+        );
+        let mut table = Table::new(&title, &["first", "median", "p95"], 1);
+        table.row("tool", &row(&times.tool));
+        add_phases(&mut table, &times);
+        let compile: Vec<f64> = times.phases.iter().map(|phases| phases[1]).collect();
+        let share = pairs(&times.tool, &compile, |tool, compile| tool - compile);
+        table.row("the tool's own share", &row(&share));
+        table.print();
+        println!();
+    }
+    Ok(())
+}
+
 fn main() -> Result<()> {
     if !hotswap_bench::is_bench() {
         return Ok(());
     }
     let tool = tool::build()?;
-    bench_tiny(&tool)?;
-    bench_mini_redis(&tool)
+    let benches: [(&str, fn(&Path) -> Result<()>); 3] = [
+        ("tiny", bench_tiny),
+        ("mini-redis", bench_mini_redis),
+        ("large", bench_large),
+    ];
+    // `cargo bench -p hotswap-bench --bench edit_to_live -- tiny` measures that one alone.
+    let named = |name: &str| std::env::args().any(|arg| arg == name);
+    let all = !benches.iter().any(|(name, _)| named(name));
+    for (name, bench) in benches {
+        if all || named(name) {
+            bench(&tool)?;
+        }
+    }
+    Ok(())
 }
