@@ -1,6 +1,6 @@
 //! From an edit to a loaded version: compile, check, link, load, one after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,6 +20,7 @@ use crate::image::{self, Images, Linked};
 use crate::membership::with_dependents;
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
+use crate::reach::{self, Graph, Index};
 use crate::reprs::Reprs;
 use crate::unit::{self, ObjectFile, Unit};
 
@@ -46,6 +47,9 @@ pub struct Engine {
     /// What ran before `main` or at the load of an image.
     ran: Initialisers,
     edits: Edits,
+    references: Index,
+    /// What images can bind to in the host.
+    exported: HashSet<u64>,
     reprs: Reprs,
     /// The entries of the current image.
     current: Vec<EntryFacts>,
@@ -83,6 +87,8 @@ impl Engine {
         )?;
         let libraries = libraries::shared_libraries(&host, connection.hello.pid)?;
         let edits = Edits::since(&units);
+        let mut references = Index::default();
+        references.update(&objects(&units))?;
         let mut reprs = Reprs::default();
         reprs.read(sources(&units), &BTreeSet::new());
         reprs.went_live();
@@ -95,6 +101,8 @@ impl Engine {
             support: Support::default(),
             ran: Initialisers::of_host(&host),
             edits,
+            references,
+            exported: host.exported().map(reach::node_of).collect(),
             reprs,
             current: Vec::new(),
             host,
@@ -199,7 +207,8 @@ impl Engine {
         }
         let types = self.types(&analysed);
         clock.phases.check = clock.lap();
-        let (linked, support) = self.link(&members, &state)?;
+        let objects = self.needed(&members)?;
+        let (linked, support) = self.link(&objects, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
             Some(linked) => entries::read(&linked.bytes, &types)?,
@@ -230,7 +239,8 @@ impl Engine {
         self.support.commit(support);
         self.ran.add(state.new_initialisers.iter().cloned());
         self.is_live(digests, next);
-        Ok(self.swapped(version, prepared, &members, state, clock.phases))
+        let graph = self.references.graph(&digests_of(&objects));
+        Ok(self.swapped(version, prepared, &members, &graph, state, clock.phases))
     }
 
     /// Records that a version is current.
@@ -253,6 +263,7 @@ impl Engine {
         version: u64,
         prepared: PrepareReport,
         members: &BTreeSet<usize>,
+        graph: &Graph,
         state: State,
         phases: Phases,
     ) -> Event {
@@ -264,12 +275,7 @@ impl Engine {
                 .map(|unit| format!("{} ({})", unit.name, unit.kind))
                 .collect()
         };
-        let objects: Vec<&ObjectFile> = members
-            .iter()
-            .flat_map(|&index| &self.units[index].objects)
-            .collect();
-        // The version is live whatever this finds.
-        let still_old = self.edits.still_old(&files, &objects, &self.current);
+        let still_old = self.edits.still_old(&files, graph, &self.current);
         let mut entries = prepared.replaced;
         entries.extend(prepared.added);
         Event::Swapped {
@@ -280,7 +286,7 @@ impl Engine {
             compiled: names(compiled.into_iter().collect()),
             entries,
             reshaped: prepared.reshaped,
-            still_old: still_old.unwrap_or_default(),
+            still_old,
             statics: state.reports,
         }
     }
@@ -293,6 +299,30 @@ impl Engine {
             &unit::dependencies(&self.units),
             &changed.map(|(at, _)| at).collect(),
         )
+    }
+
+    /// The members' objects that the image needs.
+    fn needed(&mut self, members: &BTreeSet<usize>) -> Result<Vec<ObjectFile>> {
+        self.references.update(&objects(&self.units))?;
+        let (mut all, mut changed) = (Vec::new(), Vec::new());
+        for unit in members.iter().map(|&index| &self.units[index]) {
+            all.extend(&unit.objects);
+            let different = unit.objects.iter().filter(|one| !self.host.has(unit, one));
+            changed.extend(different.map(|object| object.digest));
+        }
+        let digests: Vec<u128> = all.iter().map(|object| object.digest).collect();
+        let support: HashSet<u64> = self
+            .support
+            .exported()
+            .iter()
+            .map(|name| reach::node_of(name))
+            .collect();
+        let exported = |node| self.exported.contains(&node) || support.contains(&node);
+        let needed = self.references.needed(&digests, &changed, exported);
+        let needed = all
+            .into_iter()
+            .filter(|object| needed.contains(&object.digest));
+        Ok(needed.cloned().collect())
     }
 
     /// What the image does with state.
@@ -333,21 +363,20 @@ impl Engine {
             .collect()
     }
 
-    /// Links the members and checks that the host has what they need; `None` where there is no
-    /// member, because everything is as it was in the host.
+    /// Links the objects and checks that the host has what they need; `None` where there is none,
+    /// because everything is as it was in the host.
     fn link(
         &mut self,
-        members: &BTreeSet<usize>,
+        objects: &[ObjectFile],
         state: &State,
     ) -> Result<(Option<Linked>, Vec<Image>)> {
         let (linker, folder) = (self.images.linker(), self.images.folder());
         let support = self.support.link(linker, folder, &self.libraries)?;
-        if members.is_empty() {
+        if objects.is_empty() {
             return Ok((None, support));
         }
-        let units: Vec<&Unit> = members.iter().map(|&index| &self.units[index]).collect();
         let linked = self.images.link(
-            &units,
+            &objects.iter().collect::<Vec<_>>(),
             &state.bindings,
             &self.libraries,
             &self.support.image_exports(),
@@ -385,6 +414,16 @@ impl Engine {
         manifest.image_entries = entries.iter().map(entry).collect();
         manifest
     }
+}
+
+/// The objects of these units.
+fn objects(units: &[Unit]) -> Vec<&ObjectFile> {
+    units.iter().flat_map(|unit| &unit.objects).collect()
+}
+
+/// The digests of these objects.
+fn digests_of(objects: &[ObjectFile]) -> Vec<u128> {
+    objects.iter().map(|object| object.digest).collect()
 }
 
 /// The files that these units were made from.

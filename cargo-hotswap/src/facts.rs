@@ -35,15 +35,7 @@ impl Cache {
         objects: impl IntoIterator<Item = &'a ObjectFile>,
     ) -> Result<Vec<Arc<Analysed>>> {
         let objects: Vec<&ObjectFile> = objects.into_iter().collect();
-        let results: Vec<OnceLock<Result<Arc<Analysed>>>> =
-            objects.iter().map(|_| OnceLock::new()).collect();
-        on_all_processors(objects.len(), |at| {
-            let _ = results[at].set(self.one(objects[at]));
-        });
-        let done = results
-            .into_iter()
-            .map(|slot| slot.into_inner().context("a worker stopped")?);
-        done.collect()
+        read_all(&objects, |object| self.one(object))
     }
 
     /// Forgets all objects but these.
@@ -70,6 +62,25 @@ impl Cache {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Reads these objects on all processors; the results are in their order.
+///
+/// # Errors
+///
+/// The first of the errors.
+pub fn read_all<T: Send + Sync>(
+    objects: &[&ObjectFile],
+    read: impl Fn(&ObjectFile) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let results: Vec<OnceLock<Result<T>>> = objects.iter().map(|_| OnceLock::new()).collect();
+    on_all_processors(objects.len(), |at| {
+        let _ = results[at].set(read(objects[at]));
+    });
+    let done = results
+        .into_iter()
+        .map(|slot| slot.into_inner().context("a worker stopped")?);
+    done.collect()
 }
 
 /// Calls `work` with every index below `count`, on as many threads as there are processors.

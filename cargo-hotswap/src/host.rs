@@ -11,7 +11,7 @@ use hotswap_protocol::manifest::{BacktraceStatics, Static};
 
 use crate::entries::{self, EntryFacts};
 use crate::facts::Cache;
-use crate::unit::{Unit, UnitId};
+use crate::unit::{ObjectFile, Unit, UnitId};
 
 /// Everything a patch is checked and linked against.
 #[derive(Debug)]
@@ -118,5 +118,18 @@ impl Host {
         self.units
             .get(&unit.id())
             .is_none_or(|host| host.digests != unit.digests())
+    }
+
+    /// Whether an object of the unit is in the host as it is.
+    pub fn has(&self, unit: &Unit, object: &ObjectFile) -> bool {
+        let host = self.units.get(&unit.id());
+        host.is_some_and(|host| host.digests.contains(&object.digest))
+    }
+
+    /// The names that images can bind to.
+    pub fn exported(&self) -> impl Iterator<Item = &str> {
+        let all = self.symbols.symbols.iter();
+        let exported = all.filter(|(_, symbol)| symbol.exported);
+        exported.map(|(name, _)| name.as_str())
     }
 }

@@ -11,7 +11,7 @@ use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::{checksum, manifest};
 
 use crate::facts::on_all_processors;
-use crate::unit::{ObjectFile, Unit};
+use crate::unit::ObjectFile;
 use lld::Export;
 
 pub mod lld;
@@ -58,22 +58,22 @@ impl Images {
         })
     }
 
-    /// Rewrites and links the objects of these units.
+    /// Rewrites and links these objects.
     ///
     /// # Errors
     ///
     /// An instruction can't be rewritten, or the linker refuses; the text names symbol and place.
     pub fn link(
         &mut self,
-        units: &[&Unit],
+        objects: &[&ObjectFile],
         bindings: &Bindings,
         libraries: &[PathBuf],
         exports: &[Export],
     ) -> Result<Linked> {
-        let objects: Vec<&ObjectFile> = units
+        let objects: Vec<&ObjectFile> = objects
             .iter()
-            .flat_map(|unit| &unit.objects)
             .filter(|object| !is_allocator_shim(object))
+            .copied()
             .collect();
         let inputs = self.rewrite(&objects, bindings, exports)?;
         self.count += 1;

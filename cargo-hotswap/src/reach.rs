@@ -1,75 +1,229 @@
-//! What code can be reached from an image's entries: functions that can't keep running old code.
+//! Who refers to whom: from the relocations of object files, which machine code an edit concerns.
+//!
+//! Nodes are symbols and sections, named by 64-bit digests; an edge leads from what refers to what
+//! is referred to. rustc gives each function and constant a section of its own, so a section stands
+//! for what is in it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::Result;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex, SymbolKind};
 
+use crate::facts::read_all;
 use crate::unit::ObjectFile;
 
-/// The references of one object: from the symbols of each section to symbols.
+/// A symbol or section: by name where other objects see it, else by object and position.
+type Node = u64;
+
+/// The references of one object.
 #[derive(Debug, Default)]
 struct References {
-    /// Functions that the object defines.
-    functions: Vec<String>,
-    edges: Vec<(String, String)>,
+    /// Functions that the object defines, by mangled name.
+    functions: Vec<(String, Node)>,
+    /// Symbols that it defines for others.
+    defines: Vec<Node>,
+    /// Symbols that it needs of others.
+    needs: Vec<Node>,
+    /// From what refers to what is referred to.
+    edges: Vec<(Node, Node)>,
+    /// It has a section that the linker gathers under one name, as registrations do it.
+    gathered: bool,
 }
 
-/// References by content digest of the object.
+/// The references of all objects of a program, kept from version to version.
 #[derive(Debug, Default)]
-pub struct Reach(HashMap<u128, Arc<References>>);
+pub struct Index {
+    /// By content digest.
+    objects: HashMap<u128, Arc<References>>,
+    /// The objects that define a symbol.
+    definers: HashMap<Node, Vec<u128>>,
+    /// The objects that need a symbol.
+    users: HashMap<Node, Vec<u128>>,
+}
 
-/// The references of an image's objects.
-#[derive(Debug)]
-pub struct Graph(Vec<Arc<References>>);
-
-impl Reach {
-    /// Reads the references of these objects, and forgets those of all others.
+impl Index {
+    /// Takes in what is new among these objects, and forgets all that is not among them.
     ///
     /// # Errors
     ///
     /// An object is damaged.
-    pub fn graph(&mut self, objects: &[&ObjectFile]) -> Result<Graph> {
-        let mut known = HashMap::with_capacity(objects.len());
-        let mut graph = Vec::with_capacity(objects.len());
-        for object in objects {
-            let references = match self.0.remove(&object.digest) {
-                Some(references) => references,
-                None => Arc::new(read(object)?),
-            };
-            graph.push(Arc::clone(&references));
-            known.insert(object.digest, references);
+    pub fn update(&mut self, objects: &[&ObjectFile]) -> Result<()> {
+        let now: HashSet<u128> = objects.iter().map(|object| object.digest).collect();
+        let gone: Vec<u128> = self.objects.keys().copied().collect();
+        for digest in gone.into_iter().filter(|digest| !now.contains(digest)) {
+            self.forget(digest);
         }
-        self.0 = known;
-        Ok(Graph(graph))
+        let known = &self.objects;
+        let new: Vec<&ObjectFile> = objects
+            .iter()
+            .filter(|object| !known.contains_key(&object.digest))
+            .copied()
+            .collect();
+        for (object, references) in new.iter().zip(read_all(&new, read)?) {
+            self.add(object.digest, references);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, digest: u128, references: References) {
+        for &node in &references.defines {
+            self.definers.entry(node).or_default().push(digest);
+        }
+        for &node in &references.needs {
+            self.users.entry(node).or_default().push(digest);
+        }
+        self.objects.insert(digest, Arc::new(references));
+    }
+
+    fn forget(&mut self, digest: u128) {
+        let Some(references) = self.objects.remove(&digest) else {
+            return;
+        };
+        let remove = |map: &mut HashMap<Node, Vec<u128>>, node: &Node| {
+            if let Some(objects) = map.get_mut(node) {
+                objects.retain(|&other| other != digest);
+            }
+        };
+        for node in &references.defines {
+            remove(&mut self.definers, node);
+        }
+        for node in &references.needs {
+            remove(&mut self.users, node);
+        }
+    }
+
+    /// The objects that an image needs if `changed` differ from the host's: those, all whose code
+    /// or data leads to theirs, and what these need that the host does not give away. What is left
+    /// out is in the host as it would be in the image.
+    pub fn needed(
+        &self,
+        members: &[u128],
+        changed: &[u128],
+        exported: impl Fn(Node) -> bool,
+    ) -> HashSet<u128> {
+        let members: HashSet<u128> = members.iter().copied().collect();
+        let mut needed: HashSet<u128> = changed.iter().copied().collect();
+        self.add_users(&members, changed, &mut needed);
+        // What is registered by standing in a section is registered once more in the image.
+        let gathered = |digest: &&u128| {
+            let object = self.objects.get(*digest);
+            object.is_some_and(|object| object.gathered)
+        };
+        needed.extend(members.iter().filter(gathered).copied());
+        self.add_definers(&members, &exported, &mut needed);
+        needed
+    }
+
+    /// Follows references backwards from all that the changed objects define.
+    fn add_users(&self, members: &HashSet<u128>, changed: &[u128], needed: &mut HashSet<u128>) {
+        let defined = |digest: &u128| self.objects.get(digest).map(|object| &object.defines);
+        let mut todo: Vec<Node> = changed
+            .iter()
+            .filter_map(defined)
+            .flatten()
+            .copied()
+            .collect();
+        let mut seen: HashSet<Node> = todo.iter().copied().collect();
+        // What is used up here was followed before.
+        let mut backwards: HashMap<u128, HashMap<Node, Vec<Node>>> = HashMap::new();
+        while let Some(node) = todo.pop() {
+            let users = self.users.get(&node).into_iter().flatten();
+            for digest in users.filter(|digest| members.contains(digest)) {
+                needed.insert(*digest);
+                let Some(object) = self.objects.get(digest) else {
+                    continue;
+                };
+                let edges = backwards
+                    .entry(*digest)
+                    .or_insert_with(|| object.backwards());
+                let affected = closure(edges, [node]);
+                let shown = object.defines.iter().filter(|node| affected.contains(node));
+                todo.extend(shown.filter(|node| seen.insert(**node)));
+            }
+        }
+    }
+
+    /// Follows references forwards to what only members have.
+    fn add_definers(
+        &self,
+        members: &HashSet<u128>,
+        exported: impl Fn(Node) -> bool,
+        needed: &mut HashSet<u128>,
+    ) {
+        let mut todo: Vec<u128> = needed.iter().copied().collect();
+        while let Some(digest) = todo.pop() {
+            let needs = self.objects.get(&digest).map(|object| &object.needs);
+            for &node in needs.into_iter().flatten().filter(|node| !exported(**node)) {
+                let definers = self.definers.get(&node).into_iter().flatten();
+                for definer in definers.filter(|definer| members.contains(definer)) {
+                    if needed.insert(*definer) {
+                        todo.push(*definer);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The references among these objects.
+    pub fn graph(&self, objects: &[u128]) -> Graph {
+        let known = objects.iter().filter_map(|digest| self.objects.get(digest));
+        Graph(known.map(Arc::clone).collect())
     }
 }
+
+impl References {
+    /// From what is referred to, to what refers to it.
+    fn backwards(&self) -> HashMap<Node, Vec<Node>> {
+        let mut backwards: HashMap<Node, Vec<Node>> = HashMap::new();
+        for &(from, to) in &self.edges {
+            backwards.entry(to).or_default().push(from);
+        }
+        backwards
+    }
+}
+
+/// The nodes that edges lead to from the roots, and the roots. The edges are used up.
+fn closure(
+    edges: &mut HashMap<Node, Vec<Node>>,
+    roots: impl IntoIterator<Item = Node>,
+) -> HashSet<Node> {
+    let mut todo: Vec<Node> = roots.into_iter().collect();
+    let mut reached = HashSet::new();
+    while let Some(node) = todo.pop() {
+        todo.extend(edges.remove(&node).into_iter().flatten());
+        reached.insert(node);
+    }
+    reached
+}
+
+/// The references of some objects.
+#[derive(Debug)]
+pub struct Graph(Vec<Arc<References>>);
 
 impl Graph {
     /// The functions that the objects define, by mangled name.
     pub fn functions(&self) -> impl Iterator<Item = &str> {
         let all = self.0.iter().flat_map(|object| &object.functions);
-        all.map(String::as_str)
+        all.map(|(name, _)| name.as_str())
     }
 
-    /// All that the roots refer to, directly or not, and the roots.
+    /// The functions among all that the roots refer to, directly or not, and the roots.
     pub fn reached<'graph>(
         &'graph self,
         roots: impl IntoIterator<Item = &'graph str>,
-    ) -> HashSet<&'graph str> {
-        let mut edges: HashMap<&str, Vec<&str>> = HashMap::new();
-        for (from, to) in self.0.iter().flat_map(|object| &object.edges) {
+    ) -> BTreeSet<&'graph str> {
+        let mut edges: HashMap<Node, Vec<Node>> = HashMap::new();
+        for &(from, to) in self.0.iter().flat_map(|object| &object.edges) {
             edges.entry(from).or_default().push(to);
         }
-        let mut todo: Vec<&str> = roots.into_iter().collect();
-        let mut reached = HashSet::new();
-        while let Some(symbol) = todo.pop() {
-            todo.extend(edges.remove(symbol).into_iter().flatten());
-            reached.insert(symbol);
-        }
-        reached
+        let all = || self.0.iter().flat_map(|object| &object.functions);
+        let roots: HashSet<&str> = roots.into_iter().collect();
+        let nodes = all().filter(|(name, _)| roots.contains(name.as_str()));
+        let reached = closure(&mut edges, nodes.map(|&(_, node)| node));
+        let functions = all().filter(|(_, node)| reached.contains(node));
+        functions.map(|(name, _)| name.as_str()).collect()
     }
 }
 
@@ -86,74 +240,183 @@ pub fn is_main(symbol: &str) -> bool {
     path.split("::").collect::<Vec<_>>()[1..] == ["main"]
 }
 
+/// The node of a symbol that other objects see.
+pub fn node_of(symbol: &str) -> Node {
+    xxhash_rust::xxh3::xxh3_64(symbol.as_bytes())
+}
+
 fn read(object: &ObjectFile) -> Result<References> {
     let elf = ElfFile64::<object::Endianness>::parse(&*object.bytes)?;
+    let own = |kind: u8, index: usize| {
+        let mut place = object.digest.to_le_bytes().to_vec();
+        place.push(kind);
+        place.extend(index.to_le_bytes());
+        xxhash_rust::xxh3::xxh3_64(&place)
+    };
+    let node = |symbol: &object::read::elf::ElfSymbol64<'_, '_>| -> Result<Node> {
+        Ok(match (symbol.kind(), symbol.section_index()) {
+            (SymbolKind::Section, Some(section)) => own(0, section.0),
+            _ if symbol.is_local() => own(1, symbol.index().0),
+            _ => node_of(symbol.name()?),
+        })
+    };
     let mut references = References::default();
-    // rustc puts each function and constant in a section of its own: the section stands for all
-    // symbols in it. A section without symbols (an anonymous constant) is named by its number.
-    let mut names: HashMap<SectionIndex, Vec<String>> = HashMap::new();
+    let mut inside: HashMap<SectionIndex, Vec<Node>> = HashMap::new();
     for symbol in elf.symbols() {
-        let (Some(section), Ok(name)) = (symbol.section_index(), symbol.name()) else {
-            continue;
-        };
+        let (node, name) = (node(&symbol)?, symbol.name()?);
         if name.is_empty() || symbol.kind() == SymbolKind::Section {
             continue;
         }
+        let Some(section) = symbol.section_index() else {
+            if symbol.is_undefined() {
+                references.needs.push(node);
+            }
+            continue;
+        };
         if symbol.kind() == SymbolKind::Text {
-            references.functions.push(name.to_owned());
+            references.functions.push((name.to_owned(), node));
         }
-        names.entry(section).or_default().push(name.to_owned());
+        if !symbol.is_local() {
+            references.defines.push(node);
+        }
+        inside.entry(section).or_default().push(node);
     }
-    let anonymous = |section: SectionIndex| format!("{:032x}.{}", object.digest, section.0);
     for section in elf.sections() {
         let name = section.name().unwrap_or_default();
         if name.starts_with(".debug") || name.starts_with(".eh_frame") {
             continue;
         }
-        let own = anonymous(section.index());
-        for symbol in names.get(&section.index()).into_iter().flatten() {
-            references.edges.push((symbol.clone(), own.clone()));
+        references.gathered |= is_gathered(name);
+        let place = own(0, section.index().0);
+        for &node in inside.get(&section.index()).into_iter().flatten() {
+            references.edges.push((node, place));
         }
         for (_, relocation) in section.relocations() {
-            let RelocationTarget::Symbol(index) = relocation.target() else {
-                continue;
-            };
-            let target = elf.symbol_by_index(index)?;
-            let to = match (target.kind(), target.section_index()) {
-                (SymbolKind::Section, Some(section)) => anonymous(section),
-                _ => target.name()?.to_owned(),
-            };
-            references.edges.push((own.clone(), to));
+            if let RelocationTarget::Symbol(index) = relocation.target() {
+                let target = node(&elf.symbol_by_index(index)?)?;
+                references.edges.push((place, target));
+            }
         }
     }
     Ok(references)
 }
 
+/// Whether a linker gives such sections a start and an end symbol: their names are identifiers.
+fn is_gathered(section: &str) -> bool {
+    let mut characters = section.chars();
+    let identifier = characters
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|one| one.is_ascii_alphanumeric() || one == '_');
+    // Entries are read by name, in each image those that are in it.
+    identifier && section != hotswap_object::ENTRY_SECTION
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::sync::Arc;
 
-    use super::{Graph, References, function_path, is_main};
+    use super::{Graph, Index, References, function_path, is_gathered, is_main, node_of};
+
+    /// `defines a b; a>x b>a`: what an object defines for others, and its references.
+    fn object(text: &str) -> References {
+        let (defines, edges) = text.split_once(';').expect("there is a ;");
+        let defines: Vec<&str> = defines.split_whitespace().collect();
+        let edges = edges
+            .split_whitespace()
+            .filter_map(|edge| edge.split_once('>'));
+        let edges: Vec<(&str, &str)> = edges.collect();
+        let needs = edges.iter().map(|(_, to)| *to);
+        let needs = needs.filter(|to| !defines.contains(to) && !to.starts_with('.'));
+        References {
+            functions: defines
+                .iter()
+                .map(|&name| (name.to_owned(), node_of(name)))
+                .collect(),
+            defines: defines.iter().map(|name| node_of(name)).collect(),
+            needs: needs.map(node_of).collect(),
+            edges: edges
+                .iter()
+                .map(|(from, to)| (node_of(from), node_of(to)))
+                .collect(),
+            gathered: false,
+        }
+    }
 
     #[test]
     fn follows_references_across_objects_and_in_circles() {
-        let object = |functions: &[&str], edges: &[(&str, &str)]| {
-            Arc::new(References {
-                functions: functions.iter().map(|&name| name.to_owned()).collect(),
-                edges: edges
-                    .iter()
-                    .map(|&(a, b)| (a.to_owned(), b.to_owned()))
-                    .collect(),
-            })
-        };
         let graph = Graph(vec![
-            object(&["a", "b"], &[("a", "a.1"), ("a.1", "c"), ("b", "a")]),
-            object(&["c", "d"], &[("c", "d"), ("d", "c")]),
+            Arc::new(object("a b; a>.1 .1>c b>a")),
+            Arc::new(object("c d; c>d d>c")),
         ]);
         assert_eq!(graph.functions().count(), 4);
-        let mut reached: Vec<_> = graph.reached(["a"]).into_iter().collect();
-        reached.sort_unstable();
-        assert_eq!(reached, ["a", "a.1", "c", "d"]);
+        let reached: Vec<_> = graph.reached(["a"]).into_iter().collect();
+        assert_eq!(reached, ["a", "c", "d"]);
+    }
+
+    #[test]
+    fn an_image_needs_what_leads_to_a_change() {
+        let objects = [
+            // 0 is changed; 1 leads to it from `caller`, which 2 calls; 3 calls what is beside that.
+            "leaf; leaf>host",
+            "caller beside; caller>.1 .1>leaf beside>hidden",
+            "top; top>caller",
+            "other; other>beside",
+            // 4 has what the host keeps to itself; 5 is for 4, and exported.
+            "hidden; hidden>shown",
+            "shown; shown>host",
+            // 6 leads to the change and is no member.
+            "stranger; stranger>leaf",
+        ];
+        let table: &[(&[u128], &[u128])] = &[
+            (&[], &[]),
+            (&[0], &[0, 1, 2, 4]),
+            (&[2], &[2]),
+            (&[4], &[1, 3, 4]),
+            (&[5], &[1, 3, 4, 5]),
+        ];
+        let mut index = Index::default();
+        for (digest, text) in (0_u128..).zip(objects) {
+            index.add(digest, object(text));
+        }
+        let exported = |node| node != node_of("hidden");
+        for (changed, expected) in table {
+            let found = index.needed(&[0, 1, 2, 3, 4, 5], changed, exported);
+            assert_eq!(
+                found,
+                expected.iter().copied().collect::<HashSet<_>>(),
+                "{changed:?}"
+            );
+        }
+        // What is forgotten leads nowhere.
+        index.forget(1);
+        let found = index.needed(&[0, 2, 3, 4, 5], &[0], exported);
+        assert_eq!(found, HashSet::from([0]));
+        // What is registered by its section always comes along.
+        index.add(
+            7,
+            References {
+                gathered: true,
+                ..object("slice;")
+            },
+        );
+        let found = index.needed(&[0, 2, 7], &[0], exported);
+        assert_eq!(found, HashSet::from([0, 7]));
+    }
+
+    #[test]
+    fn knows_gathered_sections() {
+        for (name, gathered) in [
+            ("linkme_SLICE", true),
+            ("__sancov", true),
+            (".text.f", false),
+            (".init_array", false),
+            ("hotswap_entries", false),
+            ("", false),
+        ] {
+            assert_eq!(is_gathered(name), gathered, "{name}");
+        }
     }
 
     #[test]

@@ -29,3 +29,4 @@ pub use facts::{
 pub use host::{HostFacts, HostSymbol, read_host};
 pub use names::canonical_path;
 pub use rewrite::{Form, Rewritten, SiteCounts, rewrite};
+pub use state::ENTRY_SECTION;

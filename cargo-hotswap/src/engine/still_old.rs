@@ -1,21 +1,18 @@
 //! Edited functions that go on running old code, and why.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-use anyhow::Result;
 
 use crate::edits::{self, Sources};
 use crate::entries::EntryFacts;
 use crate::events::StillOld;
-use crate::reach::{self, Graph, Reach};
-use crate::unit::{ObjectFile, Unit};
+use crate::reach::{self, Graph};
+use crate::unit::Unit;
 
-/// Compares sources and references from one live version to the next.
+/// Compares sources from one live version to the next.
 #[derive(Debug)]
 pub struct Edits {
     sources: Sources,
-    reach: Reach,
 }
 
 impl Edits {
@@ -28,32 +25,24 @@ impl Edits {
                 .flat_map(|unit| unit.sources.iter().cloned())
                 .collect(),
         );
-        Self {
-            sources,
-            reach: Reach::default(),
-        }
+        Self { sources }
     }
 
     /// Functions that were edited and that no entry leads to: whoever runs them now goes on in the
-    /// old code.
-    ///
-    /// # Errors
-    ///
-    /// An object is damaged.
+    /// old code. `graph` is that of the image.
     pub fn still_old(
         &mut self,
         files: &BTreeSet<PathBuf>,
-        objects: &[&ObjectFile],
+        graph: &Graph,
         current: &[EntryFacts],
-    ) -> Result<Vec<StillOld>> {
+    ) -> Vec<StillOld> {
         let edited = self.sources.edited(files);
         if edited.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let graph = self.reach.graph(objects)?;
-        let candidates = candidates(&graph, &edited);
+        let candidates = candidates(graph, &edited);
         if candidates.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let bodies = current.iter().map(|entry| entry.body_symbol.as_str());
         let new = paths_among(&candidates, &graph.reached(bodies));
@@ -64,7 +53,7 @@ impl Edits {
             .filter(|path| !new.contains(path) && !entries.contains(path))
             .collect();
         if old.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let mains = graph.functions().filter(|symbol| symbol.ends_with("4main"));
         let mains = mains.filter(|symbol| reach::is_main(symbol));
@@ -74,7 +63,7 @@ impl Edits {
             reason: reason_for_old(function, from_main.contains(function)),
             function: function.to_owned(),
         });
-        Ok(old.collect())
+        old.collect()
     }
 }
 
@@ -100,7 +89,7 @@ fn candidates<'graph>(
 /// The paths of those candidates that are among these symbols.
 fn paths_among<'a>(
     candidates: &'a BTreeMap<&str, String>,
-    symbols: &HashSet<&str>,
+    symbols: &BTreeSet<&str>,
 ) -> BTreeSet<&'a str> {
     let among = candidates
         .iter()
