@@ -16,10 +16,12 @@ use super::{LINK_VAR, PLUGIN_VAR, PluginConfig};
 /// Tells `#[hotswap::entry]` to expand its hot form.
 const EXPAND_VAR: &str = "HOTSWAP_EXPAND";
 
-/// The descriptor under which rustc finds the folder that it writes to.
+/// The descriptor under which rustc finds the folder that it writes to, if it compiles incrementally.
 ///
 /// The path of that folder is part of what rustc's incremental state is keyed by. Named by a
-/// descriptor it is the same text in cargo's build and in every replay, whatever the folder.
+/// descriptor it is the same text in cargo's build and in every replay, whatever the folder. Without
+/// such state the path is plain, for wrappers that have a server compile: it has other descriptors.
+/// What is incremental such wrappers leave to the compiler itself.
 const OUT_DESCRIPTOR: i32 = 250;
 
 /// The name of that folder for rustc.
@@ -68,18 +70,28 @@ pub fn run(config: &PluginConfig, args: &[OsString]) -> Result<i32> {
 ///
 /// The folder that rustc writes to can't be opened.
 pub fn command(unit: &UnitCapture) -> Result<Command> {
-    let mut command = Command::new(&unit.program[0]);
-    command.args(&unit.program[1..]).args(&unit.args);
-    command.current_dir(&unit.cwd).env_clear().envs(&unit.env);
     let context = || format!("could not open {}", unit.out_dir.display());
     std::fs::create_dir_all(&unit.out_dir).with_context(context)?;
-    let folder = std::fs::File::open(&unit.out_dir).with_context(context)?;
-    command
-        .fd_mappings(vec![FdMapping {
-            parent_fd: folder.into(),
-            child_fd: OUT_DESCRIPTOR,
-        }])
-        .context("could not pass a folder to rustc")?;
+    let mut args = unit.rustc_args();
+    let mut command = Command::new(&unit.program[0]);
+    command.current_dir(&unit.cwd).env_clear().envs(&unit.env);
+    if args.codegen("incremental").is_some() {
+        args.set_option("--out-dir", OUT_DIR);
+        let folder = std::fs::File::open(&unit.out_dir).with_context(context)?;
+        command
+            .fd_mappings(vec![FdMapping {
+                parent_fd: folder.into(),
+                child_fd: OUT_DESCRIPTOR,
+            }])
+            .context("could not pass a folder to rustc")?;
+    } else {
+        let folder = unit.out_dir.to_str();
+        args.set_option(
+            "--out-dir",
+            folder.context("the target folder is not UTF-8")?,
+        );
+    }
+    command.args(&unit.program[1..]).args(&args.0);
     Ok(command)
 }
 
@@ -160,7 +172,6 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
     line.push_codegen(&format!("metadata={}", identity(&line)));
     let cwd = std::env::current_dir().context("the current folder is gone")?;
     let out_dir = cwd.join(line.option("--out-dir").unwrap_or_default());
-    line.set_option("--out-dir", OUT_DIR);
     let mut env: std::collections::BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(key, _)| key != PLUGIN_VAR)

@@ -1,0 +1,191 @@
+//! A real compiler cache, sccache, in front of the compiler: first empty, then full.
+//!
+//! Where it is not installed, this says so; the scenario `compiler-cache` has a stand-in for it.
+
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Command, ExitCode, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use hotswap_tests::{Package, Profile, Session, cargo};
+use libtest_mimic::{Arguments, Trial};
+use serde_json::Value;
+
+const MAIN: &str = r#"
+use std::io;
+
+fn main() {
+    for _ in io::stdin().lines() {
+        println!("{}", answer());
+    }
+}
+
+#[hotswap::entry]
+fn answer() -> String {
+    format!("{}, {}", "main one", NAME::word())
+}
+"#;
+
+const LIBRARY: &str = r#"
+use std::sync::atomic::{AtomicU32, Ordering};
+
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+pub fn word() -> String {
+    format!("{} {}", "library one", COUNT.fetch_add(1, Ordering::Relaxed) + 1)
+}
+"#;
+
+/// Dependencies compile faster so; a crate that is optimised is no incremental one, which a cache
+/// would leave to the compiler.
+const PROFILES: &str = r#"
+[profile.dev.package."*"]
+debug = false
+[profile.release.package."*"]
+opt-level = 0
+"#;
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::from_args();
+    let version = Command::new("sccache").arg("--version").output();
+    if !version.is_ok_and(|output| output.status.success()) {
+        println!("sccache is not installed: only the scenario's stand-in for it is tested");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let trials = [
+        ("for_dependencies::dev", Profile::Dev, false),
+        ("for_all_crates::release", Profile::Release, true),
+    ];
+    let trials = trials.map(|(name, profile, for_all)| {
+        Trial::test(name, move || {
+            let package = name.replace("::", "-").replace('_', "-");
+            swaps_through_cache(&package, profile, for_all)
+                .map_err(|error| format!("{error:#}").into())
+        })
+    });
+    Ok(libtest_mimic::run(&arguments, trials.into()).exit_code())
+}
+
+/// Builds with the cache empty, and again with it full, and swaps in both; `for_all` has the crates
+/// of the workspace come from the cache too.
+fn swaps_through_cache(name: &str, profile: Profile, for_all: bool) -> Result<()> {
+    let mut package = Package::of_source(name, &MAIN.replace("NAME", &name.replace('-', "_")))?;
+    package.write("src/lib.rs", LIBRARY.as_bytes())?;
+    let manifest = fs::read_to_string(package.root.join("Cargo.toml"))? + PROFILES;
+    package.write("Cargo.toml", manifest.as_bytes())?;
+    package.use_own_target();
+    package.profile = profile;
+    let server = Server::start(&mut package)?;
+    let variables = ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"];
+    let wrappers = variables.iter().take(if for_all { 2 } else { 1 });
+    let wrappers = wrappers.map(|variable| ((*variable).to_owned(), "sccache".to_owned()));
+    package.env.extend(wrappers);
+    swap(&package)?;
+    let first = server.hits()?;
+    let cleaned = cargo(&package)?.args(["clean", "--quiet"]).status()?;
+    ensure!(cleaned.success(), "cargo clean failed");
+    swap(&package)?;
+    let hits = server.hits()? - first;
+    ensure!(
+        hits > first,
+        "the second build had {hits} hits of the cache, the first {first}"
+    );
+    Ok(())
+}
+
+/// Edits the library and the executable, there and back.
+fn swap(package: &Package) -> Result<()> {
+    let mut session = Session::run(package, &[])?;
+    session.ask("x", "main one, library one 1")?;
+    let edits = [
+        (
+            "src/lib.rs",
+            "library one",
+            "library two",
+            "main one, library two 2",
+        ),
+        (
+            "src/main.rs",
+            "main one",
+            "main two",
+            "main two, library two 3",
+        ),
+        (
+            "src/lib.rs",
+            "library two",
+            "library one",
+            "main two, library one 4",
+        ),
+        (
+            "src/main.rs",
+            "main two",
+            "main one",
+            "main one, library one 5",
+        ),
+    ];
+    for (file, from, to, answer) in edits {
+        package.edit(file, from, to)?;
+        session.await_swapped()?;
+        session.ask("x", answer)?;
+    }
+    session.quit()
+}
+
+/// A server of the cache with a folder and a port of its own, ended when this is dropped.
+struct Server(Vec<(String, String)>);
+
+impl Server {
+    /// Starts it, and has the package's builds use it.
+    fn start(package: &mut Package) -> Result<Self> {
+        let free = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let folder = package.root.join("cache");
+        let variables = [
+            ("SCCACHE_DIR", folder.to_string_lossy().into_owned()),
+            ("SCCACHE_SERVER_PORT", free.to_string()),
+            // Should this process be killed.
+            ("SCCACHE_IDLE_TIMEOUT", "300".to_owned()),
+        ];
+        let server = Self(
+            variables
+                .map(|(name, value)| (name.to_owned(), value))
+                .into(),
+        );
+        package.env.extend(server.0.iter().cloned());
+        let started = server
+            .command("--start-server")
+            .stdout(Stdio::null())
+            .status()?;
+        ensure!(started.success(), "the server of sccache does not start");
+        Ok(server)
+    }
+
+    fn command(&self, order: &str) -> Command {
+        let mut command = Command::new("sccache");
+        command
+            .arg(order)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        command.envs(self.0.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// How many compilations of Rust it has answered without the compiler.
+    fn hits(&self) -> Result<u64> {
+        let output = self
+            .command("--show-stats")
+            .arg("--stats-format=json")
+            .output()?;
+        let stats: Value = serde_json::from_slice(&output.stdout)?;
+        let counts = stats["stats"]["cache_hits"]["counts"].as_object();
+        let counts = counts.context("the statistics of sccache have no hits")?;
+        Ok(counts.get("Rust").and_then(Value::as_u64).unwrap_or(0))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.command("--stop-server").stdout(Stdio::null()).status();
+    }
+}
