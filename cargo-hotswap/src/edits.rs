@@ -1,4 +1,4 @@
-//! Which functions an edit touched, from the sources alone.
+//! Which functions and initialisers an edit touched, from the sources alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -6,43 +6,66 @@ use std::path::PathBuf;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 
-/// The functions of a file: a short path (`Room::handle`, `greet`) and the tokens of all functions
-/// of that path. Layout and comments are no part of the tokens.
-pub type Functions = BTreeMap<String, Vec<String>>;
+/// Names, each with the tokens of all that has it. Layout and comments are no part of the tokens.
+type Named = BTreeMap<String, Vec<String>>;
 
-/// Reads the functions of a source file; none if it does not parse.
-pub fn functions(source: &str) -> Functions {
+/// The items of a file.
+#[derive(Debug, Default)]
+pub struct Items {
+    /// Functions by a short path (`Room::handle`, `greet`).
+    functions: Named,
+    /// Initialisers of statics, by name.
+    statics: Named,
+}
+
+/// What an edit touched or added.
+#[derive(Debug, Default)]
+pub struct Edited {
+    /// Functions by a short path.
+    pub functions: BTreeSet<String>,
+    /// Statics whose initialiser it was, by name.
+    pub statics: BTreeSet<String>,
+}
+
+/// Reads the items of a source file; none if it does not parse.
+pub fn items(source: &str) -> Items {
     let mut collector = Collector::default();
     if let Ok(file) = syn::parse_file(source) {
         collector.visit_file(&file);
     }
-    collector.functions
+    collector.items
 }
 
-/// The functions of `new` that differ from `old` or are not in it.
-pub fn edited(old: &Functions, new: &Functions) -> BTreeSet<String> {
-    let differs = |(path, tokens): &(&String, &Vec<String>)| old.get(*path) != Some(*tokens);
-    new.iter()
-        .filter(differs)
-        .map(|(path, _)| path.clone())
-        .collect()
+/// The items of `new` that differ from `old` or are not in it.
+pub fn edited(old: &Items, new: &Items) -> Edited {
+    let differing = |old: &Named, new: &Named| {
+        let differs = |(name, tokens): &(&String, &Vec<String>)| old.get(*name) != Some(*tokens);
+        let names = new.iter().filter(differs).map(|(name, _)| name.clone());
+        names.collect()
+    };
+    Edited {
+        functions: differing(&old.functions, &new.functions),
+        statics: differing(&old.statics, &new.statics),
+    }
 }
 
-/// The functions of all source files as last compiled.
+/// The items of all source files as last compiled.
 #[derive(Debug, Default)]
-pub struct Sources(BTreeMap<PathBuf, Functions>);
+pub struct Sources(BTreeMap<PathBuf, Items>);
 
 impl Sources {
-    /// Reads these files anew; the result is the functions that changed since the last time.
-    pub fn edited(&mut self, files: &BTreeSet<PathBuf>) -> BTreeSet<String> {
-        let mut all = BTreeSet::new();
+    /// Reads these files anew; the result is what changed since the last time.
+    pub fn edited(&mut self, files: &BTreeSet<PathBuf>) -> Edited {
+        let mut all = Edited::default();
         for file in files
             .iter()
             .filter(|file| file.extension().is_some_and(|ext| ext == "rs"))
         {
-            let new = functions(&std::fs::read_to_string(file).unwrap_or_default());
+            let new = items(&std::fs::read_to_string(file).unwrap_or_default());
             if let Some(old) = self.0.get(file) {
-                all.extend(edited(old, &new));
+                let Edited { functions, statics } = edited(old, &new);
+                all.functions.extend(functions);
+                all.statics.extend(statics);
             }
             self.0.insert(file.clone(), new);
         }
@@ -72,7 +95,7 @@ pub fn short_path(canonical: &str) -> Option<String> {
 
 #[derive(Default)]
 struct Collector {
-    functions: Functions,
+    items: Items,
     self_type: Option<String>,
 }
 
@@ -82,10 +105,8 @@ impl Collector {
             Some(self_type) => format!("{self_type}::{}", signature.ident),
             None => signature.ident.to_string(),
         };
-        self.functions
-            .entry(path)
-            .or_default()
-            .push(tokens.to_token_stream().to_string());
+        let functions = self.items.functions.entry(path).or_default();
+        functions.push(tokens.to_token_stream().to_string());
     }
 }
 
@@ -98,6 +119,13 @@ impl<'ast> Visit<'ast> for Collector {
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
         self.add(&item.sig, item);
         visit::visit_impl_item_fn(self, item);
+    }
+
+    fn visit_item_static(&mut self, item: &'ast syn::ItemStatic) {
+        let statics = self.items.statics.entry(item.ident.to_string());
+        let initialiser = item.expr.to_token_stream().to_string();
+        statics.or_default().push(initialiser);
+        visit::visit_item_static(self, item);
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
@@ -116,7 +144,7 @@ impl<'ast> Visit<'ast> for Collector {
 
 #[cfg(test)]
 mod tests {
-    use super::{edited, functions, short_path};
+    use super::{edited, items, short_path};
 
     #[test]
     fn finds_what_was_edited() {
@@ -137,9 +165,22 @@ mod tests {
             ("does not parse", ""),
         ];
         for (new, expected) in table {
-            let found: Vec<_> = edited(&functions(old), &functions(new))
-                .into_iter()
-                .collect();
+            let found = edited(&items(old), &items(new)).functions;
+            let found: Vec<_> = found.into_iter().collect();
+            assert_eq!(found.join(" "), expected, "{new}");
+        }
+    }
+
+    #[test]
+    fn finds_edited_initialisers() {
+        let old = "static A: L<u8> = L::new(|| 1); fn f() { static B: u8 = 1; }";
+        for (new, expected) in [
+            ("/** It. */ pub static A: L<i8> = L::new(|| 1);", ""),
+            ("static A: L<u8> = L::new(|| 2);", "A"),
+            ("fn f() { static B: u8 = 2; } static C: u8 = 1;", "B C"),
+        ] {
+            let found = edited(&items(old), &items(new)).statics;
+            let found: Vec<_> = found.into_iter().collect();
             assert_eq!(found.join(" "), expected, "{new}");
         }
     }

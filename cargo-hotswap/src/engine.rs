@@ -10,6 +10,7 @@ use hotswap_layout::{Finding, Program, report};
 use hotswap_protocol::manifest::{Entry, Image, Manifest};
 use hotswap_protocol::message::PrepareReport;
 
+use crate::edits;
 use crate::entries::{self, EntryFacts};
 use crate::events::{Event, Phases};
 use crate::facts::{Analysed, Cache};
@@ -33,7 +34,7 @@ mod still_old;
 
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
-use still_old::Edits;
+use still_old::still_old;
 
 /// Makes edits live in one running program.
 #[derive(Debug)]
@@ -46,7 +47,8 @@ pub struct Engine {
     support: Support,
     /// What ran before `main` or at the load of an image.
     ran: Initialisers,
-    edits: Edits,
+    /// The sources of the version that is current.
+    edits: edits::Sources,
     references: Index,
     /// What images can bind to in the host.
     exported: HashSet<u64>,
@@ -86,7 +88,8 @@ impl Engine {
             &rustc.unwrap_or_else(|| "rustc".into()),
         )?;
         let libraries = libraries::shared_libraries(&host, connection.hello.pid)?;
-        let edits = Edits::since(&units);
+        let mut edits = edits::Sources::default();
+        edits.edited(&sources(&units).into_iter().map(Path::to_owned).collect());
         let mut references = Index::default();
         references.update(&objects(&units))?;
         let mut reprs = Reprs::default();
@@ -264,7 +267,7 @@ impl Engine {
         prepared: PrepareReport,
         members: &BTreeSet<usize>,
         graph: &Graph,
-        state: State,
+        mut state: State,
         phases: Phases,
     ) -> Event {
         let files = std::mem::take(&mut self.edited);
@@ -275,7 +278,11 @@ impl Engine {
                 .map(|unit| format!("{} ({})", unit.name, unit.kind))
                 .collect()
         };
-        let still_old = self.edits.still_old(&files, graph, &self.current);
+        let edited = self.edits.edited(&files);
+        state.report_edited(&edited.statics);
+        let kept = state.shared.iter().map(|shared| shared.patch.as_str());
+        let kept = kept.collect();
+        let still_old = still_old(&edited.functions, graph, &self.current, &kept);
         let mut entries = prepared.replaced;
         entries.extend(prepared.added);
         Event::Swapped {

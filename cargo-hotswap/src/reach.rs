@@ -14,6 +14,9 @@ use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex
 use crate::facts::read_all;
 use crate::unit::ObjectFile;
 
+/// What the names of sections with state start with.
+const STATE: [&str; 4] = [".data", ".bss", ".tdata", ".tbss"];
+
 /// A symbol or section: by name where other objects see it, else by object and position.
 type Node = u64;
 
@@ -22,6 +25,8 @@ type Node = u64;
 struct References {
     /// Functions that the object defines, by mangled name.
     functions: Vec<(String, Node)>,
+    /// Its writable statics and thread-locals, by mangled name.
+    statics: Vec<(String, Node)>,
     /// Symbols that it defines for others.
     defines: Vec<Node>,
     /// Symbols that it needs of others.
@@ -209,14 +214,23 @@ impl Graph {
         all.map(|(name, _)| name.as_str())
     }
 
-    /// The functions among all that the roots refer to, directly or not, and the roots.
+    /// The functions among all that the roots refer to, directly or not, and the roots; but not what
+    /// is only reached by way of the statics in `except`.
     pub fn reached<'graph>(
         &'graph self,
         roots: impl IntoIterator<Item = &'graph str>,
+        except: &HashSet<&str>,
     ) -> BTreeSet<&'graph str> {
         let mut edges: HashMap<Node, Vec<Node>> = HashMap::new();
         for &(from, to) in self.0.iter().flat_map(|object| &object.edges) {
             edges.entry(from).or_default().push(to);
+        }
+        let statics = self.0.iter().flat_map(|object| &object.statics);
+        for (_, node) in statics.filter(|(name, _)| except.contains(name.as_str())) {
+            // References may name the section instead of the symbol that stands for it.
+            for section in edges.remove(node).into_iter().flatten() {
+                edges.remove(&section);
+            }
         }
         let all = || self.0.iter().flat_map(|object| &object.functions);
         let roots: HashSet<&str> = roots.into_iter().collect();
@@ -276,6 +290,10 @@ fn read(object: &ObjectFile) -> Result<References> {
         if symbol.kind() == SymbolKind::Text {
             references.functions.push((name.to_owned(), node));
         }
+        let is_state = |name: &str| STATE.iter().any(|state| name.starts_with(state));
+        if is_state(elf.section_by_index(section)?.name()?) {
+            references.statics.push((name.to_owned(), node));
+        }
         if !symbol.is_local() {
             references.defines.push(node);
         }
@@ -329,11 +347,11 @@ mod tests {
         let edges: Vec<(&str, &str)> = edges.collect();
         let needs = edges.iter().map(|(_, to)| *to);
         let needs = needs.filter(|to| !defines.contains(to) && !to.starts_with('.'));
+        let named = defines.iter().map(|&name| (name.to_owned(), node_of(name)));
+        let (statics, functions) = named.partition(|(name, _)| name.to_uppercase() == *name);
         References {
-            functions: defines
-                .iter()
-                .map(|&name| (name.to_owned(), node_of(name)))
-                .collect(),
+            functions,
+            statics,
             defines: defines.iter().map(|name| node_of(name)).collect(),
             needs: needs.map(node_of).collect(),
             edges: edges
@@ -347,12 +365,18 @@ mod tests {
     #[test]
     fn follows_references_across_objects_and_in_circles() {
         let graph = Graph(vec![
-            Arc::new(object("a b; a>.1 .1>c b>a")),
+            Arc::new(object("a b STATIC; a>.1 .1>STATIC STATIC>.2 .2>c b>a")),
             Arc::new(object("c d; c>d d>c")),
         ]);
         assert_eq!(graph.functions().count(), 4);
-        let reached: Vec<_> = graph.reached(["a"]).into_iter().collect();
-        assert_eq!(reached, ["a", "c", "d"]);
+        for (except, expected) in [
+            (vec![], vec!["a", "c", "d"]),
+            (vec!["STATIC"], vec!["a"]),
+            (vec!["OTHER"], vec!["a", "c", "d"]),
+        ] {
+            let reached = graph.reached(["a"], &except.into_iter().collect());
+            assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

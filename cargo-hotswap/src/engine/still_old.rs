@@ -1,70 +1,48 @@
 //! Edited functions that go on running old code, and why.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::edits::{self, Sources};
+use crate::edits;
 use crate::entries::EntryFacts;
 use crate::events::StillOld;
 use crate::reach::{self, Graph};
-use crate::unit::Unit;
 
-/// Compares sources from one live version to the next.
-#[derive(Debug)]
-pub struct Edits {
-    sources: Sources,
-}
-
-impl Edits {
-    /// Edits since these units were compiled.
-    pub fn since(units: &[Unit]) -> Self {
-        let mut sources = Sources::default();
-        sources.edited(
-            &units
-                .iter()
-                .flat_map(|unit| unit.sources.iter().cloned())
-                .collect(),
-        );
-        Self { sources }
+/// Functions that were edited and that no entry leads to: whoever runs them now goes on in the
+/// old code. `graph` is that of the image; `kept` are the statics that stay as they are: what their
+/// initial values point at is code of the version that they come from.
+pub fn still_old(
+    edited: &BTreeSet<String>,
+    graph: &Graph,
+    current: &[EntryFacts],
+    kept: &HashSet<&str>,
+) -> Vec<StillOld> {
+    if edited.is_empty() {
+        return Vec::new();
     }
-
-    /// Functions that were edited and that no entry leads to: whoever runs them now goes on in the
-    /// old code. `graph` is that of the image.
-    pub fn still_old(
-        &mut self,
-        files: &BTreeSet<PathBuf>,
-        graph: &Graph,
-        current: &[EntryFacts],
-    ) -> Vec<StillOld> {
-        let edited = self.sources.edited(files);
-        if edited.is_empty() {
-            return Vec::new();
-        }
-        let candidates = candidates(graph, &edited);
-        if candidates.is_empty() {
-            return Vec::new();
-        }
-        let bodies = current.iter().map(|entry| entry.body_symbol.as_str());
-        let new = paths_among(&candidates, &graph.reached(bodies));
-        let entries: BTreeSet<&str> = current.iter().map(|entry| entry.path.as_str()).collect();
-        let all: BTreeSet<&str> = candidates.values().map(String::as_str).collect();
-        let old: Vec<&str> = all
-            .into_iter()
-            .filter(|path| !new.contains(path) && !entries.contains(path))
-            .collect();
-        if old.is_empty() {
-            return Vec::new();
-        }
-        let mains = graph.functions().filter(|symbol| symbol.ends_with("4main"));
-        let mains = mains.filter(|symbol| reach::is_main(symbol));
-        let from_main = graph.reached(mains.collect::<Vec<_>>());
-        let from_main = paths_among(&candidates, &from_main);
-        let old = old.into_iter().map(|function| StillOld {
-            reason: reason_for_old(function, from_main.contains(function)),
-            function: function.to_owned(),
-        });
-        old.collect()
+    let candidates = candidates(graph, edited);
+    if candidates.is_empty() {
+        return Vec::new();
     }
+    let bodies = current.iter().map(|entry| entry.body_symbol.as_str());
+    let new = paths_among(&candidates, &graph.reached(bodies, kept));
+    let entries: BTreeSet<&str> = current.iter().map(|entry| entry.path.as_str()).collect();
+    let all: BTreeSet<&str> = candidates.values().map(String::as_str).collect();
+    let old: Vec<&str> = all
+        .into_iter()
+        .filter(|path| !new.contains(path) && !entries.contains(path))
+        .collect();
+    if old.is_empty() {
+        return Vec::new();
+    }
+    let mains = graph.functions().filter(|symbol| symbol.ends_with("4main"));
+    let mains = mains.filter(|symbol| reach::is_main(symbol));
+    let from_main = graph.reached(mains.collect::<Vec<_>>(), kept);
+    let from_main = paths_among(&candidates, &from_main);
+    let old = old.into_iter().map(|function| StillOld {
+        reason: reason_for_old(function, from_main.contains(function)),
+        function: function.to_owned(),
+    });
+    old.collect()
 }
 
 /// The image's functions that were edited, by symbol and path. Only names that contain an edited

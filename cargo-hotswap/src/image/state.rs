@@ -1,6 +1,6 @@
 //! State across versions: which of the host's statics a patch's objects are bound to.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::Result;
 use hotswap_object::statics::{self, Novelty, Verdict};
@@ -26,6 +26,8 @@ pub struct Shared {
     pub patch: String,
     /// Whether each thread has its own.
     pub thread_local: bool,
+    /// Whether its initial value points at a function, which may make the true value later.
+    pub runs: bool,
 }
 
 /// What a patch does with state.
@@ -154,6 +156,27 @@ impl State {
         Ok(())
     }
 
+    /// Tells of the statics whose initialiser was edited without a trace in the initial value: a
+    /// function that makes the true value later, and that old code would run.
+    pub fn report_edited(&mut self, edited: &BTreeSet<String>) {
+        let reported: HashSet<&str> = self.reports.iter().map(|it| it.name.as_str()).collect();
+        let is_edited = |shared: &&Shared| {
+            let name = shared.path.rsplit("::").next().unwrap_or_default();
+            shared.runs && edited.contains(name) && !reported.contains(shared.path.as_str())
+        };
+        let names = self.shared.iter().filter(is_edited);
+        let reports = names.map(|shared| StaticReport {
+            name: shared.path.clone(),
+            verdict: "kept",
+            reason:
+                "its initialiser was edited: a value that was made stays, and one that was not \
+                     will be made by the first initialiser; an entry that it calls is the newest"
+                    .to_owned(),
+        });
+        let reports: Vec<_> = reports.collect();
+        self.reports.extend(reports);
+    }
+
     fn report(&mut self, facts: &StaticFacts, verdict: &'static str, reason: &str) {
         let name = facts.path.clone();
         self.reports.push(StaticReport {
@@ -197,6 +220,7 @@ impl State {
             host: symbol,
             patch: facts.symbol.clone(),
             thread_local,
+            runs: facts.pointers.iter().any(|(_, to)| is_code(to)),
         });
     }
 
@@ -269,6 +293,11 @@ impl State {
             });
         global.collect()
     }
+}
+
+/// Whether an initial pointer refers to a function, or to what may be one.
+fn is_code(pointee: &Pointee) -> bool {
+    matches!(pointee, Pointee::Function(_) | Pointee::Elsewhere(..))
 }
 
 /// Whether a macro made this static to register what it describes, as `tracing` makes callsites:
