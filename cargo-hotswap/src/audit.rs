@@ -162,7 +162,7 @@ pub fn run(selection: &Selection, all: bool) -> Result<i32> {
     let project = Project::find(selection)?;
     let built = match records::build(&project, selection)? {
         Build::Done(built) => built,
-        Build::Failed { errors } => {
+        Build::Failed { errors, .. } => {
             anstream::eprint!("{}", errors.concat());
             return Ok(101);
         }

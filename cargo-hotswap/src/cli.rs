@@ -2,12 +2,13 @@
 
 use std::ffi::OsString;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::audit;
+use crate::events::reporter::Settings;
 use crate::events::{MessageFormat, Reporter};
-use crate::selection::Selection;
+use crate::selection::{Colour, Diagnostics, Messages, Selection};
 use crate::session;
 
 /// Cargo calls `cargo-hotswap hotswap …`.
@@ -43,15 +44,37 @@ enum Command {
 struct Run {
     #[command(flatten)]
     selection: Selection,
-    /// How to tell what happens, on stderr
-    #[arg(long, value_enum, value_name = "FMT", default_value_t)]
+    /// How to tell what happens, on stderr [possible values: human, short, json]
+    #[arg(
+        long,
+        value_name = "FMT",
+        default_value = "human",
+        hide_default_value = true,
+        value_parser = message_format
+    )]
     message_format: MessageFormat,
-    /// Do not print status messages
-    #[arg(short, long)]
-    quiet: bool,
-    /// Arguments for the program
+    /// Refused: it is of no use to somebody who wants to run a program
+    #[arg(long, hide = true)]
+    unit_graph: bool,
+    /// Arguments for the binary or example to run
     #[arg(trailing_var_arg = true, value_name = "ARGS")]
-    args: Vec<String>,
+    args: Vec<OsString>,
+}
+
+fn message_format(value: &str) -> Result<MessageFormat, String> {
+    match value {
+        "human" => Ok(MessageFormat::Human),
+        "short" => Ok(MessageFormat::Short),
+        "json" => Ok(MessageFormat::Json),
+        "json-diagnostic-short" | "json-diagnostic-rendered-ansi" | "json-render-diagnostics" => {
+            Err(
+                "`cargo hotswap` has events of its own, of which the compiler's messages are \
+                 part; use `json`"
+                    .to_owned(),
+            )
+        }
+        _ => Err("possible values: human, short, json".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -81,14 +104,78 @@ fn clap_cargo_styles() -> clap::builder::Styles {
 pub fn run(args: Vec<OsString>) -> Result<i32> {
     let CargoCommand::Hotswap(hotswap) = Cargo::parse_from(args).command;
     match hotswap.command {
-        Command::Run(run) => session::run(&session::Options {
-            selection: run.selection,
-            args: run.args,
-            reporter: Reporter {
-                format: run.message_format,
-                quiet: run.quiet,
-            },
-        }),
-        Command::Audit(command) => audit::run(&command.selection, command.all),
+        Command::Run(run) => run_program(run),
+        Command::Audit(command) => {
+            settings(&command.selection.messages, MessageFormat::Human)?;
+            audit::run(&command.selection, command.all)
+        }
+    }
+}
+
+fn run_program(mut run: Run) -> Result<i32> {
+    let settings = settings(&run.selection.messages, run.message_format)?;
+    if run.unit_graph {
+        bail!(
+            "`--unit-graph` shows what cargo would build instead of building it, so there is \
+             nothing to run\n  = help: use `cargo build --unit-graph`"
+        );
+    }
+    run.selection.messages.diagnostics = match run.message_format {
+        MessageFormat::Human => Diagnostics::Shown,
+        MessageFormat::Short => Diagnostics::Short,
+        MessageFormat::Json => Diagnostics::Collected,
+    };
+    session::run(&session::Options {
+        selection: run.selection,
+        args: run.args,
+        reporter: Reporter::new(settings),
+    })
+}
+
+/// How to tell what happens: as the flags say, else as cargo's configuration, in which its
+/// variables are.
+fn settings(messages: &Messages, format: MessageFormat) -> Result<Settings> {
+    let (verbose, quiet) = (messages.verbose > 0, messages.quiet);
+    if verbose && quiet {
+        bail!("cannot set both --verbose and --quiet");
+    }
+    let term = cargo_config2::Config::load().map(|config| config.term);
+    let term = term.unwrap_or_default();
+    let given = verbose || quiet;
+    let colour = messages.color.or_else(|| term.color.map(configured));
+    let colour = match colour {
+        Some(Colour::Always) => Some(true),
+        Some(Colour::Never) => Some(false),
+        Some(Colour::Auto) | None => None,
+    };
+    if let Some(colour) = colour {
+        // For messages that don't go through a reporter, too.
+        let choice = match colour {
+            true => anstream::ColorChoice::Always,
+            false => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+    Ok(Settings {
+        format,
+        verbose: if given {
+            verbose
+        } else {
+            term.verbose == Some(true)
+        },
+        quiet: if given {
+            quiet
+        } else {
+            term.quiet == Some(true)
+        },
+        colour,
+    })
+}
+
+fn configured(colour: cargo_config2::Color) -> Colour {
+    match colour {
+        cargo_config2::Color::Always => Colour::Always,
+        cargo_config2::Color::Never => Colour::Never,
+        _ => Colour::Auto,
     }
 }

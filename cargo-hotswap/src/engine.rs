@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use hotswap_layout::{Finding, Program, report};
+use hotswap_layout::Program;
 use hotswap_protocol::manifest::{Entry, Image, Manifest};
 use hotswap_protocol::message::PrepareReport;
 
+use crate::diagnostics::Form;
 use crate::edits;
 use crate::entries::{self, EntryFacts};
 use crate::events::{Event, Phases};
@@ -30,6 +31,7 @@ mod dependencies;
 mod guard;
 mod libraries;
 mod published;
+mod refusal;
 mod still_old;
 
 use compilation::{Compilation, Compiled};
@@ -124,6 +126,11 @@ impl Engine {
         &self.units
     }
 
+    /// How the compiler gives its messages from now on.
+    pub fn set_form(&mut self, form: Form) {
+        self.compilation.set_form(form);
+    }
+
     /// The entries of the program as it was started.
     pub fn entry_paths(&self) -> Vec<String> {
         self.host
@@ -161,8 +168,9 @@ impl Engine {
         self.edited.extend(files.iter().cloned());
         self.compilation.edited(&self.units, files);
         clock.phases.detect = clock.lap();
-        if let Compiled::Failed(message) = self.compilation.run(&mut self.units, &self.cache)? {
-            return Ok(Event::CompileError { message });
+        let compiled = self.compilation.run(&mut self.units, &self.cache)?;
+        if let Compiled::Failed { message, summary } = compiled {
+            return Ok(Event::CompileError { message, summary });
         }
         clock.phases.compile = clock.lap();
         self.go_live(clock)
@@ -206,7 +214,7 @@ impl Engine {
         let analysed = self.analyse()?;
         let state = self.decide_state(&members, &analysed)?;
         if !state.refused.is_empty() {
-            return Ok(refused_statics(&state.refused));
+            return Ok(refusal::statics(&state.refused, &self.units));
         }
         let types = self.types(&analysed);
         clock.phases.check = clock.lap();
@@ -225,7 +233,7 @@ impl Engine {
         let refused = self
             .guard
             .refusals(&self.host, &next, &self.reprs.changes());
-        if let Some(refusal) = refused_layouts(&refused) {
+        if let Some(refusal) = refusal::layouts(&refused, &self.units) {
             return Ok(refusal);
         }
         clock.phases.check += clock.lap();
@@ -295,6 +303,7 @@ impl Engine {
             reshaped: prepared.reshaped,
             still_old,
             statics: state.reports,
+            warnings: self.compilation.take_warnings(),
         }
     }
 
@@ -445,32 +454,6 @@ fn entry(facts: &EntryFacts) -> Entry {
         fingerprint: facts.fingerprint.clone(),
         descriptor: facts.descriptor,
         body: facts.body,
-    }
-}
-
-fn refused_layouts(refused: &[Finding]) -> Option<Event> {
-    let message = report::refusal(refused)?;
-    Some(Event::Refused {
-        reason: "layout",
-        message,
-        items: refused
-            .iter()
-            .map(|finding| finding.subject.clone())
-            .collect(),
-    })
-}
-
-fn refused_statics(refused: &[(String, String)]) -> Event {
-    let mut message = String::new();
-    for (name, reason) in refused {
-        message += &format!("the static `{name}` can't go live: {reason}\n");
-    }
-    message += "= why: its value in the running program would be read as something else\n";
-    message += "= help: undo the change to the static, or restart the program";
-    Event::Refused {
-        reason: "static",
-        message,
-        items: refused.iter().map(|(name, _)| name.clone()).collect(),
     }
 }
 

@@ -1,25 +1,26 @@
-//! What `cargo hotswap run` tells: one closed set of events, for people or as JSON.
+//! What `cargo hotswap run` tells: one closed set of events, and its JSON form.
+//!
+//! How events look to people is in [`render`], where they go in [`reporter`].
 
-use std::io::Write;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Version of the JSON form; raised when a field changes its meaning or goes away.
-const FORMAT: u32 = 1;
+pub mod log;
+pub mod render;
+pub mod reporter;
+pub mod style;
+pub mod terminal;
 
-/// How events are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum MessageFormat {
-    /// Lines for people.
-    #[default]
-    Human,
-    /// One JSON object a line.
-    Json,
-}
+pub use reporter::{MessageFormat, Reporter};
+
+/// Version of the JSON form. Events and fields may be added under one number, and a reader ignores
+/// those that it does not know; the number is raised when one changes its meaning or goes away.
+pub const FORMAT: u32 = 1;
 
 /// Milliseconds spent in the phases of one swap.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Phases {
     /// From the save to the start of the compiler.
     pub detect: f64,
@@ -34,7 +35,7 @@ pub struct Phases {
 }
 
 /// A static whose treatment the user may want to know of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StaticReport {
     /// Its path.
     pub name: String,
@@ -45,16 +46,39 @@ pub struct StaticReport {
 }
 
 /// An edited function that does not run yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StillOld {
     /// Its path.
     pub function: String,
-    /// Why.
+    /// Why, in a word.
+    pub cause: OldCause,
+    /// Why, in full, and what to do.
     pub reason: String,
 }
 
+/// Why an edited function does not run yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OldCause {
+    /// It was called before the swap and has not returned.
+    Running,
+    /// No entry leads to it.
+    Unreached,
+}
+
+/// Where something stands in the sources.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub struct Place {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The executable stands.
@@ -63,6 +87,11 @@ pub enum Event {
         executable: PathBuf,
         /// Milliseconds.
         ms: f64,
+    },
+    /// The program is about to be started.
+    Running {
+        /// The executable and its arguments, after the runner that cargo is configured to use.
+        command: Vec<String>,
     },
     /// The program was started.
     Started {
@@ -83,10 +112,12 @@ pub enum Event {
         /// The files.
         files: Vec<PathBuf>,
     },
-    /// The edit does not compile.
+    /// The edit does not compile; the program, if it was started, runs on as it was.
     CompileError {
         /// The compiler's own words.
         message: String,
+        /// What could not be compiled and how many errors that has, as cargo says it.
+        summary: String,
     },
     /// New code is current.
     Swapped {
@@ -109,6 +140,9 @@ pub enum Event {
         still_old: Vec<StillOld>,
         /// Statics that were kept or renewed against what one might expect.
         statics: Vec<StaticReport>,
+        /// The compiler's warnings that it did not give for the version before, in its own words.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
     },
     /// The edit can't go live; the program runs on as it was.
     Refused {
@@ -118,6 +152,9 @@ pub enum Event {
         message: String,
         /// The things named in the message.
         items: Vec<String>,
+        /// Where they stand, as far as that is known.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        places: Vec<Place>,
     },
     /// The edit changes no code.
     Unchanged {
@@ -148,156 +185,57 @@ pub enum Event {
     },
 }
 
-/// Writes events to stderr: stdout is the program's.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Reporter {
-    /// The form.
-    pub format: MessageFormat,
-    /// Say no more than needed.
-    pub quiet: bool,
-}
-
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "Line of `cargo hotswap run --message-format=json`")]
 struct Line<'a> {
+    /// The version of this form.
+    #[schemars(extend("const" = FORMAT))]
     format: u32,
     #[serde(flatten)]
     event: &'a Event,
 }
 
-impl Reporter {
-    /// Writes one event. A closed stderr is no reason to end a running program.
-    pub fn report(&self, event: &Event) {
-        let text = match self.format {
-            MessageFormat::Json => {
-                let line = Line {
-                    format: FORMAT,
-                    event: &without_colours(event),
-                };
-                let json = serde_json::to_string(&line).expect("events have string keys only");
-                json + "\n"
-            }
-            MessageFormat::Human => self.human(event),
+impl Event {
+    /// The event as one line of JSON, without the line's end and without colours.
+    ///
+    /// # Panics
+    ///
+    /// Never: all keys are strings.
+    pub fn json(&self) -> String {
+        let line = Line {
+            format: FORMAT,
+            event: &self.plain(),
         };
-        if !text.is_empty() {
-            let _ = anstream::stderr().lock().write_all(text.as_bytes());
-        }
+        serde_json::to_string(&line).expect("all keys are strings")
     }
 
-    /// Writes text of the compiler's, for people only.
-    pub fn text(&self, text: &str) {
-        if self.format == MessageFormat::Human && !self.quiet {
-            let _ = anstream::stderr().lock().write_all(text.as_bytes());
-        }
-    }
-
-    fn human(&self, event: &Event) -> String {
-        match event {
-            Event::Built { .. } | Event::Exited { .. } => String::new(),
-            Event::Started { pid } => self.status("Running", &format!("process {pid}")),
-            Event::Ready { entries, .. } => self.status("Watching", &watching(entries)),
-            Event::Restarting { reason } => self.status("Restarting", reason),
-            Event::Changed { files } => self.status("Changed", &names(files)),
-            Event::CompileError { message } => format!("{}\n", message.trim_end()),
-            Event::Unchanged { files } => {
-                self.status("Unchanged", &format!("{} (no code differs)", names(files)))
+    /// The compiler's colours are for terminals.
+    fn plain(&self) -> Self {
+        let strip = |text: &String| anstream::adapter::strip_str(text).to_string();
+        let mut event = self.clone();
+        match &mut event {
+            Self::CompileError { message, .. } => *message = strip(message),
+            Self::Swapped { warnings, .. } => {
+                warnings.iter_mut().for_each(|text| *text = strip(text));
             }
-            Event::Warning { message } => format!("warning: {message}\n"),
-            Event::Failed { message } => {
-                format!("error: {message}\n = the program runs on as it was\n")
-            }
-            Event::Refused { message, .. } => format!("error: {}\n", message.trim_end()),
-            Event::Swapped { .. } => self.swapped(event),
+            _ => {}
         }
-    }
-
-    fn swapped(&self, event: &Event) -> String {
-        let Event::Swapped {
-            version,
-            phases,
-            entries,
-            reshaped,
-            still_old,
-            statics,
-            ..
-        } = event
-        else {
-            return String::new();
-        };
-        let total = phases.detect + phases.compile + phases.check + phases.link + phases.load;
-        let mut text = self.status(
-            "Swapped",
-            &format!("to version {version} in {total:.0} ms: {}", list(entries)),
-        );
-        text += &format!(
-            "{:>12} detect {:.0}, compile {:.0}, check {:.0}, link {:.0}, load {:.1} ms\n",
-            "", phases.detect, phases.compile, phases.check, phases.link, phases.load
-        );
-        for entry in reshaped {
-            text += &format!(
-                "{:>12} the signature of `{entry}` changed: callers in older code keep the old body\n",
-                ""
-            );
-        }
-        for old in still_old {
-            text += &format!(
-                "{:>12} `{}` is still old: {}\n",
-                "", old.function, old.reason
-            );
-        }
-        for one in statics {
-            text += &format!(
-                "{:>12} static `{}` is {}: {}\n",
-                "", one.name, one.verdict, one.reason
-            );
-        }
-        text
-    }
-
-    fn status(&self, verb: &str, text: &str) -> String {
-        if self.quiet {
-            String::new()
-        } else {
-            format!("{verb:>12} {text}\n")
-        }
+        event
     }
 }
 
-/// The compiler's colours are for terminals.
-fn without_colours(event: &Event) -> Event {
-    match event {
-        Event::CompileError { message } => Event::CompileError {
-            message: anstream::adapter::strip_str(message).to_string(),
-        },
-        other => other.clone(),
-    }
+/// The JSON Schema of the lines.
+///
+/// # Panics
+///
+/// Never: a schema is JSON.
+pub fn schema() -> String {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let schema = settings.into_generator().into_root_schema_for::<Line<'_>>();
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
+    text.push('\n');
+    text
 }
 
-fn watching(entries: &[String]) -> String {
-    match entries {
-        [] => "(no entry is marked, so no edit can go live)".to_owned(),
-        _ => format!("for edits; entries: {}", list(entries)),
-    }
-}
-
-fn list(names: &[String]) -> String {
-    const SHOWN: usize = 4;
-    match names.len() {
-        0 => "no entry".to_owned(),
-        count if count <= SHOWN => names.join(", "),
-        count => format!("{} and {} more", names[..SHOWN].join(", "), count - SHOWN),
-    }
-}
-
-fn names(files: &[PathBuf]) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    let names: Vec<String> = files
-        .iter()
-        .map(|file| {
-            file.strip_prefix(&here)
-                .unwrap_or(file)
-                .display()
-                .to_string()
-        })
-        .collect();
-    list(&names)
-}
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,14 @@
 //! The modules stand in the order in which they work: the command line, the build through the
 //! plugin, facts about what was built, the image made of an edit, and the running program.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 pub mod audit;
 pub mod cargo;
+pub mod children;
 pub mod cli;
+pub mod diagnostics;
 pub mod edits;
 pub mod engine;
 pub mod entries;
@@ -17,6 +20,7 @@ pub mod host;
 pub mod image;
 pub mod interface;
 pub mod membership;
+pub mod places;
 pub mod plugin;
 pub mod profile;
 pub mod program;
@@ -34,17 +38,27 @@ pub mod watch;
 pub fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        eprintln!(
-            "error: code can be swapped on x86_64 Linux only; `cargo run` runs the program without"
-        );
+        tell_all(&anyhow::anyhow!(
+            "code can be swapped on x86_64 Linux only\n  = help: `cargo run` runs the program without"
+        ));
         return ExitCode::from(1);
     }
     let result = plugin::run_if_called(&args).unwrap_or_else(|| cli::run(args));
     match result {
         Ok(code) => ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::from(101)
-        }
+        Err(error) => match error.downcast_ref::<project::Told>() {
+            Some(told) => ExitCode::from(u8::try_from(told.0).unwrap_or(101)),
+            None => {
+                tell_all(&error);
+                ExitCode::from(101)
+            }
+        },
     }
+}
+
+/// Says what is wrong and what caused it; a closed stderr changes nothing about it.
+fn tell_all(error: &anyhow::Error) {
+    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+    let text = events::render::error(&error.to_string(), &causes);
+    let _ = anstream::stderr().write_all(text.as_bytes());
 }

@@ -1,5 +1,7 @@
 //! The running program: started with the runtime's variables, spoken to over its socket.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -53,22 +55,41 @@ impl Ready {
     }
 }
 
-/// Starts the executable under the runtime's variables.
+/// What is run: the runner that cargo is configured to use, the executable, its arguments. The
+/// executable is named as cargo names it, relative to this folder if it lies below.
+pub fn command_line(executable: &Path, args: &[OsString], runner: &[OsString]) -> Vec<OsString> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let shown = match executable.strip_prefix(here) {
+        // Without a folder it would be looked for elsewhere.
+        Ok(name) if name.components().count() == 1 => Path::new(".").join(name),
+        Ok(path) => path.to_owned(),
+        Err(_) => executable.to_owned(),
+    };
+    let runner = runner.iter().cloned();
+    runner
+        .chain([shown.into_os_string()])
+        .chain(args.iter().cloned())
+        .collect()
+}
+
+/// Starts a program under the runtime's variables, and these.
 ///
 /// # Errors
 ///
-/// The executable can't be started.
+/// It can't be started.
 pub fn start(
-    executable: &Path,
+    words: &[OsString],
     name: &str,
-    args: &[String],
-    variables: &[(String, String)],
+    variables: &BTreeMap<OsString, OsString>,
 ) -> Result<Started> {
+    let (program, args) = words
+        .split_first()
+        .context("there is no program to start")?;
     let (reader, writer) = std::io::pipe().context("could not make a pipe")?;
-    let mut command = Command::new(executable);
+    let mut command = Command::new(program);
     command
         .args(args)
-        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .envs(variables)
         .env(env::LISTEN, "1")
         .env(env::NAME, name)
         .env(env::READY_FD, READY_DESCRIPTOR.to_string())
@@ -79,7 +100,7 @@ pub fn start(
         .context("could not pass a pipe to the program")?;
     let child = command
         .spawn()
-        .with_context(|| format!("could not start {}", executable.display()))?;
+        .with_context(|| format!("could not start {}", program.display()))?;
     Ok(Started {
         child,
         ready: Ready(reader),
@@ -177,8 +198,7 @@ fn unexpected(response: &Response) -> String {
 /// The folders in which programs of this user have their sockets.
 pub fn socket_directories() -> Vec<PathBuf> {
     let runtime_dir = std::env::var_os(address::RUNTIME_DIR_VARIABLE);
-    // SAFETY: getuid has no preconditions and cannot fail.
-    let uid = unsafe { libc::getuid() };
+    let uid = rustix::process::getuid().as_raw();
     address::socket_directories(runtime_dir.as_deref(), uid)
 }
 

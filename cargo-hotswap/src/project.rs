@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use cargo_metadata::{Metadata, MetadataCommand, Package, TargetKind};
 
+use crate::cargo::{self, UsedPackage};
 use crate::plugin::wrapper;
 use crate::selection::Selection;
+
+/// The package of the runtime.
+const RUNTIME: &str = "hotswap-runtime";
 
 /// The executable to run and the packages around it.
 #[derive(Debug, Clone)]
 pub struct Project {
-    /// The package's id for cargo's `--package`.
-    pub package: String,
+    /// The package that the user named, for cargo's `--package`.
+    pub package: Option<String>,
     /// The target's name.
     pub target: String,
     /// Whether the target is an example rather than a bin.
@@ -34,27 +38,33 @@ pub struct Project {
 }
 
 impl Project {
-    /// Finds what `cargo run` with the same flags would run.
+    /// Finds what `cargo run` with the same flags would run. What it is made from besides the
+    /// workspace is known once it is built: [`Self::add_packages`].
     ///
     /// # Errors
     ///
-    /// Cargo can't read the project, or the selection is empty or ambiguous.
+    /// Cargo can't read the project, or the selection is empty or ambiguous; cargo itself has said
+    /// so then.
     pub fn find(selection: &Selection) -> Result<Self> {
+        Self::try_find(selection).or_else(|error| {
+            let status = cargo::explain(selection)?;
+            match status.success() {
+                true => Err(error),
+                false => Err(Told(status.code().unwrap_or(101)).into()),
+            }
+        })
+    }
+
+    fn try_find(selection: &Selection) -> Result<Self> {
         let mut command = MetadataCommand::new();
-        command.other_options(selection.manifest_flags());
+        command.no_deps().other_options(selection.manifest_flags());
         let metadata = command.exec().context("cargo can't read this project")?;
-        let package = choose_package(&metadata, selection)?;
-        let (target, example) = choose_target(package, selection)?;
+        let packages = selected_packages(&metadata, selection);
+        let (target, example) = choose_target(&packages, selection)?;
         let members = metadata.workspace_packages();
         let (crates, shared_crates) = library_crates(&members);
-        let outside = metadata
-            .packages
-            .iter()
-            .filter(|package| package.source.is_none())
-            .filter(|package| !members.iter().any(|member| member.id == package.id))
-            .filter(|package| !package.name.starts_with("hotswap-"));
         Ok(Self {
-            package: package.id.repr.clone(),
+            package: selection.package.clone(),
             target,
             example,
             workspace_root: metadata.workspace_root.clone().into(),
@@ -65,25 +75,35 @@ impl Project {
             crates,
             shared_crates,
             members: members.iter().map(|package| folder(package)).collect(),
-            outside: outside.map(folder).collect(),
-            has_runtime: metadata
-                .packages
-                .iter()
-                .any(|package| *package.name == "hotswap-runtime"),
+            outside: Vec::new(),
+            has_runtime: false,
         })
     }
 
-    /// Cargo's flags for this target alone.
-    pub fn cargo_flags(&self) -> [String; 4] {
+    /// Takes over which packages the executable is made from.
+    pub fn add_packages(&mut self, packages: &[UsedPackage]) {
+        self.has_runtime = packages.iter().any(|used| used.name == RUNTIME);
+        let outside = packages
+            .iter()
+            .filter(|used| used.local && !self.members.contains(&used.folder))
+            .filter(|used| !used.name.starts_with("hotswap-"));
+        self.outside = outside.map(|used| used.folder.clone()).collect();
+    }
+
+    /// Cargo's flags for this target alone. The package is named as the user did: which features
+    /// are on depends on what cargo takes the user to have chosen.
+    pub fn cargo_flags(&self) -> Vec<String> {
         let kind = if self.example { "--example" } else { "--bin" };
-        [
-            "--package".into(),
-            self.package.clone(),
-            kind.into(),
-            self.target.clone(),
-        ]
+        let package = self.package.iter();
+        let package = package.flat_map(|spec| ["--package".to_owned(), spec.clone()]);
+        package.chain([kind.into(), self.target.clone()]).collect()
     }
 }
+
+/// Cargo has told the user what is wrong; this is its exit code.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("cargo ended with code {0}")]
+pub struct Told(pub i32);
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
@@ -119,93 +139,62 @@ fn library_crates(members: &[&Package]) -> (Vec<String>, Vec<String>) {
     (plain, shared)
 }
 
-fn choose_package<'a>(metadata: &'a Metadata, selection: &Selection) -> Result<&'a Package> {
+/// The packages that cargo takes the user to mean.
+fn selected_packages<'a>(metadata: &'a Metadata, selection: &Selection) -> Vec<&'a Package> {
     let members = metadata.workspace_packages();
-    let list = |packages: &[&Package]| {
-        packages
-            .iter()
-            .map(|package| package.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     if let Some(spec) = &selection.package {
-        let name = spec.rsplit(['#', '/']).next().unwrap_or(spec);
+        let name = cargo::package_name(spec);
         let name = name.split('@').next().unwrap_or(name);
         return members
-            .iter()
-            .copied()
-            .find(|package| *package.name == name)
-            .with_context(|| {
-                format!(
-                    "no package `{spec}` in this workspace; it has: {}",
-                    list(&members)
-                )
-            });
+            .into_iter()
+            .filter(|package| *package.name == name)
+            .collect();
     }
-    if let Some(root) = metadata.root_package() {
-        return Ok(root);
-    }
-    let defaults = metadata.workspace_default_packages();
-    let named = |package: &&&Package| {
-        package
-            .targets
-            .iter()
-            .any(|target| match (&selection.bin, &selection.example) {
-                (Some(name), _) => target.is_bin() && target.name == *name,
-                (_, Some(name)) => target.is_example() && target.name == *name,
-                _ => target.is_bin(),
-            })
-    };
-    let found: Vec<&Package> = defaults.iter().filter(named).copied().collect();
-    match found.as_slice() {
-        [one] => Ok(one),
-        [] => bail!(
-            "no package here has the target to run; packages: {}",
-            list(&defaults)
-        ),
-        many => bail!(
-            "several packages could be run: {}. Choose one with `--package`",
-            list(many)
-        ),
+    let manifest = nearest_manifest(selection);
+    let here = members.iter().find(|package| {
+        let found = package.manifest_path.as_std_path().canonicalize();
+        found.ok() == manifest
+    });
+    match here {
+        Some(package) => vec![package],
+        None => metadata.workspace_default_packages(),
     }
 }
 
-fn choose_target(package: &Package, selection: &Selection) -> Result<(String, bool)> {
-    let names = |kind: TargetKind| -> Vec<String> {
-        let of_kind = package
-            .targets
-            .iter()
-            .filter(|target| target.kind.contains(&kind));
-        of_kind.map(|target| target.name.clone()).collect()
+/// The manifest that cargo begins with.
+fn nearest_manifest(selection: &Selection) -> Option<PathBuf> {
+    if let Some(path) = &selection.manifest_path {
+        return path.canonicalize().ok();
+    }
+    let here = std::env::current_dir().ok()?;
+    let mut manifests = here.ancestors().map(|folder| folder.join("Cargo.toml"));
+    manifests.find(|path| path.is_file())?.canonicalize().ok()
+}
+
+/// The one target to run: its name, and whether it is an example.
+fn choose_target(packages: &[&Package], selection: &Selection) -> Result<(String, bool)> {
+    let named = |kind: TargetKind| {
+        let targets = packages.iter().flat_map(|package| &package.targets);
+        let targets = targets.filter(move |target| target.kind.contains(&kind));
+        targets
+            .map(|target| target.name.clone())
+            .collect::<Vec<_>>()
     };
-    if let Some(name) = &selection.example {
-        let examples = names(TargetKind::Example);
-        if examples.contains(name) {
-            return Ok((name.clone(), true));
-        }
-        bail!(
-            "package `{}` has no example `{name}`; it has: {}",
-            package.name,
-            examples.join(", ")
-        );
-    }
-    let bins = names(TargetKind::Bin);
-    let wanted = selection.bin.as_ref().or(package.default_run.as_ref());
-    match (wanted, bins.as_slice()) {
-        (Some(name), bins) if bins.contains(name) => Ok((name.clone(), false)),
-        (Some(name), bins) => {
-            bail!(
-                "package `{}` has no bin `{name}`; it has: {}",
-                package.name,
-                bins.join(", ")
-            )
-        }
-        (None, [one]) => Ok((one.clone(), false)),
-        (None, []) => bail!("package `{}` has no executable to run", package.name),
-        (None, many) => bail!(
-            "package `{}` has several executables: {}. Choose one with `--bin`",
-            package.name,
-            many.join(", ")
-        ),
-    }
+    let (bins, examples) = (named(TargetKind::Bin), named(TargetKind::Example));
+    let count = |names: &[String], name: &String| names.iter().filter(|one| *one == name).count();
+    let by_default: Vec<&String> = packages
+        .iter()
+        .filter_map(|package| package.default_run.as_ref())
+        .collect();
+    let found = match (&selection.bin[..], &selection.example[..]) {
+        ([name], []) if count(&bins, name) == 1 => (name, false),
+        ([], [name]) if count(&examples, name) == 1 => (name, true),
+        ([], []) => match (&by_default[..], &bins[..]) {
+            ([name], bins) if count(bins, name) == 1 => (*name, false),
+            ([], [only]) => (only, false),
+            _ => bail!("the program to run is not clear: choose one with `--package` and `--bin`"),
+        },
+        _ => bail!("there is no such program to run: choose one with `--package` and `--bin`"),
+    };
+    Ok((found.0.clone(), found.1))
 }

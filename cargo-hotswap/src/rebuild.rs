@@ -1,13 +1,12 @@
 //! Compiling hot crates again without cargo: rustc's captured command lines, replayed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
+use crate::children;
+use crate::diagnostics::{self, Form, Warning};
 use crate::plugin::linker::{LinkMode, LinkRequest};
 use crate::plugin::{LINK_VAR, archive, capture::UnitCapture, wrapper};
 use crate::unit::{self, ObjectFile, Unit, UnitKind, dep_info};
@@ -24,11 +23,15 @@ pub enum Outcome {
         sources: BTreeSet<PathBuf>,
         /// The new objects.
         objects: Vec<ObjectFile>,
+        /// The compiler's warnings.
+        warnings: Vec<Warning>,
     },
     /// The compiler said no.
     Failed {
-        /// Errors in rendered form.
-        errors: Vec<String>,
+        /// Its messages in rendered form.
+        message: String,
+        /// What could not be compiled, as cargo says it.
+        summary: String,
     },
 }
 
@@ -37,7 +40,6 @@ pub enum Outcome {
 pub struct Replay {
     /// How the unit is compiled, turned to the replay's folders.
     capture: UnitCapture,
-    name: String,
     stem: String,
     kind: UnitKind,
     /// Where the linker shim leaves an executable's objects.
@@ -48,6 +50,8 @@ pub struct Replay {
 #[derive(Debug)]
 pub struct Replays {
     folder: PathBuf,
+    /// The form of the compiler's messages.
+    pub form: Form,
     /// Published artefacts by unit stem: for dependents they stand in for cargo's.
     published: BTreeMap<String, PathBuf>,
 }
@@ -57,6 +61,7 @@ impl Replays {
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder,
+            form: Form::default(),
             published: BTreeMap::new(),
         }
     }
@@ -78,7 +83,6 @@ impl Replays {
         let objects = self.folder.join("objects").join(&unit.stem);
         Ok(Replay {
             capture: self.adjusted(unit, &out_dir, &objects)?,
-            name: unit.name.clone(),
             stem: unit.stem.clone(),
             kind: unit.kind,
             objects,
@@ -174,6 +178,7 @@ impl Replays {
         args.0.push("-L".to_owned());
         args.0
             .push(format!("dependency={}", utf8(&self.published_folder())?));
+        self.form.apply(&mut args.0);
         capture.args = args.0;
         capture.out_dir = out_dir.to_owned();
         if let Some(request) = capture.env.get(LINK_VAR) {
@@ -198,34 +203,30 @@ impl Replay {
         for variable in JOB_SERVER {
             command.env_remove(variable);
         }
-        let context = || format!("could not run {}", self.capture.program.join(" "));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        let mut child = command
-            .stderr(Stdio::piped())
-            .spawn()
-            .with_context(context)?;
-        let mut messages = Messages::default();
-        let stderr = child.stderr.take().with_context(context)?;
-        for line in BufReader::new(stderr).split(b'\n') {
-            if messages.read(&line.with_context(context)?) == Some(Artefact::Metadata) {
+        let output = children::watched_output(&mut command, |line| {
+            if diagnostics::is_metadata(line) {
                 on_metadata();
             }
-        }
-        let status = child.wait().with_context(context)?;
-        if !status.success() {
-            let errors = if messages.errors.is_empty() {
-                vec![format!(
-                    "rustc ended with {status} while it compiled `{}`\n{}",
-                    self.name, messages.other
-                )]
-            } else {
-                messages.errors
+        });
+        let output =
+            output.with_context(|| format!("could not run {}", self.capture.program.join(" ")))?;
+        let said = diagnostics::read(&output.stderr);
+        if !output.status.success() {
+            let summary = said.summary(&self.capture);
+            let message = match said.errors {
+                0 => format!(
+                    "rustc ended with {}\n{}",
+                    output.status,
+                    String::from_utf8_lossy(&output.stderr)
+                ),
+                _ => said.text,
             };
-            return Ok(Outcome::Failed { errors });
+            return Ok(Outcome::Failed { message, summary });
         }
         let out_dir = &self.capture.out_dir;
         let info = out_dir.join(format!("{}.d", self.stem));
         Ok(Outcome::Compiled {
+            warnings: said.warnings,
             sources: dep_info::read(&info, &self.capture.cwd)?,
             objects: match self.kind {
                 UnitKind::Library => {
@@ -250,73 +251,4 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect::<Result<Vec<_>>>()?;
     files.sort();
     Ok(files)
-}
-
-/// A file that rustc has finished.
-#[derive(Debug, PartialEq, Eq)]
-enum Artefact {
-    Metadata,
-    Other,
-}
-
-/// What rustc said in JSON lines.
-#[derive(Debug, Default)]
-struct Messages {
-    /// Its errors in rendered form.
-    errors: Vec<String>,
-    /// What was no JSON: the last words of a compiler that broke down.
-    other: String,
-}
-
-impl Messages {
-    /// Takes in a line; the result is what the line reports to be finished.
-    fn read(&mut self, line: &[u8]) -> Option<Artefact> {
-        let Ok(message) = serde_json::from_slice::<Value>(line) else {
-            self.other += &String::from_utf8_lossy(line);
-            self.other.push('\n');
-            return None;
-        };
-        let text = |name: &str| message.get(name).and_then(Value::as_str);
-        if let (Some(rendered), Some(level)) = (text("rendered"), text("level"))
-            && level.starts_with("error")
-        {
-            self.errors.push(rendered.to_owned());
-        }
-        text("artifact")?;
-        Some(match text("emit") {
-            Some("metadata") => Artefact::Metadata,
-            _ => Artefact::Other,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Artefact, Messages};
-
-    #[test]
-    fn reads_what_rustc_says() {
-        let mut messages = Messages::default();
-        for (line, artefact) in [
-            (
-                r#"{"artifact":"/t/liba.rmeta","emit":"metadata"}"#,
-                Some(Artefact::Metadata),
-            ),
-            (
-                r#"{"artifact":"/t/liba.rlib","emit":"link"}"#,
-                Some(Artefact::Other),
-            ),
-            (r#"{"rendered":"warning: w","level":"warning"}"#, None),
-            (r#"{"rendered":"error: e","level":"error"}"#, None),
-            (
-                r#"{"rendered":"error: ice","level":"error: internal compiler error"}"#,
-                None,
-            ),
-            ("Killed", None),
-        ] {
-            assert_eq!(messages.read(line.as_bytes()), artefact, "{line}");
-        }
-        assert_eq!(messages.errors, ["error: e", "error: ice"]);
-        assert_eq!(messages.other, "Killed\n");
-    }
 }

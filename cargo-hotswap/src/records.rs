@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo;
+use crate::cargo::environment::{self, Surroundings};
+use crate::cargo::{self, UsedPackage};
 use crate::plugin::capture::{self, LinkCapture, UnitCapture};
 use crate::project::Project;
 use crate::selection::Selection;
@@ -18,10 +19,12 @@ use crate::unit::{self, Unit};
 pub enum Build {
     /// The executable stands, and all about it is known.
     Done(Box<Built>),
-    /// The compiler or a build script said no.
+    /// The compiler, a build script or cargo said no.
     Failed {
-        /// The compiler's errors in rendered form.
+        /// What they said, in rendered form, as far as it is not on stderr already.
         errors: Vec<String>,
+        /// The signal by which somebody interrupted cargo.
+        signal: Option<i32>,
     },
 }
 
@@ -30,40 +33,66 @@ pub enum Build {
 pub struct Built {
     /// Where cargo put it.
     pub executable: PathBuf,
-    /// The compiler's warnings in rendered form.
+    /// The compiler's warnings in rendered form, as far as they are not on stderr already.
     pub warnings: Vec<String>,
+    /// The packages whose libraries are in it.
+    pub packages: Vec<UsedPackage>,
+    /// What surrounds the program when it runs.
+    pub surroundings: Surroundings,
     /// Its hot units, dependencies first.
     pub units: Vec<Unit>,
     /// Its link.
     pub link: LinkCapture,
 }
 
-/// Builds the project's executable and reads the records.
+/// Builds the project's executable and reads the records; cargo tells on stderr what it does.
 ///
 /// # Errors
 ///
 /// Cargo can't be run, or there are no records although everything was built anew.
 pub fn build(project: &Project, selection: &Selection) -> Result<Build> {
+    build_with(project, selection, cargo::build)
+}
+
+/// The same while a program has the terminal: cargo writes nothing.
+///
+/// # Errors
+///
+/// As for [`build`].
+pub fn build_unseen(project: &Project, selection: &Selection) -> Result<Build> {
+    build_with(project, selection, cargo::build_unseen)
+}
+
+fn build_with(
+    project: &Project,
+    selection: &Selection,
+    build: fn(&Project, &Selection) -> Result<cargo::Outcome>,
+) -> Result<Build> {
     for last in [false, true] {
-        let (executable, warnings) = match cargo::build(project, selection)? {
-            cargo::Outcome::Failed { errors } => return Ok(Build::Failed { errors }),
-            cargo::Outcome::Built {
-                executable,
-                warnings,
-            } => (executable, warnings),
+        let products = match build(project, selection)? {
+            cargo::Outcome::Failed { errors, signal } => {
+                return Ok(Build::Failed { errors, signal });
+            }
+            cargo::Outcome::Built(products) => products,
         };
-        match read(&executable, project) {
+        let executable = &products.executable;
+        match read(executable, project) {
             Ok((units, link)) => {
+                let compiled_with = units.last().map(|unit| &unit.capture.env);
+                let compiled_with = compiled_with.cloned().unwrap_or_default();
+                let surroundings = environment::of_program(&products, &compiled_with, selection)?;
                 return Ok(Build::Done(Box::new(Built {
-                    executable,
-                    warnings,
+                    executable: products.executable,
+                    warnings: products.warnings,
+                    packages: products.packages,
+                    surroundings,
                     units,
                     link,
                 })));
             }
             Err(Unread::Artefacts(artefacts)) if !last => forget(&artefacts)?,
             Err(Unread::Artefacts(artefacts)) => {
-                let first = artefacts.first().unwrap_or(&executable);
+                let first = artefacts.first().unwrap_or(executable);
                 bail!(
                     "{} was built without hotswap's record of it, twice: something replaces \
                      cargo's compiler wrapper or linker setting",

@@ -1,26 +1,45 @@
-//! What the user asked to build and run: cargo's own selection flags.
+//! What the user asked to build and run: cargo's own flags.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
 /// The flags of `cargo run` that say what is built and how; passed on to cargo.
+///
+/// Some are empty: the flag was given without a value, and cargo answers with the values it takes.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Selection {
+    /// How much cargo tells.
+    #[command(flatten)]
+    pub messages: Messages,
     /// Package with the target to run
-    #[arg(short, long, value_name = "SPEC", help_heading = "Package Selection")]
+    #[arg(
+        short,
+        long,
+        value_name = "SPEC",
+        num_args = 0..=1,
+        default_missing_value = "",
+        help_heading = "Package Selection"
+    )]
     pub package: Option<String>,
     /// Name of the bin target to run
-    #[arg(long, value_name = "NAME", help_heading = "Target Selection")]
-    pub bin: Option<String>,
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        default_missing_value = "",
+        help_heading = "Target Selection"
+    )]
+    pub bin: Vec<String>,
     /// Name of the example target to run
     #[arg(
         long,
         value_name = "NAME",
-        conflicts_with = "bin",
+        num_args = 0..=1,
+        default_missing_value = "",
         help_heading = "Target Selection"
     )]
-    pub example: Option<String>,
+    pub example: Vec<String>,
     /// Space or comma separated list of features to activate
     #[arg(
         short = 'F',
@@ -35,6 +54,18 @@ pub struct Selection {
     /// Do not activate the `default` feature
     #[arg(long, help_heading = "Feature Selection")]
     pub no_default_features: bool,
+    /// Number of parallel jobs, defaults to # of CPUs.
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        help_heading = "Compilation Options"
+    )]
+    pub jobs: Option<String>,
+    /// Do not abort the build as soon as there is an error
+    #[arg(long, help_heading = "Compilation Options")]
+    pub keep_going: bool,
     /// Build artifacts in release mode, with optimizations
     #[arg(
         short,
@@ -50,18 +81,27 @@ pub struct Selection {
         help_heading = "Compilation Options"
     )]
     pub profile: Option<String>,
-    /// Number of parallel jobs
-    #[arg(short, long, value_name = "N", help_heading = "Compilation Options")]
-    pub jobs: Option<String>,
     /// Build for the target triple
-    #[arg(long, value_name = "TRIPLE", help_heading = "Compilation Options")]
-    pub target: Option<String>,
+    #[arg(
+        long,
+        value_name = "TRIPLE",
+        num_args = 0..=1,
+        default_missing_value = "",
+        help_heading = "Compilation Options"
+    )]
+    pub target: Vec<String>,
     /// Directory for all generated artifacts
     #[arg(long, value_name = "DIRECTORY", help_heading = "Compilation Options")]
     pub target_dir: Option<PathBuf>,
+    /// Output a build timing report at the end of the first build
+    #[arg(long, help_heading = "Compilation Options")]
+    pub timings: bool,
     /// Path to Cargo.toml
     #[arg(long, value_name = "PATH", help_heading = "Manifest Options")]
     pub manifest_path: Option<PathBuf>,
+    /// Ignore `rust-version` specification in packages
+    #[arg(long, help_heading = "Manifest Options")]
+    pub ignore_rust_version: bool,
     /// Assert that `Cargo.lock` will remain unchanged
     #[arg(long, help_heading = "Manifest Options")]
     pub locked: bool,
@@ -71,9 +111,52 @@ pub struct Selection {
     /// Equivalent to specifying both --locked and --offline
     #[arg(long, help_heading = "Manifest Options")]
     pub frozen: bool,
+}
+
+/// Cargo's flags about its messages and its configuration.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Messages {
+    /// Use verbose output (-vv very verbose/build.rs output)
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Do not print status messages
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Coloring
+    #[arg(long, value_enum, value_name = "WHEN")]
+    pub color: Option<Colour>,
     /// Override a configuration value
-    #[arg(long, value_name = "KEY=VALUE|PATH", help_heading = "Manifest Options")]
+    #[arg(long, value_name = "KEY=VALUE|PATH")]
     pub config: Vec<String>,
+    /// Unstable (nightly-only) flags to Cargo, see 'cargo -Z help' for details
+    #[arg(short = 'Z', value_name = "FLAG")]
+    pub unstable: Vec<String>,
+    /// In which form cargo gives the compiler's messages in the first build.
+    #[arg(skip)]
+    pub diagnostics: Diagnostics,
+}
+
+/// When to write colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colour {
+    /// On a terminal, as the usual variables say.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What becomes of the compiler's messages in the first build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Diagnostics {
+    /// They are part of the result.
+    #[default]
+    Collected,
+    /// Cargo writes them itself.
+    Shown,
+    /// Cargo writes them itself, one line each.
+    Short,
 }
 
 impl Selection {
@@ -88,55 +171,180 @@ impl Selection {
 
     /// Flags that choose features, profile, folders and the like; not package or target.
     pub fn cargo_flags(&self) -> Vec<String> {
-        let mut flags = self.manifest_flags();
-        let mut option = |name: &str, value: &str| {
-            flags.push(name.to_owned());
-            flags.push(value.to_owned());
-        };
-        for features in &self.features {
-            option("--features", features);
-        }
-        option("--profile", self.profile_name());
-        if let Some(jobs) = &self.jobs {
-            option("--jobs", jobs);
-        }
-        if let Some(target) = &self.target {
-            option("--target", target);
-        }
-        if let Some(folder) = &self.target_dir {
-            option("--target-dir", &folder.to_string_lossy());
-        }
-        for (flag, set) in [
-            ("--all-features", self.all_features),
-            ("--no-default-features", self.no_default_features),
-        ] {
-            if set {
-                flags.push(flag.to_owned());
-            }
-        }
-        flags
+        let mut flags = Flags(self.manifest_flags());
+        flags.values("--features", &self.features);
+        flags.values("--profile", [self.profile_name()]);
+        flags.values("--jobs", &self.jobs);
+        flags.values("--target", &self.target);
+        flags.values(
+            "--target-dir",
+            self.target_dir.iter().map(|path| text(path)),
+        );
+        flags.set("--all-features", self.all_features);
+        flags.set("--no-default-features", self.no_default_features);
+        flags.set("--keep-going", self.keep_going);
+        flags.set("--ignore-rust-version", self.ignore_rust_version);
+        flags.0
     }
 
     /// Flags about the manifest, which `cargo metadata` takes too.
     pub fn manifest_flags(&self) -> Vec<String> {
-        let mut flags = Vec::new();
-        if let Some(path) = &self.manifest_path {
-            flags.push("--manifest-path".to_owned());
-            flags.push(path.to_string_lossy().into_owned());
+        let mut flags = Flags::default();
+        flags.values(
+            "--manifest-path",
+            self.manifest_path.iter().map(|path| text(path)),
+        );
+        flags.values("--config", &self.messages.config);
+        for flag in &self.messages.unstable {
+            flags.0.push(format!("-Z{flag}"));
         }
-        for config in &self.config {
-            flags.push("--config".to_owned());
-            flags.push(config.clone());
+        flags.set("--locked", self.locked);
+        flags.set("--offline", self.offline);
+        flags.set("--frozen", self.frozen);
+        flags.0
+    }
+
+    /// Flags that choose package and target, as they were given.
+    pub fn target_flags(&self) -> Vec<String> {
+        let mut flags = Flags::default();
+        flags.values("--package", &self.package);
+        flags.values("--bin", &self.bin);
+        flags.values("--example", &self.example);
+        flags.0
+    }
+
+    /// Flags about what cargo tells of a build that is shown.
+    pub fn shown_flags(&self) -> Vec<String> {
+        let mut flags = Flags::default();
+        for _ in 0..self.messages.verbose {
+            flags.0.push("--verbose".to_owned());
         }
-        for (flag, set) in [
-            ("--locked", self.locked),
-            ("--offline", self.offline),
-            ("--frozen", self.frozen),
-        ] {
-            if set {
-                flags.push(flag.to_owned());
+        flags.set("--quiet", self.messages.quiet);
+        flags.set("--timings", self.timings);
+        flags.values("--color", self.messages.color.map(Colour::word));
+        flags.0
+    }
+}
+
+impl Colour {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
+fn text(path: &std::path::Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[derive(Default)]
+struct Flags(Vec<String>);
+
+impl Flags {
+    fn set(&mut self, name: &str, set: bool) {
+        if set {
+            self.0.push(name.to_owned());
+        }
+    }
+
+    /// A flag for each value; an empty one leaves the flag without.
+    fn values(&mut self, name: &str, values: impl IntoIterator<Item = impl AsRef<str>>) {
+        for value in values {
+            self.0.push(name.to_owned());
+            if !value.as_ref().is_empty() {
+                self.0.push(value.as_ref().to_owned());
             }
         }
-        flags
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Selection;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        selection: Selection,
+        #[arg(trailing_var_arg = true)]
+        args: Vec<String>,
+    }
+
+    #[test]
+    fn what_cargo_takes_is_passed_on() {
+        let table = [
+            ("", "--profile dev", "", ""),
+            ("-r", "--profile release", "", ""),
+            ("--profile my-own", "--profile my-own", "", ""),
+            (
+                "-p app --bin first",
+                "--profile dev",
+                "--package app --bin first",
+                "",
+            ),
+            ("--bin", "--profile dev", "--bin", ""),
+            (
+                "--bin a --bin b --example c",
+                "--profile dev",
+                "--bin a --bin b --example c",
+                "",
+            ),
+            ("-p", "--profile dev", "--package", ""),
+            ("--target", "--profile dev --target", "", ""),
+            (
+                "-F a,b --features c --all-features --no-default-features",
+                "--features a,b --features c --profile dev --all-features --no-default-features",
+                "",
+                "",
+            ),
+            (
+                "-j -1 --keep-going --target t --target-dir d --ignore-rust-version",
+                "--profile dev --jobs -1 --target t --target-dir d --keep-going \
+                 --ignore-rust-version",
+                "",
+                "",
+            ),
+            (
+                "--manifest-path m --config a=1 --config b -Z x -Zy --locked --offline --frozen",
+                "--manifest-path m --config a=1 --config b -Zx -Zy --locked --offline --frozen \
+                 --profile dev",
+                "",
+                "",
+            ),
+            (
+                "-vv --timings --color never",
+                "--profile dev",
+                "",
+                "--verbose --verbose --timings --color never",
+            ),
+            ("-q", "--profile dev", "", "--quiet"),
+        ];
+        for (given, build, target, shown) in table {
+            let words = std::iter::once("run").chain(given.split_whitespace());
+            let line = Line::try_parse_from(words).expect(given);
+            assert_eq!(line.selection.cargo_flags().join(" "), build, "{given}");
+            assert_eq!(line.selection.target_flags().join(" "), target, "{given}");
+            assert_eq!(line.selection.shown_flags().join(" "), shown, "{given}");
+            assert!(line.args.is_empty(), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_cargo_refuses_is_refused() {
+        for given in [
+            "--release --profile dev",
+            "-p a -p b",
+            "--lib",
+            "--workspace",
+            "--test x",
+        ] {
+            let words = std::iter::once("run").chain(given.split_whitespace());
+            assert!(Line::try_parse_from(words).is_err(), "{given}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! `cargo hotswap run`: one program, its sources, and one explicit loop between them.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -9,14 +10,13 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 
-use crate::events::{Event, Reporter};
+use crate::events::{Event, MessageFormat, Reporter};
 use crate::plugin::capture::LinkCapture;
 use crate::profile;
 use crate::program;
 use crate::project::Project;
 use crate::records::{self, Build, Built};
 use crate::selection::Selection;
-use crate::unit::Unit;
 use crate::watch::{Contents, Watch};
 
 use folder::RunFolder;
@@ -44,15 +44,15 @@ pub struct Options {
     /// What to build.
     pub selection: Selection,
     /// The program's arguments.
-    pub args: Vec<String>,
+    pub args: Vec<OsString>,
     /// How to tell what happens.
     pub reporter: Reporter,
 }
 
 /// How a program's run ended for the tool.
 enum End {
-    /// The program ended, with this exit code.
-    Exited(i32),
+    /// The program ended.
+    Exited(ExitStatus),
     /// The program was ended so that it can start again on the newest code.
     Restart,
 }
@@ -65,20 +65,17 @@ enum End {
 /// tool: the program's end decides.
 pub fn run(options: &Options) -> Result<i32> {
     loop {
-        let project = Project::find(&options.selection)?;
+        let mut project = Project::find(&options.selection)?;
         let (begun, wall_clock) = (Instant::now(), SystemTime::now());
         let built = match records::build(&project, &options.selection)? {
             Build::Done(built) => built,
-            Build::Failed { errors } => {
-                options.reporter.report(&Event::CompileError {
-                    message: errors.join("\n"),
-                });
+            Build::Failed { errors, signal } => {
+                tell_failed_build(options, &errors);
+                signal.into_iter().for_each(signals::end_by);
                 return Ok(101);
             }
         };
-        for warning in &built.warnings {
-            options.reporter.text(warning);
-        }
+        project.add_packages(&built.packages);
         options.reporter.report(&Event::Built {
             executable: built.executable.clone(),
             ms: ms(begun),
@@ -88,10 +85,28 @@ pub fn run(options: &Options) -> Result<i32> {
             return Ok(1);
         }
         warn_of_setup(options, &project, &built.link);
-        match Session::start(options, project, *built, wall_clock)?.serve()? {
-            End::Exited(code) => return Ok(code),
-            End::Restart => {}
+        // The session's folder is gone when this is known.
+        let end = Session::start(options, project, *built, wall_clock)?.serve()?;
+        if let End::Exited(status) = end {
+            status.signal().into_iter().for_each(signals::end_by);
+            return Ok(exit_code(status));
         }
+    }
+}
+
+/// As a shell says it.
+fn exit_code(status: ExitStatus) -> i32 {
+    let signal = status.signal().unwrap_or(0);
+    status.code().unwrap_or(128 + signal)
+}
+
+/// Tells programs of a first build that failed; people were told by cargo.
+fn tell_failed_build(options: &Options, errors: &[String]) {
+    if options.reporter.format() == MessageFormat::Json {
+        options.reporter.report(&Event::CompileError {
+            message: errors.concat(),
+            summary: "cargo could not build the program".to_owned(),
+        });
     }
 }
 
@@ -133,6 +148,7 @@ fn refuse_setup(project: &Project, built: &Built) -> Option<Event> {
         reason: "dynamic-library",
         message,
         items: vec![name],
+        places: Vec::new(),
     })
 }
 
@@ -159,6 +175,7 @@ fn refuse_static(executable: &Path) -> Option<Event> {
         reason: "static-executable",
         message,
         items: vec![name],
+        places: Vec::new(),
     })
 }
 
@@ -211,6 +228,7 @@ impl Session {
             executable,
             units,
             link,
+            surroundings,
             ..
         } = built;
         let (sender, happenings) = channel();
@@ -218,16 +236,16 @@ impl Session {
         let host = folder.keep(&executable)?;
         let watch = Watch::new(sender.clone(), Happening::Saved)?;
         let inputs = Inputs::new(&project, &units);
-        let started = program::start(
-            &executable,
-            &project.target,
-            &options.args,
-            &variables(&units),
-        )?;
+        let command = program::command_line(&executable, &options.args, &surroundings.runner);
+        options.reporter.report(&Event::Running {
+            command: command.iter().map(lossy).collect(),
+        });
+        options.reporter.program_started(&folder.path());
+        let started = program::start(&command, &project.target, &surroundings.variables)?;
         let pid = started.child.id();
         signals::forward_to(pid)?;
         options.reporter.report(&Event::Started { pid });
-        wait_for_exit(started.child, sender.clone());
+        wait_for_exit(pid, sender.clone());
         let preparation = worker::Preparation {
             pid,
             ready: started.ready,
@@ -238,7 +256,7 @@ impl Session {
         };
         let worker = Worker::spawn(sender, preparation, project, options.selection.clone());
         let mut session = Self {
-            reporter: options.reporter,
+            reporter: options.reporter.clone(),
             worker,
             happenings,
             watch,
@@ -253,6 +271,8 @@ impl Session {
             _folder: folder,
         };
         session.watch_inputs()?;
+        // Cargo itself may have written it.
+        session.contents.take_changed(session.inputs.lock_file());
         Ok(session)
     }
 
@@ -271,7 +291,7 @@ impl Session {
                         self.saved.insert(path);
                     }
                     Happening::Saved(_) => {}
-                    Happening::Exited(status) => return Ok(End::Exited(self.exited(status?))),
+                    Happening::Exited(status) => return Ok(self.exited(status?)),
                     Happening::Done(Done::Restart { reason }) => {
                         self.reporter.report(&Event::Restarting { reason });
                         return self.end_program();
@@ -360,11 +380,11 @@ impl Session {
         Ok(())
     }
 
-    fn exited(&self, status: ExitStatus) -> i32 {
+    fn exited(&self, status: ExitStatus) -> End {
+        self.reporter.program_ended(status);
         let (code, signal) = (status.code(), status.signal());
         self.reporter.report(&Event::Exited { code, signal });
-        // As a shell says it.
-        code.unwrap_or_else(|| 128 + signal.unwrap_or(0))
+        End::Exited(status)
     }
 
     /// Asks the program to end, and waits until it has.
@@ -373,7 +393,10 @@ impl Session {
         loop {
             let happening = self.happenings.recv_timeout(signals::PATIENCE);
             match happening {
-                Ok(Happening::Exited(_)) => return Ok(End::Restart),
+                Ok(Happening::Exited(status)) => {
+                    self.reporter.program_ended(status?);
+                    return Ok(End::Restart);
+                }
                 Ok(_) => {}
                 Err(_) => signals::kill(self.pid),
             }
@@ -381,26 +404,13 @@ impl Session {
     }
 }
 
-/// What `cargo run` sets for the program: the package's variables.
-fn variables(units: &[Unit]) -> Vec<(String, String)> {
-    let Some(unit) = units.last() else {
-        return Vec::new();
-    };
-    let for_program = |name: &str| {
-        name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-    };
-    let env = unit
-        .capture
-        .env
-        .iter()
-        .filter(|(name, _)| for_program(name));
-    env.map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+fn lossy(word: &OsString) -> String {
+    word.to_string_lossy().into_owned()
 }
 
-fn wait_for_exit(mut child: std::process::Child, sender: Sender<Happening>) {
+fn wait_for_exit(pid: u32, sender: Sender<Happening>) {
     std::thread::spawn(move || {
-        let status = child.wait();
+        let status = signals::wait(pid);
         // The loop is gone if the tool itself ends.
         let _ = sender.send(Happening::Exited(status));
     });

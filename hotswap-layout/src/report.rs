@@ -4,46 +4,52 @@ use std::fmt::Write as _;
 
 use crate::finding::{Finding, Layout, Reached, Verdict};
 
-/// The text of one finding.
+/// The text of one finding: what changed, the place where that stands (`file:line:column`, if it
+/// is known), the differences, and lines `= why: …` and `= help: …`.
 #[must_use]
-pub fn finding(finding: &Finding) -> String {
+pub fn finding(finding: &Finding, place: Option<&str>) -> String {
     let mut text = String::new();
     let verb = match finding.verdict {
         Verdict::Safe => "changed, safe",
         Verdict::Kept => "changed, kept for old callers",
         Verdict::Refused => "changed",
     };
-    line(&mut text, format_args!("`{}` {verb}:", finding.subject));
+    line(&mut text, format_args!("`{}` {verb}", finding.subject));
+    if let Some(place) = place {
+        line(&mut text, format_args!("  --> {place}"));
+    }
+    line(&mut text, format_args!("   |"));
     for difference in &finding.differences {
-        line(&mut text, format_args!("  {difference}"));
+        line(&mut text, format_args!("   | {difference}"));
     }
     if let (Some(old), Some(new)) = (&finding.old, &finding.new) {
-        text.push('\n');
+        line(&mut text, format_args!("   |"));
         side_by_side(&mut text, old, new);
-        text.push('\n');
     }
-    line(&mut text, format_args!("  why: {}", finding.reason));
+    line(&mut text, format_args!("   |"));
+    line(&mut text, format_args!("   = why: {}", finding.reason));
     for reached in &finding.reached {
         line(
             &mut text,
-            format_args!("       through {}", through(reached)),
+            format_args!("          through {}", through(reached)),
         );
     }
     if !finding.help.is_empty() {
-        line(&mut text, format_args!("  help: {}", finding.help));
+        line(&mut text, format_args!("   = help: {}", finding.help));
     }
     text
 }
 
-/// The text of all refusals, or nothing if nothing was refused.
+/// The text of all refusals, each in a paragraph of its own, or nothing if nothing was refused.
 #[must_use]
-pub fn refusal(findings: &[Finding]) -> Option<String> {
-    let refused: Vec<String> = findings
+pub fn refusal(findings: &[Finding], place: impl Fn(&Finding) -> Option<String>) -> Option<String> {
+    let refused = findings
         .iter()
-        .filter(|finding| finding.verdict == Verdict::Refused)
-        .map(self::finding)
+        .filter(|finding| finding.verdict == Verdict::Refused);
+    let texts: Vec<String> = refused
+        .map(|finding| self::finding(finding, place(finding).as_deref()))
         .collect();
-    (!refused.is_empty()).then(|| refused.join("\n"))
+    (!texts.is_empty()).then(|| texts.join("\n"))
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
@@ -74,7 +80,7 @@ fn side_by_side(text: &mut String, old: &Layout, new: &Layout) {
     for at in 0..left.len().max(right.len()) {
         let left = left.get(at).map_or("", String::as_str);
         let right = right.get(at).map_or("", String::as_str);
-        let row = format!("    {left:<width$} | {right}");
+        let row = format!("   |   {left:<width$} | {right}");
         line(text, format_args!("{}", row.trim_end()));
     }
 }

@@ -281,7 +281,10 @@ fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
     expected.sort();
     let found = words(&findings);
     if found != expected {
-        let texts: Vec<String> = findings.iter().map(report::finding).collect();
+        let texts: Vec<String> = findings
+            .iter()
+            .map(|finding| report::finding(finding, None))
+            .collect();
         return Some(format!(
             "{} (optimised: {optimised})\n  expected {expected:?}\n  found    {found:?}\n{}",
             case.name,

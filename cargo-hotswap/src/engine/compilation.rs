@@ -7,6 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use anyhow::Result;
 
 use super::published::{Published, Sources};
+use crate::diagnostics::{Form, Known};
 use crate::facts::Cache;
 use crate::membership::first_ready;
 use crate::rebuild::{self, Replays};
@@ -16,8 +17,8 @@ use crate::unit::{self, ObjectFile, Unit};
 pub enum Compiled {
     /// All units are what their sources are.
     Yes,
-    /// The compiler's errors.
-    Failed(String),
+    /// The compiler's messages, and what could not be compiled.
+    Failed { message: String, summary: String },
 }
 
 /// What a compilation under way tells.
@@ -51,6 +52,9 @@ pub struct Compilation {
     outdated: BTreeSet<usize>,
     /// Units that were compiled since [`take_compiled`](Self::take_compiled).
     compiled: BTreeSet<usize>,
+    /// Warnings that were told, and those since [`take_warnings`](Self::take_warnings).
+    warned: Known,
+    warnings: Vec<String>,
 }
 
 impl Compilation {
@@ -62,6 +66,8 @@ impl Compilation {
             stale: BTreeSet::new(),
             outdated: BTreeSet::new(),
             compiled: BTreeSet::new(),
+            warned: Known::default(),
+            warnings: Vec::new(),
         }
     }
 
@@ -91,8 +97,8 @@ impl Compilation {
     /// The compiler can't be run or its artefacts can't be read; not that it found errors.
     pub fn run(&mut self, units: &mut [Unit], cache: &Cache) -> Result<Compiled> {
         loop {
-            if let Some(errors) = self.compile_stale(units)? {
-                return Ok(Compiled::Failed(errors));
+            if let Compiled::Failed { message, summary } = self.compile_stale(units)? {
+                return Ok(Compiled::Failed { message, summary });
             }
             let Some((missed, sources)) = self.published.take_missed(units, cache)? else {
                 return Ok(Compiled::Yes);
@@ -101,12 +107,12 @@ impl Compilation {
         }
     }
 
-    /// Compiles until nothing is stale, or something does not compile: its errors are the result.
-    fn compile_stale(&mut self, units: &mut [Unit]) -> Result<Option<String>> {
+    /// Compiles until nothing is stale, or something does not compile.
+    fn compile_stale(&mut self, units: &mut [Unit]) -> Result<Compiled> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let (sender, news) = channel();
         let mut running: BTreeMap<usize, Running> = BTreeMap::new();
-        let mut failed: Option<Result<String>> = None;
+        let mut failed: Option<Result<Compiled>> = None;
         loop {
             while failed.is_none()
                 && running.len() < processors
@@ -118,18 +124,18 @@ impl Compilation {
                 }
             }
             if running.is_empty() {
-                return failed.transpose();
+                return failed.unwrap_or(Ok(Compiled::Yes));
             }
             // What runs is waited for also after a failure: it writes to the same folders.
             let result = match news.recv()? {
                 News::Metadata(index) => self.show_metadata(units, index, &mut running),
                 News::Ended(index, outcome) => match running.remove(&index) {
                     Some(begun) => self.ended(units, index, begun, outcome),
-                    None => Ok(None),
+                    None => Ok(Compiled::Yes),
                 },
             };
-            if let Some(failure) = result.transpose() {
-                failed.get_or_insert(failure);
+            if !matches!(result, Ok(Compiled::Yes)) {
+                failed.get_or_insert(result);
             }
         }
     }
@@ -178,7 +184,7 @@ impl Compilation {
         units: &[Unit],
         index: usize,
         running: &mut BTreeMap<usize, Running>,
-    ) -> Result<Option<String>> {
+    ) -> Result<Compiled> {
         if let Some(running) = running.get_mut(&index)
             && running.differs
         {
@@ -188,17 +194,17 @@ impl Compilation {
             self.published.publish(index, &units[index], None);
             self.outdate_dependents(units, index);
         }
-        Ok(None)
+        Ok(Compiled::Yes)
     }
 
-    /// Takes note of how a unit's compilation ended; the result is the compiler's errors.
+    /// Takes note of how a unit's compilation ended.
     fn ended(
         &mut self,
         units: &mut [Unit],
         index: usize,
         begun: Running,
         outcome: Result<rebuild::Outcome>,
-    ) -> Result<Option<String>> {
+    ) -> Result<Compiled> {
         if !matches!(outcome, Ok(rebuild::Outcome::Compiled { .. })) {
             self.stale.insert(index);
             if begun.outdated {
@@ -206,8 +212,16 @@ impl Compilation {
             }
         }
         match outcome? {
-            rebuild::Outcome::Failed { errors } => return Ok(Some(errors.join("\n"))),
-            rebuild::Outcome::Compiled { sources, objects } => {
+            rebuild::Outcome::Failed { message, summary } => {
+                return Ok(Compiled::Failed { message, summary });
+            }
+            rebuild::Outcome::Compiled {
+                sources,
+                objects,
+                warnings,
+            } => {
+                let new = self.warned.new_ones(&units[index].stem, warnings);
+                self.warnings.extend(new);
                 units[index].sources = sources;
                 units[index].objects = objects;
             }
@@ -218,7 +232,7 @@ impl Compilation {
         if begun.shown {
             self.replays.publish(unit)?;
             self.published.publish(index, unit, sources);
-            return Ok(None);
+            return Ok(Compiled::Yes);
         }
         match sources {
             // If it was outdated, its metadata names those of a dependency that is another now.
@@ -227,7 +241,7 @@ impl Compilation {
             }
             sources => self.publish(units, index, sources)?,
         }
-        Ok(None)
+        Ok(Compiled::Yes)
     }
 
     /// Has the dependents of a unit compiled against what it is now.
@@ -250,6 +264,16 @@ impl Compilation {
     /// The units that were compiled since the last call.
     pub fn take_compiled(&mut self) -> BTreeSet<usize> {
         std::mem::take(&mut self.compiled)
+    }
+
+    /// Warnings in rendered form that units did not have before, since the last call.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Sets the form of the compiler's messages.
+    pub fn set_form(&mut self, form: Form) {
+        self.replays.form = form;
     }
 
     /// The objects that dependents were compiled against.

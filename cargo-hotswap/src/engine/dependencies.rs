@@ -41,6 +41,7 @@ pub fn refusal(crates: Vec<String>) -> Event {
         reason: "dependency",
         message,
         items: crates,
+        places: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::edits;
 use crate::entries::EntryFacts;
-use crate::events::StillOld;
+use crate::events::{OldCause, StillOld};
 use crate::reach::{self, Graph};
 
 /// Functions that were edited and that no entry leads to: whoever runs them now goes on in the
@@ -38,11 +38,9 @@ pub fn still_old(
     let mains = mains.filter(|symbol| reach::is_main(symbol));
     let from_main = graph.reached(mains.collect::<Vec<_>>(), kept);
     let from_main = paths_among(&candidates, &from_main);
-    let old = old.into_iter().map(|function| StillOld {
-        reason: reason_for_old(function, from_main.contains(function)),
-        function: function.to_owned(),
-    });
-    old.collect()
+    let old = old.into_iter();
+    old.map(|function| found_old(function, from_main.contains(function)))
+        .collect()
 }
 
 /// The image's functions that were edited, by symbol and path. Only names that contain an edited
@@ -75,13 +73,24 @@ fn paths_among<'a>(
     among.map(|(_, path)| path.as_str()).collect()
 }
 
-fn reason_for_old(function: &str, from_main: bool) -> String {
+fn found_old(function: &str, from_main: bool) -> StillOld {
     let mark = "mark it, or a function that calls it, with `#[hotswap::entry]`";
-    if function.ends_with("::main") {
-        "it runs already, and a running function is not replaced".to_owned()
+    let (cause, reason) = if function.ends_with("::main") {
+        let reason = "it runs already, and a running function is not replaced".to_owned();
+        (OldCause::Running, reason)
     } else if from_main {
-        format!("not reached from any entry, only from `main`, which runs already; {mark}")
+        let only = "only from `main`, which runs already";
+        let reason = format!("not reached from any entry, {only}; {mark}");
+        (OldCause::Unreached, reason)
     } else {
-        format!("not reached from any entry; {mark}")
+        (
+            OldCause::Unreached,
+            format!("not reached from any entry; {mark}"),
+        )
+    };
+    StillOld {
+        function: function.to_owned(),
+        cause,
+        reason,
     }
 }

@@ -126,8 +126,7 @@ impl Linker {
             .args(objects)
             .arg("--as-needed")
             .args(libraries);
-        let result = command
-            .output()
+        let result = crate::children::output(&mut command)
             .with_context(|| format!("could not run the linker {}", self.program.display()))?;
         if !result.status.success() {
             bail!(

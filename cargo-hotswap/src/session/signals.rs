@@ -1,59 +1,213 @@
-//! Signals: those meant for the program reach it, and the tool outlives it.
+//! Signals and job control: program and tool look like one process to a terminal and a shell.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
-use signal_hook::iterator::Signals;
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgrp, getpid, kill_process, waitid, waitpid,
+};
+use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::exfiltrator::WithOrigin;
+use signal_hook::low_level::siginfo::{Cause, Origin};
 
 /// How long a program may take to end when it is asked to.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The program that signals are passed on to; 0 before the first.
-static TARGET: AtomicU32 = AtomicU32::new(0);
+/// Signals that end, steer or continue a program.
+const HANDLED: [Signal; 7] = [
+    Signal::INT,
+    Signal::QUIT,
+    Signal::TERM,
+    Signal::HUP,
+    Signal::USR1,
+    Signal::USR2,
+    Signal::CONT,
+];
 
-/// From now on, signals that end or steer a program are this process's.
+/// The program that signals are passed on to, as long as its number is its own.
+static TARGET: Mutex<Option<Pid>> = Mutex::new(None);
+
+fn target() -> MutexGuard<'static, Option<Pid>> {
+    TARGET.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// From now on, signals that end or steer a program are this process's, until [`wait`] has seen
+/// its end.
 ///
-/// SIGINT and SIGQUIT come from the terminal, which sends them to the program as well: the tool
-/// only doesn't end by them, as cargo doesn't.
+/// A signal of the terminal's reaches the program as well as the tool, which only doesn't end by
+/// it. One that somebody sent to the tool is meant for the program.
 ///
 /// # Errors
 ///
 /// The handlers can't be set.
 pub fn forward_to(pid: u32) -> Result<()> {
-    if TARGET.swap(pid, Ordering::SeqCst) != 0 {
-        return Ok(());
-    }
-    let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])
-        .context("could not handle signals")?;
+    *target() = Pid::from_raw(pid.cast_signed());
+    static HANDLERS: Once = Once::new();
+    let mut result = Ok(());
+    HANDLERS.call_once(|| result = handle());
+    result
+}
+
+fn handle() -> Result<()> {
+    // What is ignored is ignored by the program too, as under `nohup`; a handler would undo that
+    // for programs that are started later.
+    let ignored = ignored_signals();
+    let wanted = HANDLED.map(Signal::as_raw).into_iter();
+    let wanted = wanted.filter(|signal| !ignored.contains(signal));
+    let mut signals = SignalsInfo::<WithOrigin>::new(wanted).context("could not handle signals")?;
+    let had_terminal = has_terminal();
     std::thread::spawn(move || {
-        for signal in signals.forever() {
-            if signal != SIGINT && signal != SIGQUIT {
-                send(TARGET.load(Ordering::SeqCst), signal);
+        for origin in signals.forever() {
+            let signal = HANDLED
+                .into_iter()
+                .find(|one| one.as_raw() == origin.signal);
+            match signal {
+                Some(Signal::CONT) => continue_program(),
+                Some(signal) if !from_terminal(&origin) => send(signal),
+                _ => {}
+            }
+            if signal == Some(Signal::HUP) && had_terminal && !has_terminal() {
+                end_without_terminal();
             }
         }
     });
     Ok(())
 }
 
-/// Asks a program to end.
-pub fn terminate(pid: u32) {
-    send(pid, SIGTERM);
+/// Whether the kernel sent it, to all processes in the foreground of the terminal.
+fn from_terminal(origin: &Origin) -> bool {
+    matches!(origin.cause, Cause::Kernel)
 }
 
-/// Ends a program.
-pub fn kill(pid: u32) {
-    send(pid, signal_hook::consts::SIGKILL);
+/// A program that doesn't end when its terminal is closed would be left without anybody who
+/// could reach it.
+fn end_without_terminal() {
+    std::thread::spawn(|| {
+        for signal in [Signal::TERM, Signal::KILL] {
+            std::thread::sleep(PATIENCE);
+            send(signal);
+        }
+    });
 }
 
-fn send(pid: u32, signal: i32) {
-    let Ok(pid) = libc::pid_t::try_from(pid) else {
+/// Whether there is a terminal that controls this process.
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// The signals that this process was told to ignore when it was started.
+fn ignored_signals() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let mask = mask.unwrap_or(0);
+    (1..=64)
+        .filter(|signal| mask >> (signal - 1) & 1 == 1)
+        .collect()
+}
+
+/// Waits for the end of a program that this process started. Where the program stops, so does
+/// the tool: the shell sees its job stopped, whoever stopped it, and continues both.
+///
+/// # Errors
+///
+/// The process is no child of this one.
+pub fn wait(pid: u32) -> io::Result<ExitStatus> {
+    let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
+    loop {
+        // Looked at only: the number must stay the program's while signals can be passed on.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(pid), options) {
+            Ok(Some(status)) if status.stopped() => {
+                waitid(
+                    WaitId::Pid(pid),
+                    WaitIdOptions::STOPPED | WaitIdOptions::NOHANG,
+                )?;
+                stop_as_well(pid);
+            }
+            Ok(_) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut target = target();
+    let ended = loop {
+        match waitpid(Some(pid), WaitOptions::empty()) {
+            Err(rustix::io::Errno::INTR) => {}
+            ended => break ended?,
+        }
+    };
+    *target = None;
+    let (_, status) = ended.ok_or(io::ErrorKind::NotFound)?;
+    Ok(ExitStatus::from_raw(status.as_raw()))
+}
+
+/// Stops this process, if a shell has it in the foreground. It may have been stopped with the
+/// program by one key: then it is continued by now, and so is the program.
+fn stop_as_well(program: Pid) {
+    let Ok(terminal) = std::fs::File::open("/dev/tty") else {
         return;
     };
-    if pid > 0 {
-        // SAFETY: kill takes plain numbers; `pid` is our child, which is not reaped while the
-        // loop that calls this runs, so the number can't belong to another process.
-        unsafe { libc::kill(pid, signal) };
+    let foreground = rustix::termios::tcgetpgrp(&terminal);
+    if foreground == Ok(getpgrp()) && is_stopped(program) {
+        // Without effect where no shell could continue it.
+        let _ = kill_process(getpid(), Signal::TSTP);
     }
+}
+
+/// Continues the program where only the tool was continued.
+fn continue_program() {
+    if target().is_some_and(is_stopped) {
+        send(Signal::CONT);
+    }
+}
+
+fn is_stopped(pid: Pid) -> bool {
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    let stat = std::fs::read_to_string(path).unwrap_or_default();
+    // The name before may contain anything, spaces and parentheses too.
+    let state = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+    state.starts_with('T')
+}
+
+/// Asks the program to end.
+pub fn terminate(pid: u32) {
+    send_to(pid, Signal::TERM);
+}
+
+/// Ends the program.
+pub fn kill(pid: u32) {
+    send_to(pid, Signal::KILL);
+}
+
+fn send_to(pid: u32, signal: Signal) {
+    if target().is_some_and(|target| target.as_raw_pid() == pid.cast_signed()) {
+        send(signal);
+    }
+}
+
+fn send(signal: Signal) {
+    let target = target();
+    if let Some(pid) = *target {
+        // It may have ended, but its number is not another's yet.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Ends this process as the program ended, so that a shell says and does the same: a loop of its
+/// own ends at Ctrl-C, for instance. Returns where that can't be done.
+pub fn end_by(signal: i32) {
+    // The program's memory was dumped, if that was asked for; the tool's helps nobody.
+    let _ = rustix::process::setrlimit(
+        rustix::process::Resource::Core,
+        rustix::process::Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        },
+    );
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
 }

@@ -2,22 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
-use std::time::Instant;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use super::Happening;
 use super::inputs::Change;
+use crate::children;
+use crate::diagnostics::Form;
 use crate::engine::Engine;
 use crate::events::Event;
+use crate::events::terminal::Terminal;
 use crate::facts::Cache;
 use crate::host::Host;
 use crate::plugin::capture::LinkCapture;
 use crate::program::{Connection, Ready};
 use crate::project::Project;
 use crate::records::{self, Build};
-use crate::selection::Selection;
+use crate::selection::{Diagnostics, Selection};
 use crate::unit::Unit;
 
 /// An edit to be made live.
@@ -37,7 +40,7 @@ pub enum Done {
     /// The program's facts are known and its runtime listens.
     Ready {
         /// The event that says so.
-        event: Event,
+        event: Box<Event>,
     },
     /// The program can't be patched; it runs nevertheless.
     Deaf {
@@ -74,8 +77,16 @@ pub struct Preparation {
     pub folder: PathBuf,
 }
 
+/// How long the worker may take to notice that the run ends.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// The worker's thread, as the loop sees it.
-pub struct Worker(Sender<Job>);
+pub struct Worker {
+    /// There is one until the worker is dropped.
+    jobs: Option<Sender<Job>>,
+    /// Closed when the thread ends.
+    ended: Receiver<()>,
+}
 
 impl Worker {
     /// Starts the worker; it sends one [`Done`] for the preparation and one for each job.
@@ -86,7 +97,9 @@ impl Worker {
         selection: Selection,
     ) -> Self {
         let (sender, jobs) = channel::<Job>();
+        let (alive, ended) = channel();
         std::thread::spawn(move || {
+            let _alive: Sender<()> = alive;
             let send = |done| happenings.send(Happening::Done(done)).is_ok();
             let mut engine = match prepare(preparation) {
                 Ok(engine) => engine,
@@ -101,20 +114,34 @@ impl Worker {
                 build_id: engine.build_id(),
                 entries: engine.entry_paths(),
             };
-            send(Done::Ready { event });
+            send(Done::Ready {
+                event: Box::new(event),
+            });
             for job in jobs {
                 if !send(perform(&mut engine, &job, &project, &selection)) {
                     return;
                 }
             }
         });
-        Self(sender)
+        Self {
+            jobs: Some(sender),
+            ended,
+        }
     }
 
     /// Hands a job to the worker.
     pub fn send(&self, job: Job) {
         // A worker that could not prepare takes no jobs, and the loop knows that.
-        let _ = self.0.send(job);
+        let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+    }
+}
+
+/// Whoever drops the worker removes the folder that it writes to.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.jobs = None;
+        let _none_begins = children::end_all();
+        let _ = self.ended.recv_timeout(PATIENCE);
     }
 }
 
@@ -141,9 +168,13 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
 }
 
 fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Selection) -> Done {
+    engine.set_form(Form {
+        short: selection.messages.diagnostics == Diagnostics::Short,
+        width: Terminal::of_stderr().and_then(|terminal| terminal.columns()),
+    });
     let event = match job.change {
         Change::Sources => engine.update(&job.files, job.detected),
-        Change::Cargo | Change::Restart => match records::build(project, selection) {
+        Change::Cargo | Change::Restart => match records::build_unseen(project, selection) {
             Ok(Build::Done(_)) if job.change == Change::Restart => {
                 let reason =
                     "code outside the workspace was edited, which can't be swapped".to_owned();
@@ -152,8 +183,9 @@ fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Select
             Ok(Build::Done(built)) => {
                 engine.update_from_cargo(built.units, &built.link, &job.files, job.detected)
             }
-            Ok(Build::Failed { errors }) => Event::CompileError {
-                message: errors.join("\n"),
+            Ok(Build::Failed { errors, .. }) => Event::CompileError {
+                message: errors.concat(),
+                summary: "cargo could not build the edit".to_owned(),
             },
             Err(error) => Event::Failed {
                 message: format!("{error:#}"),

@@ -1,0 +1,166 @@
+//! Compilers and linkers that work for an edit: out of the terminal's reach, and ended with the
+//! run.
+//!
+//! A key that interrupts or stops the program must not hit a compiler, so each gets a process
+//! group of its own. What a run leaves behind would write into the folder that is removed.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+#[derive(Default)]
+struct Running {
+    groups: BTreeSet<i32>,
+    /// No other may begin.
+    ending: bool,
+}
+
+static RUNNING: Mutex<Running> = Mutex::new(Running {
+    groups: BTreeSet::new(),
+    ending: false,
+});
+
+fn running() -> MutexGuard<'static, Running> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs a command without input to its end, in a process group of its own, and collects its
+/// output.
+///
+/// # Errors
+///
+/// It can't be run, or the run is ending.
+pub fn output(command: &mut Command) -> io::Result<Output> {
+    command.stdout(Stdio::piped());
+    run(command, Child::wait_with_output)
+}
+
+/// The same, with each line of stderr shown as soon as it is there. What the command writes to
+/// stdout is lost.
+///
+/// # Errors
+///
+/// It can't be run, or the run is ending.
+pub fn watched_output(command: &mut Command, mut on_line: impl FnMut(&[u8])) -> io::Result<Output> {
+    command.stdout(Stdio::null());
+    run(command, |mut child| {
+        let mut stderr = Vec::new();
+        if let Some(pipe) = child.stderr.take() {
+            let mut pipe = BufReader::new(pipe);
+            let mut begin = 0;
+            while pipe.read_until(b'\n', &mut stderr)? > 0 {
+                on_line(&stderr[begin..]);
+                begin = stderr.len();
+            }
+        }
+        Ok(Output {
+            status: child.wait()?,
+            stdout: Vec::new(),
+            stderr,
+        })
+    })
+}
+
+fn run(
+    command: &mut Command,
+    to_its_end: impl FnOnce(Child) -> io::Result<Output>,
+) -> io::Result<Output> {
+    command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let child = {
+        let mut running = running();
+        if running.ending {
+            return Err(io::Error::other("the run ends"));
+        }
+        let child = command.spawn()?;
+        running.groups.insert(child.id().cast_signed());
+        child
+    };
+    let group = child.id().cast_signed();
+    let output = to_its_end(child);
+    running().groups.remove(&group);
+    output
+}
+
+/// While this lives, no command begins.
+#[derive(Debug)]
+pub struct Ended(());
+
+/// Ends all commands that are under way, with all that they started.
+pub fn end_all() -> Ended {
+    let mut running = running();
+    running.ending = true;
+    for group in &running.groups {
+        if let Some(group) = Pid::from_raw(*group) {
+            // One that has just ended is no group any more.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+    Ended(())
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        running().ending = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::process::Command;
+
+    use super::{end_all, output, watched_output};
+
+    #[test]
+    fn all_that_is_under_way_ends() {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = Command::new("sh");
+        // A child of the child holds the pipe as well.
+        command.args(["-c", "cat /dev/zero >/dev/null & echo >&9; wait"]);
+        let mut command = with_descriptor(command, writer);
+        let worker = std::thread::spawn(move || {
+            let output = output(&mut command);
+            output.map(|output| output.status.success())
+        });
+        let mut byte = [0];
+        reader.read_exact(&mut byte).expect("the shell is there");
+        let ended = end_all();
+        assert!(!worker.join().expect("no panic").expect("it was run"));
+        assert!(output(&mut Command::new("true")).is_err());
+        drop(ended);
+        assert!(output(&mut Command::new("true")).is_ok());
+        let rest = reader.read_to_end(&mut Vec::new());
+        assert_eq!(rest.expect("closed by all"), 0);
+    }
+
+    #[test]
+    fn each_line_is_shown_and_kept() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one >&2; printf two >&2; exit 3"]);
+        let mut lines = Vec::new();
+        let output = watched_output(&mut command, |line| lines.push(line.to_vec()));
+        let output = output.expect("it was run");
+        assert_eq!(
+            (output.status.code(), output.stderr),
+            (Some(3), b"one\ntwo".to_vec())
+        );
+        assert_eq!(lines, [b"one\n".to_vec(), b"two".to_vec()]);
+    }
+
+    fn with_descriptor(mut command: Command, writer: std::io::PipeWriter) -> Command {
+        use command_fds::{CommandFdExt, FdMapping};
+        let mapping = FdMapping {
+            parent_fd: writer.into(),
+            child_fd: 9,
+        };
+        command.fd_mappings(vec![mapping]).expect("no collision");
+        command
+    }
+}

@@ -1,0 +1,301 @@
+//! The compiler's messages: counted and put together as cargo does it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::plugin::capture::UnitCapture;
+
+/// The form in which the compiler gives messages to people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Form {
+    /// One line each.
+    pub short: bool,
+    /// Columns that excerpts of the source are cut to.
+    pub width: Option<usize>,
+}
+
+impl Form {
+    /// Puts this form in place of the one that cargo asked for when it called rustc.
+    pub fn apply(self, args: &mut Vec<String>) {
+        args.retain(|arg| !arg.starts_with("--diagnostic-width="));
+        for arg in args.iter_mut() {
+            let Some(parts) = arg.strip_prefix("--json=") else {
+                continue;
+            };
+            let others = parts.split(',').filter(|part| *part != "diagnostic-short");
+            let short = self.short.then_some("diagnostic-short");
+            *arg = format!(
+                "--json={}",
+                others.chain(short).collect::<Vec<_>>().join(",")
+            );
+        }
+        if let Some(width) = self.width {
+            args.push(format!("--diagnostic-width={width}"));
+        }
+    }
+}
+
+/// A warning of the compiler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Tells it from others of the crate, wherever it moves in its file.
+    pub key: String,
+    /// Its rendered form.
+    pub text: String,
+}
+
+/// All that one call of rustc said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// The rendered forms in their order.
+    pub text: String,
+    /// The number of errors.
+    pub errors: usize,
+    /// The warnings.
+    pub warnings: Vec<Warning>,
+}
+
+/// Reads rustc's JSON lines. Its own summaries are left out, since cargo has another.
+pub fn read(lines: &[u8]) -> Diagnostics {
+    let mut all = Diagnostics::default();
+    for line in String::from_utf8_lossy(lines).lines() {
+        let Ok(message) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
+        let field = |name: &str| message.get(name).and_then(Value::as_str);
+        let (Some(rendered), words) = (field("rendered"), field("message").unwrap_or_default())
+        else {
+            continue;
+        };
+        match field("level").unwrap_or_default() {
+            level if level.starts_with("error") => {
+                if words.starts_with("aborting due to ") {
+                    continue;
+                }
+                all.errors += 1;
+            }
+            "warning" => {
+                if words.ends_with(" warning emitted") || words.ends_with(" warnings emitted") {
+                    continue;
+                }
+                all.warnings.push(Warning {
+                    key: key(&message, words),
+                    text: rendered.to_owned(),
+                });
+            }
+            _ => {}
+        }
+        all.text += rendered;
+    }
+    all
+}
+
+/// Whether a line reports that the crate's metadata stands.
+pub fn is_metadata(line: &[u8]) -> bool {
+    let message = serde_json::from_slice::<Value>(line).unwrap_or_default();
+    message["artifact"].is_string() && message["emit"] == "metadata"
+}
+
+fn key(message: &Value, words: &str) -> String {
+    let file = message["spans"][0]["file_name"].as_str();
+    format!("{words}\n{}", file.unwrap_or_default())
+}
+
+impl Diagnostics {
+    /// What could not be compiled and why, as cargo says it.
+    pub fn summary(&self, capture: &UnitCapture) -> String {
+        let count = |number: usize, one: &str, many: &str| match number {
+            0 => String::new(),
+            1 => format!("1 {one}"),
+            number => format!("{number} {many}"),
+        };
+        let mut text = format!("could not compile {}", target(capture));
+        let errors = count(self.errors, "previous error", "previous errors");
+        let warnings = count(self.warnings.len(), "warning emitted", "warnings emitted");
+        if !errors.is_empty() {
+            text += &format!(" due to {errors}");
+        }
+        if !warnings.is_empty() {
+            text += &format!("; {warnings}");
+        }
+        text
+    }
+}
+
+/// A target as cargo names it.
+fn target(capture: &UnitCapture) -> String {
+    let package = &capture.package;
+    match capture.env.get("CARGO_BIN_NAME") {
+        None => format!("`{package}` (lib)"),
+        Some(name) if capture.out_dir.ends_with("examples") => {
+            format!("`{package}` (example \"{name}\")")
+        }
+        Some(name) => format!("`{package}` (bin \"{name}\")"),
+    }
+}
+
+/// The warnings that each unit had when it was last compiled.
+#[derive(Debug, Default)]
+pub struct Known(BTreeMap<String, Vec<String>>);
+
+impl Known {
+    /// The rendered forms of those warnings that this unit did not have the last time.
+    pub fn new_ones(&mut self, unit: &str, warnings: Vec<Warning>) -> Vec<String> {
+        let keys = warnings.iter().map(|warning| warning.key.clone()).collect();
+        let mut known = self.0.insert(unit.to_owned(), keys).unwrap_or_default();
+        let is_new = |warning: &Warning| {
+            let at = known.iter().position(|key| *key == warning.key);
+            at.map(|at| known.swap_remove(at)).is_none()
+        };
+        let new = warnings.into_iter().filter(is_new);
+        new.map(|warning| warning.text).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{Form, Known, UnitCapture, Warning, is_metadata, read};
+    use crate::plugin::capture;
+
+    const LINES: &str = concat!(
+        r#"{"message":"unused variable: `x`","level":"warning","spans":[{"file_name":"src/a.rs"}],"rendered":"warning: unused\n\n"}"#,
+        "\nwords of a wrapper\n",
+        r#"{"message":"mismatched types","level":"error","spans":[],"rendered":"error[E0308]: mismatched\n\n"}"#,
+        "\n",
+        r#"{"artifact":"/x/libx.rmeta","emit":"metadata"}"#,
+        "\n",
+        r#"{"message":"aborting due to 1 previous error; 1 warning emitted","level":"error","spans":[],"rendered":"error: aborting\n\n"}"#,
+        "\n",
+        r#"{"message":"1 warning emitted","level":"warning","spans":[],"rendered":"warning: 1 warning\n\n"}"#,
+        "\n",
+        r#"{"message":"For more information","level":"failure-note","spans":[],"rendered":"For more\n"}"#,
+        "\n",
+    );
+
+    #[test]
+    fn summaries_are_left_out() {
+        let found = read(LINES.as_bytes());
+        assert_eq!(
+            found.text,
+            "warning: unused\n\nerror[E0308]: mismatched\n\nFor more\n"
+        );
+        assert_eq!((found.errors, found.warnings.len()), (1, 1));
+        assert_eq!(found.warnings[0].key, "unused variable: `x`\nsrc/a.rs");
+    }
+
+    #[test]
+    fn metadata_is_told_apart() {
+        let found: Vec<usize> = (0..)
+            .zip(LINES.lines())
+            .filter_map(|(at, line)| is_metadata(line.as_bytes()).then_some(at))
+            .collect();
+        assert_eq!(found, [3]);
+    }
+
+    #[test]
+    fn summary_is_cargos() {
+        let capture = |bin: Option<&str>, out_dir: &str| UnitCapture {
+            format: capture::FORMAT,
+            package: "app".to_owned(),
+            manifest_dir: PathBuf::new(),
+            program: Vec::new(),
+            args: Vec::new(),
+            out_dir: out_dir.into(),
+            cwd: PathBuf::new(),
+            env: bin
+                .map(|name| ("CARGO_BIN_NAME".to_owned(), name.to_owned()))
+                .into_iter()
+                .collect(),
+        };
+        let library = capture(None, "/t/debug/deps");
+        let bin = capture(Some("tool"), "/t/debug/deps");
+        let example = capture(Some("tool"), "/t/debug/examples");
+        for (capture, errors, warnings, expected) in [
+            (&library, 0, 0, "`app` (lib)"),
+            (&library, 1, 0, "`app` (lib) due to 1 previous error"),
+            (
+                &bin,
+                2,
+                1,
+                "`app` (bin \"tool\") due to 2 previous errors; 1 warning emitted",
+            ),
+            (
+                &example,
+                1,
+                2,
+                "`app` (example \"tool\") due to 1 previous error; 2 warnings emitted",
+            ),
+        ] {
+            let warning = Warning {
+                key: String::new(),
+                text: String::new(),
+            };
+            let found = super::Diagnostics {
+                errors,
+                warnings: vec![warning; warnings],
+                text: String::new(),
+            };
+            assert_eq!(
+                found.summary(capture),
+                format!("could not compile {expected}")
+            );
+        }
+    }
+
+    #[test]
+    fn the_form_replaces_cargos() {
+        let cargos = [
+            "--json=diagnostic-rendered-ansi,artifacts",
+            "--diagnostic-width=99",
+            "a.rs",
+        ];
+        for (short, width, expected) in [
+            (
+                false,
+                None,
+                "--json=diagnostic-rendered-ansi,artifacts a.rs",
+            ),
+            (
+                true,
+                Some(80),
+                "--json=diagnostic-rendered-ansi,artifacts,diagnostic-short a.rs --diagnostic-width=80",
+            ),
+        ] {
+            let mut args = cargos.map(str::to_owned).to_vec();
+            Form { short, width }.apply(&mut args);
+            assert_eq!(args.join(" "), expected);
+            Form { short, width }.apply(&mut args);
+            assert_eq!(args.join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn a_warning_is_told_once() {
+        let warnings = |keys: &str| -> Vec<Warning> {
+            let keys = keys.chars().map(String::from);
+            keys.map(|key| Warning {
+                text: key.clone(),
+                key,
+            })
+            .collect()
+        };
+        let mut known = Known::default();
+        for (unit, keys, new) in [
+            ("u", "ab", "ab"),
+            ("u", "ab", ""),
+            ("v", "a", "a"),
+            ("u", "aab", "a"),
+            ("u", "b", ""),
+            ("u", "ab", "a"),
+        ] {
+            assert_eq!(
+                known.new_ones(unit, warnings(keys)).concat(),
+                new,
+                "{unit} {keys}"
+            );
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Refusals of types and statics: what changed and where, why it can't go live, what to do.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use hotswap_layout::{Finding, report};
+
+use crate::events::{Event, Place};
+use crate::places;
+use crate::unit::Unit;
+
+/// The refusal of these types, traits and signatures; `None` if there are none.
+pub fn layouts(refused: &[Finding], units: &[Unit]) -> Option<Event> {
+    let paths: Vec<&str> = refused
+        .iter()
+        .map(|finding| finding.subject.as_str())
+        .collect();
+    let places: Vec<Option<Place>> = paths.iter().map(|path| place(path, units)).collect();
+    let message = report::refusal(refused, |finding| {
+        let at = paths.iter().position(|path| *path == finding.subject)?;
+        places[at].as_ref().map(text)
+    })?;
+    Some(refused_event("layout", message, &paths, places))
+}
+
+/// The refusal of these statics, each with its reason.
+pub fn statics(refused: &[(String, String)], units: &[Unit]) -> Event {
+    let paths: Vec<&str> = refused.iter().map(|(path, _)| path.as_str()).collect();
+    let places: Vec<Option<Place>> = paths.iter().map(|path| place(path, units)).collect();
+    let part = |((path, reason), place): (&(String, String), &Option<Place>)| {
+        let mut part = format!("the static `{path}` can't go live: {reason}\n");
+        if let Some(place) = place {
+            part += &format!("  --> {}\n", text(place));
+        }
+        part += "   = why: its value in the running program would be read as something else\n";
+        part + "   = help: undo the change to the static, or restart the program\n"
+    };
+    let parts: Vec<String> = refused.iter().zip(&places).map(part).collect();
+    refused_event("static", parts.join("\n"), &paths, places)
+}
+
+fn refused_event(
+    reason: &'static str,
+    message: String,
+    paths: &[&str],
+    places: Vec<Option<Place>>,
+) -> Event {
+    Event::Refused {
+        reason,
+        message,
+        items: paths.iter().map(ToString::to_string).collect(),
+        places: places.into_iter().flatten().collect(),
+    }
+}
+
+fn text(place: &Place) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let file = place.file.strip_prefix(&here).unwrap_or(&place.file);
+    format!("{}:{}:{}", file.display(), place.line, place.column)
+}
+
+fn place(path: &str, units: &[Unit]) -> Option<Place> {
+    places::find(path, |krate| {
+        let files = units.iter().filter(|unit| unit.name == krate);
+        let files = files.flat_map(|unit| &unit.sources).map(AsRef::as_ref);
+        let rust = |file: &&Path| file.extension().is_some_and(|extension| extension == "rs");
+        files.filter(rust).collect::<BTreeSet<&Path>>()
+    })
+}

@@ -1,0 +1,303 @@
+//! Events as people see them, in cargo's manner: pure, from an event to text.
+
+use std::path::{Path, PathBuf};
+
+use anstyle::Style;
+
+use super::style::{self, BOLD, ERROR, GOOD, GUTTER, INFO, WARN, fitted, paint, status};
+use super::{Event, OldCause, Phases, StaticReport, StillOld};
+
+mod names;
+
+/// How the text shall look. It has colours in any case; who writes it takes them out.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// The terminal's columns; without them, lists are shown in full.
+    pub width: Option<usize>,
+    /// Tell every detail.
+    pub verbose: bool,
+    /// No status lines.
+    pub quiet: bool,
+    /// The folder that paths are shown relative to.
+    pub folder: PathBuf,
+}
+
+/// The text of an event; empty where people are told nothing.
+pub fn human(event: &Event, look: &Look) -> String {
+    let mut look = look.clone();
+    if look.verbose {
+        look.width = None;
+    }
+    let look = &look;
+    match event {
+        Event::Warning { message } => labelled(WARN, "warning", Style::new(), message),
+        Event::CompileError { message, summary } => compile_error(message, summary),
+        Event::Failed { message } => {
+            let message = format!(
+                "{}\n  = note: the program runs on as it was",
+                message.trim_end()
+            );
+            labelled(ERROR, "error", Style::new(), &message)
+        }
+        Event::Refused { message, .. } => refused(message),
+        Event::Swapped { warnings, .. } => warnings.concat() + &unless_quiet(event, look),
+        _ => unless_quiet(event, look),
+    }
+}
+
+/// The text of an error of the tool itself, with what caused it.
+pub fn error(message: &str, causes: &[String]) -> String {
+    let mut text = labelled(ERROR, "error", Style::new(), message);
+    for cause in causes {
+        let cause = cause.trim_end().replace('\n', "\n  ");
+        text += &format!("\nCaused by:\n  {cause}\n");
+    }
+    text
+}
+
+/// What `--quiet` leaves out.
+fn unless_quiet(event: &Event, look: &Look) -> String {
+    if look.quiet {
+        return String::new();
+    }
+    match event {
+        Event::Running { command } => status(GOOD, "Running", &shell_line(command)),
+        Event::Started { pid } if look.verbose => status(INFO, "Process", &pid.to_string()),
+        Event::Ready { entries, .. } => status(GOOD, "Watching", &watching(entries, look)),
+        Event::Restarting { reason } => status(GOOD, "Restarting", reason),
+        Event::Changed { files } if look.verbose => {
+            let files = paths(files, look);
+            status(
+                INFO,
+                "Changed",
+                &fitted(look.width, [&files, &[]], |files, _| files.to_owned()),
+            )
+        }
+        Event::Unchanged { files } => {
+            let files = paths(files, look);
+            let text = fitted(look.width, [&files, &[]], |files, _| {
+                format!("{files} (no code differs)")
+            });
+            status(GOOD, "Unchanged", &text)
+        }
+        Event::Swapped {
+            version,
+            files,
+            phases,
+            compiled,
+            relinked,
+            entries,
+            reshaped,
+            still_old,
+            statics,
+            ..
+        } => {
+            let mut text = swapped(*version, files, phases, entries, statics, look);
+            if look.verbose {
+                text += &status(INFO, "Phases", &in_phases(phases));
+                for (verb, crates) in [("Compiled", compiled), ("Relinked", relinked)] {
+                    if !crates.is_empty() {
+                        text += &status(INFO, verb, &crates.join(", "));
+                    }
+                }
+            }
+            text += &reshaped_entries(reshaped, look);
+            text += &old_functions(still_old, look);
+            if look.verbose {
+                text.extend(statics.iter().map(static_in_full));
+            }
+            text
+        }
+        _ => String::new(),
+    }
+}
+
+/// A path relative to the folder that the tool was started in, if it lies there.
+pub fn path(path: &Path, look: &Look) -> String {
+    let shown = path.strip_prefix(&look.folder).unwrap_or(path);
+    shown.display().to_string()
+}
+
+fn paths(files: &[PathBuf], look: &Look) -> Vec<String> {
+    files.iter().map(|file| path(file, look)).collect()
+}
+
+/// A command as cargo shows it.
+fn shell_line(command: &[String]) -> String {
+    let words = command.iter().enumerate().map(|(at, word)| match at {
+        0 => word.into(),
+        _ => shell_escape::escape(word.into()),
+    });
+    format!("`{}`", words.collect::<Vec<_>>().join(" "))
+}
+
+fn watching(entries: &[String], look: &Look) -> String {
+    if entries.is_empty() {
+        return "(no entry is marked, so no edit can go live)".to_owned();
+    }
+    let word = if entries.len() == 1 {
+        "entry"
+    } else {
+        "entries"
+    };
+    fitted(
+        look.width,
+        [&names::of(entries, look), &[]],
+        |entries, _| format!("for edits ({word} {entries})"),
+    )
+}
+
+fn swapped(
+    version: u64,
+    files: &[PathBuf],
+    phases: &Phases,
+    entries: &[String],
+    statics: &[StaticReport],
+    look: &Look,
+) -> String {
+    let total = phases.detect + phases.compile + phases.check + phases.link + phases.load;
+    let lists = [&paths_or_code(files, look)[..], &names::of(entries, look)];
+    let statics = statics_in_short(statics, look);
+    let text = fitted(look.width, lists, |files, entries| {
+        let version = format!("version {version}");
+        let parts = [&version, entries, &statics].into_iter();
+        let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
+        format!("{files} in {total:.0} ms ({})", parts.join("; "))
+    });
+    status(GOOD, "Swapped", &text)
+}
+
+/// The edited files; what was built without an edit is called what it is.
+fn paths_or_code(files: &[PathBuf], look: &Look) -> Vec<String> {
+    match files {
+        [] => vec!["code".to_owned()],
+        files => paths(files, look),
+    }
+}
+
+fn in_phases(phases: &Phases) -> String {
+    format!(
+        "detect {:.0}, compile {:.0}, check {:.0}, link {:.0}, load {:.1} ms",
+        phases.detect, phases.compile, phases.check, phases.link, phases.load
+    )
+}
+
+fn reshaped_entries(reshaped: &[String], look: &Look) -> String {
+    if reshaped.is_empty() {
+        return String::new();
+    }
+    let names = names::of(reshaped, look);
+    let text = fitted(look.width, [&names, &[]], |names, _| {
+        format!("{names}: callers in older code keep the body of the old signature")
+    });
+    status(WARN, "Reshaped", &text)
+}
+
+fn old_functions(still_old: &[StillOld], look: &Look) -> String {
+    if look.verbose {
+        let line = |old: &StillOld| {
+            let text = format!("{}: {}", old.function, old.reason);
+            status(WARN, "Still old", &text)
+        };
+        return still_old.iter().map(line).collect();
+    }
+    let causes = [
+        (OldCause::Running, "runs already"),
+        (OldCause::Unreached, "not reached from any entry"),
+    ];
+    let line = |(cause, words): (OldCause, &str)| {
+        let functions = still_old.iter().filter(|old| old.cause == cause);
+        let functions: Vec<String> = functions.map(|old| old.function.clone()).collect();
+        if functions.is_empty() {
+            return String::new();
+        }
+        let text = fitted(
+            look.width,
+            [&names::of(&functions, look), &[]],
+            |names, _| format!("{names}: {words}"),
+        );
+        status(WARN, "Still old", &text)
+    };
+    causes.into_iter().map(line).collect()
+}
+
+/// The first static of which one might expect something else; how it and others fared is told
+/// with `-v`.
+fn statics_in_short(statics: &[StaticReport], look: &Look) -> String {
+    let Some((first, others)) = statics.split_first() else {
+        return String::new();
+    };
+    let name = names::of(std::slice::from_ref(&first.name), look).concat();
+    match others.len() {
+        0 => format!("{name} {}", first.verdict),
+        more => format!("{name} {} and {more} more", first.verdict),
+    }
+}
+
+fn static_in_full(one: &StaticReport) -> String {
+    let verb = match one.verdict {
+        "new" => "New",
+        _ => "Kept",
+    };
+    status(INFO, verb, &format!("{}: {}", one.name, one.reason))
+}
+
+/// The compiler's messages, and the line that cargo ends them with.
+fn compile_error(message: &str, summary: &str) -> String {
+    let mut text = message.trim_end().to_owned();
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text + &labelled(
+        ERROR,
+        "error",
+        Style::new(),
+        &format!("{summary}; the program runs on"),
+    )
+}
+
+/// A refusal looks like an error of the compiler's. It may consist of several, with an empty line
+/// between them.
+fn refused(message: &str) -> String {
+    let parts = message.split("\n\n");
+    let parts: Vec<String> = parts
+        .map(|part| labelled(ERROR, "error", BOLD, part))
+        .collect();
+    parts.join("\n")
+}
+
+/// A message with its label. Its first line, in the style `head`, says what is the matter; others
+/// may be `--> place`, `= why: …`, `= help: …`, or an excerpt behind `|`.
+fn labelled(style: Style, label: &str, head: Style, message: &str) -> String {
+    let mut lines = message.trim_end().lines();
+    let first = format!(": {}", lines.next().unwrap_or_default());
+    let mut text = format!("{}{}\n", paint(style, label), paint(head, first));
+    for line in lines {
+        text += &detail(line);
+        text.push('\n');
+    }
+    text
+}
+
+/// A line below the first of a message.
+fn detail(line: &str) -> String {
+    let rest = line.trim_start();
+    let indent = &line[..line.len() - rest.len()];
+    if let Some(place) = rest.strip_prefix("--> ") {
+        return format!("{indent}{}{place}", paint(GUTTER, "--> "));
+    }
+    if let Some(excerpt) = rest.strip_prefix('|') {
+        return format!("{indent}{}{excerpt}", paint(GUTTER, "|"));
+    }
+    let note = rest
+        .strip_prefix("= ")
+        .and_then(|note| note.split_once(": "));
+    match note {
+        Some((word, words)) => {
+            let style = if word == "help" { style::HELP } else { BOLD };
+            let sign = paint(GUTTER, "= ");
+            format!("{indent}{sign}{}: {words}", paint(style, word))
+        }
+        None => line.to_owned(),
+    }
+}

@@ -1,0 +1,273 @@
+//! The events as people and programs see them. `INSTA_UPDATE=always cargo test -p cargo-hotswap
+//! events` writes what is expected anew.
+
+use std::path::{Path, PathBuf};
+
+use super::render::{Look, human};
+use super::{Event, OldCause, Phases, Place, StaticReport, StillOld, schema};
+
+/// One event of each kind and shape, by the name of its snapshot.
+fn examples() -> Vec<(&'static str, Event)> {
+    vec![
+        (
+            "built",
+            Event::Built {
+                executable: "/w/target/debug/app".into(),
+                ms: 1234.5,
+            },
+        ),
+        (
+            "running",
+            Event::Running {
+                command: words(&["target/debug/app", "--name=x", "two words", "it's"]),
+            },
+        ),
+        ("started", Event::Started { pid: 4711 }),
+        ("ready", ready(&["app::greet"])),
+        ("ready-many", ready(&MANY)),
+        ("ready-without-entries", ready(&[])),
+        (
+            "changed",
+            Event::Changed {
+                files: files(&["src/main.rs", "src/room.rs"]),
+            },
+        ),
+        ("compile-error", compile_error()),
+        ("swapped", swapped(&["src/main.rs"], &["app::greet"])),
+        ("swapped-many", swapped_many()),
+        ("swapped-against-expectation", swapped_against_expectation()),
+        ("refused", refused()),
+        (
+            "unchanged",
+            Event::Unchanged {
+                files: files(&["src/main.rs"]),
+            },
+        ),
+        (
+            "failed",
+            Event::Failed {
+                message: "the patch was not loaded: no space left on device".to_owned(),
+            },
+        ),
+        (
+            "warning",
+            Event::Warning {
+                message: "this package does not depend on the runtime\n  = help: add it".to_owned(),
+            },
+        ),
+        (
+            "restarting",
+            Event::Restarting {
+                reason: "code outside the workspace was edited, which can't be swapped".to_owned(),
+            },
+        ),
+        (
+            "exited",
+            Event::Exited {
+                code: Some(0),
+                signal: None,
+            },
+        ),
+    ]
+}
+
+const MANY: [&str; 5] = [
+    "app::greet",
+    "app::room::serve",
+    "<app::room::Room>::say",
+    "<app::hall::Hall as app::Talk>::say",
+    "app::hall::serve",
+];
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(ToString::to_string).collect()
+}
+
+fn files(names: &[&str]) -> Vec<PathBuf> {
+    names
+        .iter()
+        .map(|name| Path::new("/w").join(name))
+        .collect()
+}
+
+fn ready(entries: &[&str]) -> Event {
+    Event::Ready {
+        pid: 4711,
+        build_id: "0123456789abcdef".to_owned(),
+        entries: words(entries),
+    }
+}
+
+fn compile_error() -> Event {
+    Event::CompileError {
+        message: "\u{1b}[1m\u{1b}[91merror[E0308]\u{1b}[0m\u{1b}[1m: mismatched types\u{1b}[0m\n \
+                  \u{1b}[1m\u{1b}[94m--> \u{1b}[0msrc/main.rs:1:1\n\n"
+            .to_owned(),
+        summary: "could not compile `app` (bin \"app\") due to 1 previous error".to_owned(),
+    }
+}
+
+fn swapped(edited: &[&str], entries: &[&str]) -> Event {
+    Event::Swapped {
+        version: 3,
+        files: files(edited),
+        phases: Phases {
+            detect: 0.2,
+            compile: 52.0,
+            check: 3.4,
+            link: 15.9,
+            load: 2.46,
+        },
+        compiled: words(&["words (lib)"]),
+        relinked: words(&["app (bin)"]),
+        entries: words(entries),
+        reshaped: Vec::new(),
+        still_old: Vec::new(),
+        statics: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn swapped_many() -> Event {
+    let edited = [
+        "src/main.rs",
+        "src/room.rs",
+        "src/hall/mod.rs",
+        "src/hall/door.rs",
+    ];
+    let mut event = swapped(&edited, &MANY);
+    if let Event::Swapped { files, .. } = &mut event {
+        files.push("/elsewhere/words/src/lib.rs".into());
+    }
+    event
+}
+
+fn swapped_against_expectation() -> Event {
+    let mut event = swapped(&["src/main.rs"], &["app::greet"]);
+    if let Event::Swapped {
+        reshaped,
+        still_old,
+        statics,
+        warnings,
+        ..
+    } = &mut event
+    {
+        *reshaped = words(&["app::answer"]);
+        let old = |function: &str, cause, reason: &str| StillOld {
+            function: function.to_owned(),
+            cause,
+            reason: reason.to_owned(),
+        };
+        *still_old = vec![
+            old("app::main", OldCause::Running, "it runs already, and more"),
+            old("app::local", OldCause::Unreached, "not reached; mark it"),
+            old("app::other", OldCause::Unreached, "not reached; mark it"),
+        ];
+        let report = |name: &str, verdict, reason: &str| StaticReport {
+            name: name.to_owned(),
+            verdict,
+            reason: reason.to_owned(),
+        };
+        *statics = vec![
+            report("app::COUNT", "kept", "its value is state and stays"),
+            report("app::room::LABEL", "new", "it points elsewhere now"),
+        ];
+        *warnings = words(&["\u{1b}[1m\u{1b}[33mwarning\u{1b}[0m: unused variable: `x`\n\n"]);
+    }
+    event
+}
+
+fn refused() -> Event {
+    Event::Refused {
+        reason: "layout",
+        message: "`app::World` changed\n  --> src/main.rs:5:8\n   |\n   | field `size`: u32, now u64\n   \
+                  |\n   = why: static `app::WORLD` keeps its value\n   = help: restart the program\n\n\
+                  `app::Room` changed\n   = why: it is held\n   = help: undo the change\n"
+            .to_owned(),
+        items: words(&["app::World", "app::Room"]),
+        places: vec![Place {
+            file: "/w/src/main.rs".into(),
+            line: 5,
+            column: 8,
+        }],
+    }
+}
+
+fn look(width: usize) -> Look {
+    Look {
+        width: Some(width),
+        folder: "/w".into(),
+        ..Look::default()
+    }
+}
+
+/// Colours as words, so that a difference can be read.
+fn with_marks(text: &str) -> String {
+    let marks = [
+        ("\u{1b}[0m", "{/}"),
+        ("\u{1b}[1m", "{bold}"),
+        ("\u{1b}[33m", "{yellow}"),
+        ("\u{1b}[91m", "{red}"),
+        ("\u{1b}[92m", "{green}"),
+        ("\u{1b}[94m", "{blue}"),
+        ("\u{1b}[96m", "{cyan}"),
+    ];
+    let mut text = text.to_owned();
+    for (code, mark) in marks {
+        text = text.replace(code, mark);
+    }
+    assert!(!text.contains('\u{1b}'), "a code without a name: {text:?}");
+    text
+}
+
+#[test]
+fn every_event_has_its_look() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| {
+        for (name, event) in examples() {
+            let verbose = Look {
+                verbose: true,
+                ..look(80)
+            };
+            let quiet = Look {
+                quiet: true,
+                ..look(80)
+            };
+            let mut text = String::new();
+            for (title, look) in [
+                ("40 columns", look(40)),
+                ("80 columns", look(80)),
+                ("200 columns", look(200)),
+                ("verbose", verbose),
+                ("quiet", quiet),
+            ] {
+                let human = human(&event, &look);
+                let plain = anstream::adapter::strip_str(&human).to_string();
+                let marked = with_marks(&human);
+                text += &format!("# {title}\n{plain}# {title}, coloured\n{marked}");
+            }
+            text += &format!("# JSON\n{}\n", event.json());
+            insta::assert_snapshot!(name, text);
+        }
+    });
+}
+
+#[test]
+fn the_schema_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/events.schema.json");
+    let (now, kept) = (schema(), std::fs::read_to_string(&path).unwrap_or_default());
+    if now == kept {
+        return;
+    }
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        std::fs::write(&path, now).expect("docs can be written");
+        return;
+    }
+    let difference = similar::TextDiff::from_lines(&kept, &now);
+    panic!(
+        "docs/events.schema.json is not what the events are; write it anew with\n\
+         INSTA_UPDATE=always cargo test -p cargo-hotswap events\n{}",
+        difference.unified_diff().header("kept", "now")
+    );
+}
