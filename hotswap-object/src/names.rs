@@ -72,9 +72,10 @@ pub fn identity(path: &str) -> String {
 }
 
 /// Numbers in a v0 name that tell items of equal paths apart, one for each identifier and impl;
-/// items that stand in one function or module sort by them as they do in the source.
+/// items that stand in one function or module sort by them as they do in the source. What stands
+/// before the name itself does not count.
 pub fn positions(symbol: &str) -> Vec<u64> {
-    let bytes = symbol.as_bytes();
+    let bytes = &symbol.as_bytes()[symbol.find("_R").unwrap_or(0)..];
     let mut positions = Vec::new();
     let mut number = 0;
     let mut at = 0;
