@@ -217,12 +217,13 @@ impl Engine {
             return Ok(refusal::statics(&state.refused, &self.units));
         }
         let types = self.types(&analysed);
+        let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
         let objects = self.needed(&members)?;
         let (linked, support) = self.link(&objects, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
-            Some(linked) => entries::read(&linked.bytes, &types)?,
+            Some(linked) => entries::read(&linked.bytes, &types, &namesake)?,
             None => Vec::new(),
         };
         let next = Alive {

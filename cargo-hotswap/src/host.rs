@@ -63,8 +63,9 @@ impl Host {
         };
         let mut by_id = BTreeMap::new();
         let mut types = Vec::new();
-        for unit in units {
-            let analysed = cache.analyse(&unit.objects)?;
+        let analysed = units.iter().map(|unit| cache.analyse(&unit.objects));
+        let analysed = analysed.collect::<Result<Vec<_>>>()?;
+        for (unit, analysed) in units.iter().zip(&analysed) {
             let statics = analysed
                 .iter()
                 .flat_map(|object| object.facts.statics.clone())
@@ -82,7 +83,8 @@ impl Host {
             by_id.insert(unit.id(), unit_facts);
         }
         let types = Program::new(types, units.iter().map(|unit| unit.name.clone()));
-        let entries = entries::read(&bytes, &types).with_context(context)?;
+        let namesake = entries::of_namesake(units, &analysed);
+        let entries = entries::read(&bytes, &types, &namesake).with_context(context)?;
         Ok(Self {
             executable: executable.to_owned(),
             build_id,

@@ -9,6 +9,14 @@ pub fn canonical_path(symbol: &str) -> String {
     }
 }
 
+/// The same with the hashes of crates, of which two may have one name.
+pub fn exact_path(symbol: &str) -> String {
+    match rustc_demangle::try_demangle(symbol) {
+        Ok(name) => name.to_string(),
+        Err(_) => symbol.to_owned(),
+    }
+}
+
 /// Whether a symbol is a mangled Rust name.
 pub fn is_mangled(symbol: &str) -> bool {
     symbol.starts_with("_R") || (symbol.starts_with("_ZN") && symbol.contains('E'))
