@@ -238,7 +238,8 @@ impl Engine {
             return Ok(refusal);
         }
         clock.phases.check += clock.lap();
-        let manifest = self.manifest(linked, &next.entries, &support);
+        let gone = self.gone(&members, &next.entries);
+        let manifest = self.manifest(linked, &next.entries, gone, &support);
         let (_, prepared) = self
             .connection
             .prepare(manifest)
@@ -417,10 +418,26 @@ impl Engine {
         Ok((Some(linked), support))
     }
 
+    /// The entries of units that are not as they were in the host, and that have them no longer.
+    fn gone(&self, members: &BTreeSet<usize>, entries: &[EntryFacts]) -> Vec<String> {
+        let units = self.units.iter().enumerate();
+        let as_before = units.filter(|(index, _)| !members.contains(index));
+        let as_before: BTreeSet<_> = as_before.map(|(_, unit)| unit.id()).collect();
+        let others = self
+            .host
+            .units
+            .iter()
+            .filter(|(id, _)| !as_before.contains(id));
+        let is_gone = |path: &&String| !entries.iter().any(|entry| entry.path == **path);
+        let gone = others.flat_map(|(_, unit)| &unit.entries).filter(is_gone);
+        gone.cloned().collect()
+    }
+
     fn manifest(
         &self,
         linked: Option<Linked>,
         entries: &[EntryFacts],
+        gone: Vec<String>,
         support: &[Image],
     ) -> Manifest {
         let mut manifest = Manifest::new(self.host.build_id.clone());
@@ -429,6 +446,7 @@ impl Engine {
         manifest.image = linked.map(|linked| linked.manifest);
         manifest.base_entries = self.host.entries.iter().map(entry).collect();
         manifest.image_entries = entries.iter().map(entry).collect();
+        manifest.gone = gone;
         manifest
     }
 }

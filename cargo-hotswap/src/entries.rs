@@ -57,6 +57,15 @@ pub fn of_namesake(units: &[Unit], analysed: &[Vec<Arc<Analysed>>]) -> HashSet<S
     entries.map(|entry| entry.descriptor.clone()).collect()
 }
 
+/// The paths of the entries that these objects define.
+pub fn paths(objects: &[Arc<Analysed>], namesake: &HashSet<String>) -> Vec<String> {
+    let entries = objects.iter().flat_map(|object| &object.facts.entries);
+    let path = |entry: &hotswap_object::EntryFacts| {
+        qualified(&entry.path, namesake.contains(&entry.descriptor))
+    };
+    entries.map(path).collect()
+}
+
 /// Finds the entries of a linked file; `namesake` are the descriptors that [`of_namesake`] finds.
 ///
 /// # Errors
