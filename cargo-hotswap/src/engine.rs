@@ -238,7 +238,7 @@ impl Engine {
             return Ok(refusal);
         }
         clock.phases.check += clock.lap();
-        let gone = self.gone(&members, &next.entries);
+        let gone = self.gone(&analysed, &namesake);
         let manifest = self.manifest(linked, &next.entries, gone, &support);
         let (_, prepared) = self
             .connection
@@ -418,19 +418,14 @@ impl Engine {
         Ok((Some(linked), support))
     }
 
-    /// The entries of units that are not as they were in the host, and that have them no longer.
-    fn gone(&self, members: &BTreeSet<usize>, entries: &[EntryFacts]) -> Vec<String> {
-        let units = self.units.iter().enumerate();
-        let as_before = units.filter(|(index, _)| !members.contains(index));
-        let as_before: BTreeSet<_> = as_before.map(|(_, unit)| unit.id()).collect();
-        let others = self
-            .host
-            .units
-            .iter()
-            .filter(|(id, _)| !as_before.contains(id));
-        let is_gone = |path: &&String| !entries.iter().any(|entry| entry.path == **path);
-        let gone = others.flat_map(|(_, unit)| &unit.entries).filter(is_gone);
-        gone.cloned().collect()
+    /// The host's entries that the newest code no longer has, in the image or not.
+    fn gone(&self, analysed: &[Vec<Arc<Analysed>>], namesake: &HashSet<String>) -> Vec<String> {
+        let now = analysed.iter();
+        let now: HashSet<String> = now
+            .flat_map(|objects| entries::paths(objects, namesake))
+            .collect();
+        let host = self.host.units.values().flat_map(|unit| &unit.entries);
+        host.filter(|path| !now.contains(*path)).cloned().collect()
     }
 
     fn manifest(
