@@ -12,11 +12,13 @@ mod compile;
 mod event;
 mod gate;
 mod package;
+mod schema;
 mod session;
+pub mod terminal;
 
 mod play;
 
-pub use compile::{build_plain, cargo, check, hotswap_run};
+pub use compile::{build_plain, cargo, check, hotswap, hotswap_run};
 pub use event::Event;
 pub use gate::{Gate, Held};
 pub use package::{Manner, Package, TargetFolder};
@@ -24,3 +26,4 @@ pub use paths::{scenarios, target, tool, workspace};
 pub use play::{Mode, play, script as scenario_script, walk};
 pub use script::{Profile, Script, Step};
 pub use session::Session;
+pub use terminal::Terminal;
