@@ -6,9 +6,12 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::audit;
+use crate::control::message::Verb;
+use crate::control::verbs::{self, VerbArgs};
 use crate::events::{MessageFormat, Reporter};
 use crate::selection::Selection;
 use crate::session;
+use crate::status::{self, command::StatusArgs};
 
 /// Cargo calls `cargo-hotswap hotswap …`.
 #[derive(Debug, Parser)]
@@ -35,6 +38,14 @@ struct Hotswap {
 enum Command {
     /// Run a binary or example, and make each save live in the running process
     Run(Run),
+    /// Start a running program again, on the newest code
+    Restart(VerbArgs),
+    /// Make the code of the version before current again
+    Revert(VerbArgs),
+    /// End a running program, and its tool with it
+    Quit(VerbArgs),
+    /// Show versions, calls under way, images and swaps of running programs
+    Status(StatusArgs),
     /// Count every reference to state in a build, and show which a patch could not redirect
     Audit(Audit),
 }
@@ -49,6 +60,8 @@ struct Run {
     /// Do not print status messages
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    control: session::options::Control,
     /// Arguments for the program
     #[arg(trailing_var_arg = true, value_name = "ARGS")]
     args: Vec<String>,
@@ -88,7 +101,12 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
                 format: run.message_format,
                 quiet: run.quiet,
             },
+            control: run.control,
         }),
+        Command::Restart(args) => verbs::run(Verb::Restart, &args),
+        Command::Revert(args) => verbs::run(Verb::Revert, &args),
+        Command::Quit(args) => verbs::run(Verb::Quit, &args),
+        Command::Status(args) => Ok(status::command::run(&args)),
         Command::Audit(command) => audit::run(&command.selection, command.all),
     }
 }

@@ -8,7 +8,6 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use hotswap_layout::{Finding, Program, report};
 use hotswap_protocol::manifest::{Entry, Image, Manifest};
-use hotswap_protocol::message::PrepareReport;
 
 use crate::entries::{self, EntryFacts};
 use crate::events::{Event, Phases};
@@ -27,9 +26,13 @@ use crate::unit::{ObjectFile, Unit};
 mod dependencies;
 mod guard;
 mod libraries;
+mod outcome;
+mod revert;
 mod still_old;
 
 use guard::{Alive, Guard};
+use outcome::{Brought, Swap};
+use revert::History;
 use still_old::Edits;
 
 /// Makes edits live in one running program.
@@ -61,6 +64,8 @@ pub struct Engine {
     edited: BTreeSet<PathBuf>,
     /// Digests of all units in the version that is current.
     live: Vec<BTreeSet<u128>>,
+    /// The versions that a revert can go back to.
+    history: History,
 }
 
 /// What became of the compile phase.
@@ -93,6 +98,7 @@ impl Engine {
         reprs.read(sources(&units), &BTreeSet::new());
         reprs.went_live();
         let live = units.iter().map(Unit::digests).collect();
+        let history = History::begin(&units, &reprs);
         Ok(Self {
             replays: Replays::new(folder.join("replay")),
             units,
@@ -112,6 +118,7 @@ impl Engine {
             stale: BTreeSet::new(),
             edited: BTreeSet::new(),
             live,
+            history,
         })
     }
 
@@ -154,6 +161,7 @@ impl Engine {
 
     fn try_update(&mut self, files: &[PathBuf], detected: Instant) -> Result<Event> {
         let mut clock = Clock::new(detected);
+        self.go_forward();
         self.edited.extend(files.iter().cloned());
         for (index, unit) in self.units.iter().enumerate() {
             if files.iter().any(|file| unit.sources.contains(file)) {
@@ -183,6 +191,7 @@ impl Engine {
         if !exchanged.is_empty() {
             return dependencies::refusal(exchanged);
         }
+        self.go_forward();
         self.units = units;
         self.stale.clear();
         self.replays.forget();
@@ -219,20 +228,35 @@ impl Engine {
     }
 
     /// Checks, links and loads what the units are now.
-    fn go_live(&mut self, mut clock: Clock) -> Result<Event> {
+    fn go_live(&mut self, clock: Clock) -> Result<Event> {
+        self.reprs.read(sources(&self.units), &self.edited);
+        match self.bring_live(clock)? {
+            Brought::Unchanged => {
+                let files = std::mem::take(&mut self.edited).into_iter().collect();
+                Ok(Event::Unchanged { files })
+            }
+            Brought::Refused(refusal) => Ok(refusal),
+            Brought::Live(swap) => {
+                self.history
+                    .went_live(swap.version, &mut self.units, &self.reprs);
+                Ok(self.swapped(*swap))
+            }
+        }
+    }
+
+    /// The same, whatever the units were made from.
+    fn bring_live(&mut self, mut clock: Clock) -> Result<Brought> {
         self.support.abort();
         self.support.add_libraries(self.added_libraries.clone());
-        self.reprs.read(sources(&self.units), &self.edited);
         let digests: Vec<_> = self.units.iter().map(Unit::digests).collect();
         if digests == self.live {
-            let files = std::mem::take(&mut self.edited).into_iter().collect();
-            return Ok(Event::Unchanged { files });
+            return Ok(Brought::Unchanged);
         }
         let members = self.members();
         let analysed = self.analyse()?;
         let state = self.decide_state(&members, &analysed)?;
         if !state.refused.is_empty() {
-            return Ok(refused_statics(&state.refused));
+            return Ok(Brought::Refused(refused_statics(&state.refused)));
         }
         let types = self.types(&analysed);
         clock.phases.check = clock.lap();
@@ -251,7 +275,7 @@ impl Engine {
             .guard
             .refusals(&self.host, &next, &self.reprs.changes());
         if let Some(refusal) = refused_layouts(&refused) {
-            return Ok(refusal);
+            return Ok(Brought::Refused(refusal));
         }
         clock.phases.check += clock.lap();
         let manifest = self.manifest(linked, &next.entries, &support);
@@ -267,7 +291,13 @@ impl Engine {
         self.support.commit(support);
         self.ran.add(state.new_initialisers.iter().cloned());
         self.is_live(digests, next);
-        Ok(self.swapped(version, prepared, &members, state, clock.phases))
+        Ok(Brought::Live(Box::new(Swap {
+            version,
+            prepared,
+            members,
+            state,
+            phases: clock.phases,
+        })))
     }
 
     /// Records that a version is current.
@@ -281,32 +311,16 @@ impl Engine {
     }
 
     /// The report of a swap.
-    fn swapped(
-        &mut self,
-        version: u64,
-        prepared: PrepareReport,
-        members: &BTreeSet<usize>,
-        state: State,
-        phases: Phases,
-    ) -> Event {
+    fn swapped(&mut self, swap: Swap) -> Event {
         let files = std::mem::take(&mut self.edited);
-        let objects: Vec<&ObjectFile> = members
+        let objects: Vec<&ObjectFile> = swap
+            .members
             .iter()
             .flat_map(|&index| &self.units[index].objects)
             .collect();
         // The version is live whatever this finds.
         let still_old = self.edits.still_old(&files, &objects, &self.current);
-        let mut entries = prepared.replaced;
-        entries.extend(prepared.added);
-        Event::Swapped {
-            version,
-            files: files.into_iter().collect(),
-            phases,
-            entries,
-            reshaped: prepared.reshaped,
-            still_old: still_old.unwrap_or_default(),
-            statics: state.reports,
-        }
+        swap.event(None, files, still_old.unwrap_or_default())
     }
 
     /// The units of the image: those that differ from the host, and their dependents.

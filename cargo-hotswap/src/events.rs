@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::death::Death;
+
 /// Version of the JSON form; raised when a field changes its meaning or goes away.
 const FORMAT: u32 = 1;
 
@@ -31,6 +33,24 @@ pub struct Phases {
     pub link: f64,
     /// In the program: checking the file, mapping it, the switch.
     pub load: f64,
+}
+
+impl Phases {
+    /// Each with its name, in the order in which they happen.
+    pub fn named(&self) -> [(&'static str, f64); 5] {
+        [
+            ("detect", self.detect),
+            ("compile", self.compile),
+            ("check", self.check),
+            ("link", self.link),
+            ("load", self.load),
+        ]
+    }
+
+    /// All of them together, in milliseconds.
+    pub fn total(&self) -> f64 {
+        self.named().iter().map(|(_, ms)| ms).sum()
+    }
 }
 
 /// A static whose treatment the user may want to know of.
@@ -88,10 +108,13 @@ pub enum Event {
         /// The compiler's own words.
         message: String,
     },
-    /// New code is current.
+    /// New code is current, or older code again.
     Swapped {
         /// The version's number.
         version: u64,
+        /// If this is a revert: the version whose code it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reverts_to: Option<u64>,
         /// The files that were edited.
         files: Vec<PathBuf>,
         /// Where the time went.
@@ -134,12 +157,25 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Somebody asked the tool to end the program, and itself.
+    Quitting {
+        /// Who.
+        reason: String,
+    },
     /// The program ended.
     Exited {
         /// Its exit code.
         code: Option<i32>,
         /// The signal that ended it.
         signal: Option<i32>,
+        /// What is known about it.
+        #[serde(flatten)]
+        death: Death,
+    },
+    /// The program has ended, and the tool waits for a save or an order to start it again.
+    Waiting {
+        /// Whether keys are read from the terminal.
+        keys: bool,
     },
 }
 
@@ -162,7 +198,15 @@ struct Line<'a> {
 impl Reporter {
     /// Writes one event. A closed stderr is no reason to end a running program.
     pub fn report(&self, event: &Event) {
-        let text = match self.format {
+        let text = self.line(event, self.format);
+        if !text.is_empty() {
+            let _ = anstream::stderr().lock().write_all(text.as_bytes());
+        }
+    }
+
+    /// An event as it is written; empty where people need not see it.
+    pub fn line(&self, event: &Event, format: MessageFormat) -> String {
+        match format {
             MessageFormat::Json => {
                 let line = Line {
                     format: FORMAT,
@@ -172,9 +216,6 @@ impl Reporter {
                 json + "\n"
             }
             MessageFormat::Human => self.human(event),
-        };
-        if !text.is_empty() {
-            let _ = anstream::stderr().lock().write_all(text.as_bytes());
         }
     }
 
@@ -187,7 +228,25 @@ impl Reporter {
 
     fn human(&self, event: &Event) -> String {
         match event {
-            Event::Built { .. } | Event::Exited { .. } => String::new(),
+            Event::Built { .. } => String::new(),
+            Event::Quitting { reason } => self.status("Quitting", reason),
+            Event::Exited {
+                code,
+                signal,
+                death,
+            } => match death.error(*signal) {
+                Some(error) => error,
+                None if *code == Some(0) => String::new(),
+                None => self.status("Exited", &death.exit(*code, *signal)),
+            },
+            Event::Waiting { keys: true } => self.status(
+                "Waiting",
+                "for a save (press r to start again, q to quit, ? for help)",
+            ),
+            Event::Waiting { keys: false } => self.status(
+                "Waiting",
+                "for a save (or `cargo hotswap restart`, `cargo hotswap quit`)",
+            ),
             Event::Started { pid } => self.status("Running", &format!("process {pid}")),
             Event::Ready { entries, .. } => self.status("Watching", &watching(entries)),
             Event::Restarting { reason } => self.status("Restarting", reason),
@@ -208,6 +267,7 @@ impl Reporter {
     fn swapped(&self, event: &Event) -> String {
         let Event::Swapped {
             version,
+            reverts_to,
             phases,
             entries,
             reshaped,
@@ -218,11 +278,20 @@ impl Reporter {
         else {
             return String::new();
         };
-        let total = phases.detect + phases.compile + phases.check + phases.link + phases.load;
-        let mut text = self.status(
-            "Swapped",
-            &format!("to version {version} in {total:.0} ms: {}", list(entries)),
-        );
+        let total = phases.total();
+        let entries = list(entries);
+        let mut text = match reverts_to {
+            None => self.status(
+                "Swapped",
+                &format!("to version {version} in {total:.0} ms: {entries}"),
+            ),
+            Some(to) => self.status(
+                "Reverted",
+                &format!(
+                    "to the code of version {to}, as version {version}, in {total:.0} ms: {entries}"
+                ),
+            ),
+        };
         text += &format!(
             "{:>12} detect {:.0}, compile {:.0}, check {:.0}, link {:.0}, load {:.1} ms\n",
             "", phases.detect, phases.compile, phases.check, phases.link, phases.load

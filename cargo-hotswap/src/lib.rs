@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub mod audit;
 pub mod cargo;
 pub mod cli;
+pub mod control;
+pub mod death;
 pub mod edits;
 pub mod engine;
 pub mod entries;
@@ -26,6 +28,8 @@ pub mod records;
 pub mod reprs;
 pub mod selection;
 pub mod session;
+pub mod status;
+pub mod timings;
 pub mod unit;
 pub mod watch;
 

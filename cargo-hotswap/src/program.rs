@@ -2,8 +2,8 @@
 
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,7 +11,11 @@ use command_fds::{CommandFdExt, FdMapping};
 use hotswap_protocol::message::{
     Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
 };
-use hotswap_protocol::{address, env, frame, manifest::Manifest, message::CommitReport};
+use hotswap_protocol::{
+    address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
+};
+
+use crate::control::place;
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
@@ -53,7 +57,7 @@ impl Ready {
     }
 }
 
-/// Starts the executable under the runtime's variables.
+/// Starts the executable under the runtime's variables, with this standard input.
 ///
 /// # Errors
 ///
@@ -63,11 +67,13 @@ pub fn start(
     name: &str,
     args: &[String],
     variables: &[(String, String)],
+    stdin: Stdio,
 ) -> Result<Started> {
     let (reader, writer) = std::io::pipe().context("could not make a pipe")?;
     let mut command = Command::new(executable);
     command
         .args(args)
+        .stdin(stdin)
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .env(env::LISTEN, "1")
         .env(env::NAME, name)
@@ -109,9 +115,26 @@ impl Connection {
     ///
     /// No socket of that process, or its runtime speaks another protocol.
     pub fn open(pid: u32) -> Result<Self> {
-        let mut stream = connect(pid)?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+        let name = address::socket_name(pid);
+        let mut last = None;
+        for directory in place::private_directories() {
+            match UnixStream::connect(directory.join(&name)) {
+                Ok(stream) => return Self::greet(stream, ANSWER_TIMEOUT),
+                Err(error) => last = Some(error),
+            }
+        }
+        let error = last.context("there is no folder for sockets")?;
+        Err(error).with_context(|| format!("no hotswap runtime answers for process {pid}"))
+    }
+
+    /// Greets the program at the other end; `patience` is for each of its answers.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer, or speaks another protocol.
+    pub fn greet(mut stream: UnixStream, patience: Duration) -> Result<Self> {
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         let tool = format!("cargo-hotswap {}", env!("CARGO_PKG_VERSION"));
         let request = Request::Hello {
             protocol: PROTOCOL,
@@ -160,6 +183,18 @@ impl Connection {
         }
     }
 
+    /// What the program tells about its versions.
+    ///
+    /// # Errors
+    ///
+    /// The runtime is gone.
+    pub fn status(&mut self) -> Result<Status> {
+        match self.ask(&Request::Status {})? {
+            Response::Status(status) => Ok(status),
+            other => bail!(unexpected(&other)),
+        }
+    }
+
     fn ask(&mut self, request: &Request) -> Result<Response> {
         let answer = ask(&mut self.stream, request);
         self.broken |= answer.is_err();
@@ -172,24 +207,4 @@ fn unexpected(response: &Response) -> String {
         Response::Error { message, .. } => message.clone(),
         other => format!("the program gave an unexpected answer: {other:?}"),
     }
-}
-
-/// The folders in which programs of this user have their sockets.
-pub fn socket_directories() -> Vec<PathBuf> {
-    let runtime_dir = std::env::var_os(address::RUNTIME_DIR_VARIABLE);
-    // SAFETY: getuid has no preconditions and cannot fail.
-    let uid = unsafe { libc::getuid() };
-    address::socket_directories(runtime_dir.as_deref(), uid)
-}
-
-fn connect(pid: u32) -> Result<UnixStream> {
-    let mut last = None;
-    for directory in socket_directories() {
-        match UnixStream::connect(directory.join(address::socket_name(pid))) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
-    }
-    let error = last.context("there is no folder for sockets")?;
-    Err(error).with_context(|| format!("no hotswap runtime answers for process {pid}"))
 }

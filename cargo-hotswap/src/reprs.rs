@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hotswap_layout::ReprChange;
 use quote::ToTokens;
@@ -13,15 +14,18 @@ use syn::ext::IdentExt as _;
 use syn::visit::{self, Visit};
 
 /// The types of a file in their order: name and `repr`, which is empty where there is none.
-type Types = Vec<(String, String)>;
+pub type Types = Vec<(String, String)>;
 
 /// The `repr`s of all types of one name in one version.
 type Version = Vec<String>;
 
+/// The types of the newest sources, by file.
+pub type Newest = BTreeMap<PathBuf, Arc<Types>>;
+
 /// Remembers every `repr` that a type had in a version that was live.
 #[derive(Debug, Default)]
 pub struct Reprs {
-    files: BTreeMap<PathBuf, Types>,
+    files: Newest,
     known: BTreeMap<String, BTreeSet<Version>>,
 }
 
@@ -39,6 +43,16 @@ impl Reprs {
                 self.files.insert(file.to_owned(), types(&source));
             }
         }
+    }
+
+    /// The types of what counts as the newest sources.
+    pub fn newest_files(&self) -> Newest {
+        self.files.clone()
+    }
+
+    /// Takes others for the newest sources; the result is what was before.
+    pub fn exchange(&mut self, newest: Newest) -> Newest {
+        std::mem::replace(&mut self.files, newest)
     }
 
     /// Records that the newest sources are live.
@@ -66,7 +80,7 @@ impl Reprs {
 
     fn newest(&self) -> BTreeMap<String, Version> {
         let mut newest: BTreeMap<String, Version> = BTreeMap::new();
-        for (name, repr) in self.files.values().flatten() {
+        for (name, repr) in self.files.values().flat_map(|types| types.iter()) {
             newest.entry(name.clone()).or_default().push(repr.clone());
         }
         newest
@@ -82,12 +96,12 @@ fn text(reprs: &BTreeSet<&str>) -> String {
 }
 
 /// The types of a source file; none if it does not parse.
-fn types(source: &str) -> Types {
+fn types(source: &str) -> Arc<Types> {
     let mut collector = Collector::default();
     if let Ok(file) = syn::parse_file(source) {
         collector.visit_file(&file);
     }
-    collector.0
+    Arc::new(collector.0)
 }
 
 #[derive(Default)]

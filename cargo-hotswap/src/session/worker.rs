@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use super::Happening;
 use super::inputs::Change;
+use super::launch::{self, Launch};
 use crate::engine::Engine;
 use crate::events::Event;
 use crate::facts::Cache;
@@ -20,15 +20,25 @@ use crate::records::{self, Build};
 use crate::selection::Selection;
 use crate::unit::Unit;
 
-/// An edit to be made live.
+/// Something to do.
 #[derive(Debug)]
-pub struct Job {
-    /// The edited files.
-    pub files: Vec<PathBuf>,
-    /// What they ask for.
-    pub change: Change,
-    /// When the save was seen.
-    pub detected: Instant,
+pub enum Job {
+    /// Make an edit live.
+    Update {
+        /// The edited files.
+        files: Vec<PathBuf>,
+        /// What they ask for.
+        change: Change,
+        /// When the save was seen.
+        detected: Instant,
+    },
+    /// Make the code of the version before current again.
+    Revert,
+    /// Build the program, to start it again.
+    Build {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What the worker did.
@@ -44,17 +54,29 @@ pub enum Done {
         /// Why.
         reason: String,
     },
-    /// A job ended.
+    /// An edit's job ended.
     Updated {
         /// How.
         event: Event,
         /// The files that hot units are made from now.
         sources: BTreeSet<PathBuf>,
     },
+    /// A revert ended.
+    Reverted {
+        /// How.
+        event: Event,
+    },
     /// A build stands that only a restart can bring to run.
-    Restart {
-        /// Why.
+    Built {
+        /// The build.
+        launch: Box<Launch>,
+        /// Why it was made.
         reason: String,
+    },
+    /// There is no such build.
+    NotBuilt {
+        /// Why.
+        event: Event,
     },
 }
 
@@ -75,46 +97,75 @@ pub struct Preparation {
 }
 
 /// The worker's thread, as the loop sees it.
+#[derive(Debug)]
 pub struct Worker(Sender<Job>);
 
 impl Worker {
-    /// Starts the worker; it sends one [`Done`] for the preparation and one for each job.
+    /// Starts the worker. It calls `tell` once for the preparation and once for each job; where
+    /// that says that nobody listens any more, it ends.
     pub fn spawn(
-        happenings: Sender<Happening>,
         preparation: Preparation,
         project: Project,
         selection: Selection,
+        tell: impl Fn(Done) -> bool + Send + 'static,
     ) -> Self {
-        let (sender, jobs) = channel::<Job>();
-        std::thread::spawn(move || {
-            let send = |done| happenings.send(Happening::Done(done)).is_ok();
-            let mut engine = match prepare(preparation) {
-                Ok(engine) => engine,
-                Err(error) => {
-                    let reason = format!("edits can't go live in this run: {error:#}");
-                    send(Done::Deaf { reason });
-                    return;
-                }
-            };
-            let event = Event::Ready {
-                pid: engine.pid(),
-                build_id: engine.build_id(),
-                entries: engine.entry_paths(),
-            };
-            send(Done::Ready { event });
-            for job in jobs {
-                if !send(perform(&mut engine, &job, &project, &selection)) {
-                    return;
-                }
-            }
-        });
+        let (sender, jobs) = channel();
+        std::thread::spawn(move || work(preparation, &jobs, &project, &selection, tell));
         Self(sender)
     }
 
     /// Hands a job to the worker.
     pub fn send(&self, job: Job) {
-        // A worker that could not prepare takes no jobs, and the loop knows that.
+        // The worker waits for jobs until this is dropped.
         let _ = self.0.send(job);
+    }
+}
+
+fn work(
+    preparation: Preparation,
+    jobs: &Receiver<Job>,
+    project: &Project,
+    selection: &Selection,
+    tell: impl Fn(Done) -> bool,
+) {
+    let mut engine = match prepare(preparation) {
+        Ok(engine) => {
+            let event = Event::Ready {
+                pid: engine.pid(),
+                build_id: engine.build_id(),
+                entries: engine.entry_paths(),
+            };
+            tell(Done::Ready { event });
+            Some(engine)
+        }
+        Err(error) => {
+            let reason = format!("edits can't go live in this run: {error:#}");
+            tell(Done::Deaf { reason });
+            None
+        }
+    };
+    for job in jobs {
+        let done = match (job, &mut engine) {
+            (Job::Build { reason }, _) => build(reason, selection),
+            (
+                Job::Update {
+                    files,
+                    change,
+                    detected,
+                },
+                Some(engine),
+            ) => update(engine, &files, change, detected, project, selection),
+            (Job::Revert, Some(engine)) => Done::Reverted {
+                event: engine.revert(),
+            },
+            // The loop knows that there is no engine, and sends no such job.
+            (Job::Update { .. } | Job::Revert, None) => Done::NotBuilt {
+                event: failed("edits can't go live in this run"),
+            },
+        };
+        if !tell(done) {
+            return;
+        }
     }
 }
 
@@ -140,25 +191,46 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
     )
 }
 
-fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Selection) -> Done {
-    let event = match job.change {
-        Change::Sources => engine.update(&job.files, job.detected),
-        Change::Cargo | Change::Restart => match records::build(project, selection) {
-            Ok(Build::Done(_)) if job.change == Change::Restart => {
-                let reason =
-                    "code outside the workspace was edited, which can't be swapped".to_owned();
-                return Done::Restart { reason };
-            }
+/// Builds the program anew.
+fn build(reason: String, selection: &Selection) -> Done {
+    match launch::build(selection) {
+        Ok(launch::Outcome::Ready(launch)) => Done::Built { launch, reason },
+        Ok(launch::Outcome::No(event)) => Done::NotBuilt { event },
+        Err(error) => Done::NotBuilt {
+            event: failed(&format!("{error:#}")),
+        },
+    }
+}
+
+fn failed(message: &str) -> Event {
+    Event::Failed {
+        message: message.to_owned(),
+    }
+}
+
+fn update(
+    engine: &mut Engine,
+    files: &[PathBuf],
+    change: Change,
+    detected: Instant,
+    project: &Project,
+    selection: &Selection,
+) -> Done {
+    let event = match change {
+        Change::Sources => engine.update(files, detected),
+        Change::Cargo => match records::build(project, selection) {
             Ok(Build::Done(built)) => {
-                engine.update_from_cargo(built.units, &built.link, &job.files, job.detected)
+                engine.update_from_cargo(built.units, &built.link, files, detected)
             }
             Ok(Build::Failed { errors }) => Event::CompileError {
                 message: errors.join("\n"),
             },
-            Err(error) => Event::Failed {
-                message: format!("{error:#}"),
-            },
+            Err(error) => failed(&format!("{error:#}")),
         },
+        Change::Restart => {
+            let reason = "code outside the workspace was edited, which can't be swapped";
+            return build(reason.to_owned(), selection);
+        }
     };
     let sources = engine
         .units()

@@ -1,0 +1,1 @@
+//! Where a program was when a fatal signal met it.

@@ -1,0 +1,1 @@
+//! `cargo hotswap timings`: where the time of swaps went.
