@@ -12,6 +12,7 @@ use crate::events::{MessageFormat, Reporter};
 use crate::selection::Selection;
 use crate::session;
 use crate::status::{self, command::StatusArgs};
+use crate::timings::{self, TimingsArgs};
 
 /// Cargo calls `cargo-hotswap hotswap …`.
 #[derive(Debug, Parser)]
@@ -46,6 +47,8 @@ enum Command {
     Quit(VerbArgs),
     /// Show versions, calls under way, images and swaps of running programs
     Status(StatusArgs),
+    /// Show where the time of swaps went, and write a page about it
+    Timings(TimingsArgs),
     /// Count every reference to state in a build, and show which a patch could not redirect
     Audit(Audit),
 }
@@ -106,6 +109,7 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
         Command::Restart(args) => verbs::run(Verb::Restart, &args),
         Command::Revert(args) => verbs::run(Verb::Revert, &args),
         Command::Quit(args) => verbs::run(Verb::Quit, &args),
+        Command::Timings(args) => Ok(timings::run(&args)),
         Command::Status(args) => Ok(status::command::run(&args)),
         Command::Audit(command) => audit::run(&command.selection, command.all),
     }

@@ -27,7 +27,7 @@ mod dependencies;
 mod guard;
 mod libraries;
 mod outcome;
-mod revert;
+pub mod revert;
 mod still_old;
 
 use guard::{Alive, Guard};

@@ -292,7 +292,7 @@ impl<'a> Session<'a> {
                 self.running.updated(failed, sources)?;
                 self.updated(event);
             }
-            Done::Reverted { event } => self.reverted(event),
+            Done::Reverted(ended) => self.reverted(ended),
             Done::Built { launch, reason } => {
                 self.building = false;
                 self.running.settled(false);

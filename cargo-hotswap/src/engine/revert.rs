@@ -20,6 +20,18 @@ use crate::unit::Unit;
 /// How many versions are kept. Objects that several of them share are kept once.
 const KEPT: usize = 16;
 
+/// Why there is nothing to go back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NothingBefore {
+    /// The host's code is current.
+    #[error("there is nothing to go back to: the program runs the code that it was started with")]
+    First,
+    /// What was before is not kept any more.
+    #[error("there is nothing to go back to: of all versions, the last {KEPT} are kept")]
+    Dropped,
+}
+
 /// The code states that can be gone back to.
 #[derive(Debug)]
 pub struct History {
@@ -101,20 +113,27 @@ impl Engine {
     /// Makes the code of the version before current again; every way it can end is an event. A
     /// second call goes on to the one before that. What can't go back, because state would be read
     /// as something else, is refused like an edit.
-    pub fn revert(&mut self) -> Event {
-        self.try_revert().unwrap_or_else(|error| Event::Failed {
-            message: format!("{error:#}"),
-        })
-    }
-
-    fn try_revert(&mut self) -> Result<Event> {
-        let clock = Clock::new(Instant::now());
+    ///
+    /// # Errors
+    ///
+    /// There is nothing to go back to; the text says why.
+    pub fn revert(&mut self) -> Result<Event, NothingBefore> {
         let Some(below) = self.history.below() else {
-            return Ok(Event::Failed {
-                message: self.nothing_before(),
+            return Err(if self.history.dropped {
+                NothingBefore::Dropped
+            } else {
+                NothingBefore::First
             });
         };
         let (version, code) = (below.version, below.code.clone());
+        let event = self.try_revert(version, code);
+        Ok(event.unwrap_or_else(|error| Event::Failed {
+            message: format!("{error:#}"),
+        }))
+    }
+
+    fn try_revert(&mut self, version: u64, code: Code) -> Result<Event> {
+        let clock = Clock::new(Instant::now());
         let before = self.exchange(code);
         match self.bring_live(clock) {
             Ok(Brought::Live(swap)) => {
@@ -129,16 +148,6 @@ impl Engine {
                     _ => Event::Unchanged { files: Vec::new() },
                 })
             }
-        }
-    }
-
-    fn nothing_before(&self) -> String {
-        if self.history.dropped {
-            format!("there is no version to go back to: the last {KEPT} are kept")
-        } else {
-            "there is no version to go back to: the code is that with which the program was \
-             started"
-                .to_owned()
         }
     }
 

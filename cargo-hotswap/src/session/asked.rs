@@ -7,8 +7,9 @@ use super::{Life, Session, Then};
 use crate::control::message::{Outcome, OutcomeKind, Verb};
 use crate::control::server::Ask;
 use crate::death::Death;
+use crate::engine::revert::NothingBefore;
 use crate::events::Event;
-use crate::status;
+use crate::status::{self, Activity};
 
 /// What `?` shows.
 const KEYS: &str = "\
@@ -102,13 +103,23 @@ impl Session<'_> {
     }
 
     /// A revert ended.
-    pub(super) fn reverted(&mut self, event: Event) {
-        let live = matches!(event, Event::Swapped { .. });
-        self.running.reverted |= live;
+    pub(super) fn reverted(&mut self, ended: Result<Event, NothingBefore>) {
         let reply = self.wanted.reverted.take();
-        // Who asked is told in its own terminal, and so is this one.
-        self.talk.report(&event);
-        answer(reply, &self.outcome(&event));
+        match ended {
+            Ok(event) => {
+                self.running.reverted |= matches!(event, Event::Swapped { .. });
+                // Who asked is told in its own terminal, and so is this one.
+                self.talk.report(&event);
+                answer(reply, &self.outcome(&event));
+            }
+            Err(nothing) => {
+                self.talk.journal.set_activity(Activity::Watching);
+                if reply.is_none() {
+                    self.talk.text(&format!("error: {nothing}\n"));
+                }
+                answer(reply, &Outcome::failed(nothing.to_string()));
+            }
+        }
     }
 
     /// The program that somebody waits for is there.

@@ -60,6 +60,11 @@ pub fn now_ms() -> u64 {
     u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Milliseconds to the microsecond: more is noise, and long to read.
+fn rounded(ms: f64) -> f64 {
+    (ms * 1e3).round() / 1e3
+}
+
 impl Default for Journal {
     fn default() -> Self {
         let status = RunStatus {
@@ -233,7 +238,7 @@ impl Inner {
         };
         let phase = |(name, ms): (&str, f64)| Phase {
             name: name.to_owned(),
-            ms,
+            ms: rounded(ms),
         };
         let swap = Swap {
             version: Some(*version),
@@ -282,7 +287,7 @@ impl Inner {
             first,
             files,
             outcome,
-            ms: if swap.ms > 0.0 { swap.ms } else { elapsed },
+            ms: rounded(if swap.ms > 0.0 { swap.ms } else { elapsed }),
             ..swap
         });
         self.status.activity = Activity::Watching;

@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use super::inputs::Change;
 use super::launch::{self, Launch};
 use crate::engine::Engine;
+use crate::engine::revert::NothingBefore;
 use crate::events::Event;
 use crate::facts::Cache;
 use crate::host::Host;
@@ -61,11 +62,8 @@ pub enum Done {
         /// The files that hot units are made from now.
         sources: BTreeSet<PathBuf>,
     },
-    /// A revert ended.
-    Reverted {
-        /// How.
-        event: Event,
-    },
+    /// A revert ended, or there was nothing to go back to.
+    Reverted(Result<Event, NothingBefore>),
     /// A build stands that only a restart can bring to run.
     Built {
         /// The build.
@@ -155,9 +153,7 @@ fn work(
                 },
                 Some(engine),
             ) => update(engine, &files, change, detected, project, selection),
-            (Job::Revert, Some(engine)) => Done::Reverted {
-                event: engine.revert(),
-            },
+            (Job::Revert, Some(engine)) => Done::Reverted(engine.revert()),
             // The loop knows that there is no engine, and sends no such job.
             (Job::Update { .. } | Job::Revert, None) => Done::NotBuilt {
                 event: failed("edits can't go live in this run"),
