@@ -43,13 +43,14 @@ struct Report<'a> {
 /// Standard output can't be written.
 pub fn run(verb: Verb, args: &VerbArgs) -> Result<i32> {
     let mut name = String::new();
-    let outcome = match perform(verb, &args.target, &mut name) {
+    let mut outcome = match perform(verb, &args.target, &mut name) {
         Ok(outcome) => outcome,
         Err(error) => Outcome::failed(format!("{error:#}")),
     };
     let done = outcome.result == OutcomeKind::Done;
     match args.message_format {
         MessageFormat::Json => {
+            outcome.message = anstream::adapter::strip_str(&outcome.message).to_string();
             let report = Report {
                 format: FORMAT,
                 verb,

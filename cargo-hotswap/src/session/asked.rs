@@ -197,9 +197,11 @@ impl Session<'_> {
                 format!("to the code of version {to}, as version {version}"),
             ),
             Event::Refused { message, .. } => (OutcomeKind::Refused, message.clone()),
-            Event::CompileError { message } | Event::Failed { message } => {
-                (OutcomeKind::Failed, message.clone())
-            }
+            Event::CompileError { message } => (
+                OutcomeKind::Failed,
+                format!("the newest code does not compile\n{message}"),
+            ),
+            Event::Failed { message } => (OutcomeKind::Failed, message.clone()),
             other => (OutcomeKind::Failed, format!("{other:?}")),
         };
         Outcome {

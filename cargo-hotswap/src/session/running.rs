@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
+use hotswap_protocol::address;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::folder::RunFolder;
@@ -14,6 +15,7 @@ use super::inputs::{Change, Inputs};
 use super::launch::Launch;
 use super::worker::{self, Job, Worker};
 use super::{Happening, Options, signals};
+use crate::control::place;
 use crate::program;
 use crate::records::Built;
 use crate::unit::Unit;
@@ -168,12 +170,15 @@ impl Running {
             );
         }
         if let Some(asked) = self.failed {
-            // What was missing may have come, or another file have been mended meanwhile.
-            let new = saved.into_iter();
-            files.extend(new.filter(|file| !self.contents.knows(file) && file.is_file()));
+            // Another file may have been mended meanwhile, or what was missing have come. A file
+            // that nobody knows is not named beside one that is known: it may be an editor's.
             let mended = self.contents.take_all_changed();
             change = change.max(self.inputs.classify(&mended)).max(asked);
             files.extend(mended);
+            if files.is_empty() {
+                let new = saved.into_iter();
+                files.extend(new.filter(|file| !self.contents.knows(file) && file.is_file()));
+            }
         }
         if files.is_empty() {
             return None;
@@ -225,6 +230,11 @@ impl Running {
     /// The system does not tell.
     pub fn take_end(&mut self) -> Result<ExitStatus> {
         signals::forward_to(0);
+        // One that a signal ended had no time to remove its socket. Until the status is taken
+        // nobody else has its number.
+        for folder in place::private_directories() {
+            let _ = place::remove(&folder.join(address::socket_name(self.pid)));
+        }
         Ok(self.child.wait()?)
     }
 }

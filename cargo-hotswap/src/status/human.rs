@@ -48,8 +48,11 @@ pub fn program(status: &ProgramStatus) -> String {
     lines(&mut text, "versions", status.versions.iter().map(version));
     if let Some(run) = &status.run {
         let last = run.swaps.len().saturating_sub(SHOWN_SWAPS);
-        let swaps = run.swaps[last..].iter().rev();
-        lines(&mut text, "swaps", swaps.map(|one| swap(one, folder)));
+        lines(
+            &mut text,
+            "swaps",
+            swaps(&run.swaps[last..], folder).into_iter(),
+        );
         if last > 0 {
             line(&mut text, "", &format!("and {last} before"));
         }
@@ -129,6 +132,20 @@ fn version(version: &VersionInfo) -> String {
         let _ = write!(text, "  {}", image.path.display());
     }
     text
+}
+
+/// The newest first, with a line between those of different starts.
+fn swaps(swaps: &[Swap], folder: Option<&Path>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut start = swaps.last().map_or(0, |swap| swap.start);
+    for one in swaps.iter().rev() {
+        if one.start != start {
+            start = one.start;
+            lines.push(format!("     in start {start}:"));
+        }
+        lines.push(swap(one, folder));
+    }
+    lines
 }
 
 fn swap(swap: &Swap, folder: Option<&Path>) -> String {
