@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub mod code;
 pub mod resolve;
 
 /// How many callers of the function that failed are shown to people.
@@ -124,7 +125,9 @@ impl Death {
         if let Some(address) = &fault.address {
             let _ = writeln!(text, "  = what: at address {address}");
         }
-        let own: Vec<&Frame> = fault.frames.iter().filter(|frame| frame.is_own()).collect();
+        let mut own: Vec<&Frame> = fault.frames.iter().filter(|frame| frame.is_own()).collect();
+        // A recursion, or an entry and its body.
+        own.dedup_by(|next, last| next.function == last.function && next.version == last.version);
         let Some((first, callers)) = own.split_first() else {
             if let Some(frame) = fault.frames.first() {
                 let _ = writeln!(text, "  = where: in {}", frame.text());

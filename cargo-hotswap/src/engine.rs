@@ -66,6 +66,8 @@ pub struct Engine {
     live: Vec<BTreeSet<u128>>,
     /// The versions that a revert can go back to.
     history: History,
+    /// The image that was loaded last and its version, until somebody asks.
+    loaded: Option<(PathBuf, u64)>,
 }
 
 /// What became of the compile phase.
@@ -119,6 +121,7 @@ impl Engine {
             edited: BTreeSet::new(),
             live,
             history,
+            loaded: None,
         })
     }
 
@@ -149,6 +152,11 @@ impl Engine {
     /// Whether some hot unit was made from this file.
     pub fn compiles(&self, file: &Path) -> bool {
         self.units.iter().any(|unit| unit.sources.contains(file))
+    }
+
+    /// The image that was loaded since the last call, and the version that it brought.
+    pub fn take_image(&mut self) -> Option<(PathBuf, u64)> {
+        self.loaded.take()
     }
 
     /// Makes an edit of these files live; every way it can end is an event.
@@ -278,6 +286,7 @@ impl Engine {
             return Ok(Brought::Refused(refusal));
         }
         clock.phases.check += clock.lap();
+        let image = linked.as_ref().map(|linked| linked.manifest.path.clone());
         let manifest = self.manifest(linked, &next.entries, &support);
         let (_, prepared) = self
             .connection
@@ -288,6 +297,7 @@ impl Engine {
             .commit()
             .context("the patch did not go live")?;
         clock.phases.load = clock.lap();
+        self.loaded = image.map(|path| (path, version));
         self.support.commit(support);
         self.ran.add(state.new_initialisers.iter().cloned());
         self.is_live(digests, next);

@@ -21,8 +21,12 @@ use crate::control::place;
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The descriptor under which the program finds its end of the readiness pipe.
-const READY_DESCRIPTOR: i32 = 3;
+/// The descriptors under which the program finds its ends of the readiness and of the crash pipe:
+/// where nobody looks for one, since low numbers may be inherited sockets, say.
+const DESCRIPTORS: [i32; 2] = [237, 238];
+
+/// The same for a process that may not have so many.
+const LOW_DESCRIPTORS: [i32; 2] = [3, 4];
 
 /// A started program and the pipe on which its runtime reports.
 #[derive(Debug)]
@@ -31,6 +35,25 @@ pub struct Started {
     pub child: Child,
     /// Says when the runtime listens.
     pub ready: Ready,
+    /// Takes the program's last word.
+    pub last_word: LastWord,
+}
+
+/// The tool's end of the crash pipe.
+#[derive(Debug)]
+pub struct LastWord(std::io::PipeReader);
+
+impl LastWord {
+    /// What the program wrote when a fatal signal met it, once it has ended. A child of the program
+    /// may hold the other end still, so this doesn't wait for its end.
+    pub fn take(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if rustix::io::ioctl_fionbio(&self.0, true).is_ok() {
+            // What was read before there was no more is in there.
+            let _ = self.0.read_to_end(&mut bytes);
+        }
+        bytes
+    }
 }
 
 /// The tool's end of the readiness pipe.
@@ -70,6 +93,8 @@ pub fn start(
     stdin: Stdio,
 ) -> Result<Started> {
     let (reader, writer) = std::io::pipe().context("could not make a pipe")?;
+    let (crash_reader, crash_writer) = std::io::pipe().context("could not make a pipe")?;
+    let [ready_number, crash_number] = descriptors();
     let mut command = Command::new(executable);
     command
         .args(args)
@@ -77,11 +102,18 @@ pub fn start(
         .envs(variables.iter().map(|(name, value)| (name, value)))
         .env(env::LISTEN, "1")
         .env(env::NAME, name)
-        .env(env::READY_FD, READY_DESCRIPTOR.to_string())
-        .fd_mappings(vec![FdMapping {
-            parent_fd: writer.into(),
-            child_fd: READY_DESCRIPTOR,
-        }])
+        .env(env::READY_FD, ready_number.to_string())
+        .env(env::CRASH_FD, crash_number.to_string())
+        .fd_mappings(vec![
+            FdMapping {
+                parent_fd: writer.into(),
+                child_fd: ready_number,
+            },
+            FdMapping {
+                parent_fd: crash_writer.into(),
+                child_fd: crash_number,
+            },
+        ])
         .context("could not pass a pipe to the program")?;
     let child = command
         .spawn()
@@ -89,7 +121,19 @@ pub fn start(
     Ok(Started {
         child,
         ready: Ready(reader),
+        last_word: LastWord(crash_reader),
     })
+}
+
+/// The numbers of the program's ends of the pipes.
+fn descriptors() -> [i32; 2] {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let highest = u64::from(DESCRIPTORS[1].unsigned_abs());
+    if limit.is_none_or(|limit| limit > highest) {
+        DESCRIPTORS
+    } else {
+        LOW_DESCRIPTORS
+    }
 }
 
 /// A connection to a program's runtime.
@@ -181,6 +225,15 @@ impl Connection {
             Response::Committed { version, report } => Ok((version, report)),
             other => bail!(unexpected(&other)),
         }
+    }
+
+    /// Has the program tell where a fatal signal met it. What it says otherwise is no error: it is
+    /// only less that is known in the end.
+    pub fn report_crashes(&mut self, stack_overflow_handler: Option<u64>) -> Result<()> {
+        let request = Request::ReportCrashes {
+            stack_overflow_handler,
+        };
+        self.ask(&request).map(drop)
     }
 
     /// What the program tells about its versions.

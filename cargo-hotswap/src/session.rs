@@ -1,9 +1,8 @@
 //! `cargo hotswap run`: one program, its sources, and one explicit loop between them.
 
 use std::collections::VecDeque;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Instant;
@@ -13,7 +12,7 @@ use rustix::termios::Termios;
 
 use crate::control::message::Outcome;
 use crate::control::server::{Ask, Server};
-use crate::death::{self, Death};
+use crate::death;
 use crate::events::{Event, Reporter};
 use crate::selection::Selection;
 use crate::status::Activity;
@@ -27,6 +26,7 @@ use talk::Talk;
 use worker::{Done, Job};
 
 mod asked;
+mod end;
 mod folder;
 mod inputs;
 pub mod journal;
@@ -274,15 +274,21 @@ impl<'a> Session<'a> {
 
     /// The worker finished what it was at.
     fn done(&mut self, done: Done) -> Result<Option<i32>> {
-        self.running.busy = false;
+        self.running.busy = matches!(done, Done::Loaded { .. });
         match done {
+            Done::Loaded { path, version } => {
+                self.running.code.add_image(path, version);
+                self.running.code.look();
+            }
             Done::Ready { event } => {
+                self.running.code.look();
                 self.talk.report(&event);
                 self.has_restarted();
             }
             Done::Deaf { reason } => {
                 // Nothing can be swapped; the program itself is fine.
                 self.running.deaf = true;
+                self.running.code.look();
                 self.talk.report(&Event::Warning { message: reason });
                 self.talk.journal.set_activity(Activity::Deaf);
                 self.has_restarted();
@@ -346,90 +352,6 @@ impl<'a> Session<'a> {
             }
             _ => None,
         }
-    }
-
-    /// Asks the program to end.
-    fn end_program(&mut self, then: Then) {
-        if let Life::Ending { then: before, .. } = &mut self.life {
-            *before = then;
-            return;
-        }
-        self.talk.journal.set_activity(Activity::Ending);
-        signals::terminate(self.running.pid);
-        self.life = Life::Ending {
-            kill_at: Some(Instant::now() + signals::PATIENCE),
-            then,
-        };
-    }
-
-    /// The program ended.
-    fn exited(&mut self) -> Result<Option<i32>> {
-        let status = self.running.take_end()?;
-        // As a shell says it.
-        let code = status
-            .code()
-            .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-        if let Some(modes) = self.modes.as_ref().filter(|_| self.keys.is_none()) {
-            // What died may have left the terminal in a mode of its own.
-            keys::restore(modes);
-        }
-        match std::mem::replace(&mut self.life, Life::Ended { code }) {
-            Life::Ending {
-                then: Then::Launch(launch),
-                ..
-            } => {
-                let journal = &self.talk.journal;
-                journal.ended_by_tool(status.code(), status.signal());
-                self.launch(*launch)?;
-                Ok(None)
-            }
-            Life::Ending {
-                then: Then::Exit,
-                kill_at,
-            } => {
-                let death = self.report_end(status);
-                self.has_quit(&death, status, kill_at.is_none());
-                Ok(Some(code))
-            }
-            Life::Running | Life::Ended { .. } => Ok(self.ended_by_itself(status, code)),
-        }
-    }
-
-    /// Nobody asked the program to end: either that is the end of the run, or somebody waits for a
-    /// start, or may want one.
-    fn ended_by_itself(&mut self, status: ExitStatus, code: i32) -> Option<i32> {
-        self.report_end(status);
-        self.start_failed(status);
-        if self.building || self.wanted.restart.is_some() {
-            return None;
-        }
-        let stay = self.options.control.stay;
-        if self.told_to_end || !stay.after(status, keys::has_terminal()) {
-            return Some(code);
-        }
-        if self.keys.is_none() {
-            self.keys = read_keys(&self.sender);
-        }
-        let keys = self.keys.is_some();
-        self.talk.report(&Event::Waiting { keys });
-        None
-    }
-
-    /// Tells how the program ended.
-    fn report_end(&self, status: ExitStatus) -> Death {
-        let death = Death {
-            pid: self.running.pid,
-            version: self.talk.journal.version(),
-            signal_name: status.signal().and_then(death::signal_name),
-            core_dumped: status.core_dumped(),
-            fault: None,
-        };
-        self.talk.report(&Event::Exited {
-            code: status.code(),
-            signal: status.signal(),
-            death: death.clone(),
-        });
-        death
     }
 
     /// Starts a build in the place of the program that has ended.

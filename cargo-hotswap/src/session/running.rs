@@ -1,7 +1,7 @@
 //! A started program with all that belongs to it: the worker, the watched files, its folder.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
 use std::time::{Instant, SystemTime};
@@ -16,7 +16,9 @@ use super::launch::Launch;
 use super::worker::{self, Job, Worker};
 use super::{Happening, Options, signals};
 use crate::control::place;
-use crate::program;
+use crate::death::code::Code;
+use crate::death::{Fault, resolve};
+use crate::program::{self, LastWord};
 use crate::records::Built;
 use crate::unit::Unit;
 use crate::watch::{Contents, Watch};
@@ -38,6 +40,9 @@ pub struct Running {
     /// The code that runs is older than the sources, because somebody reverted: any save brings
     /// the newest back.
     pub reverted: bool,
+    /// Where it has its code.
+    pub code: Code,
+    last_word: LastWord,
     child: Child,
     watch: Watch,
     inputs: Inputs,
@@ -110,6 +115,7 @@ impl Running {
         let pid = started.child.id();
         signals::forward_to(pid);
         tell_end(pid, number, sender.clone());
+        let code = Code::new(pid, &executable, &host);
         let preparation = worker::Preparation {
             pid,
             ready: started.ready,
@@ -130,6 +136,8 @@ impl Running {
             deaf: false,
             failed: None,
             reverted: false,
+            code,
+            last_word: started.last_word,
             child: started.child,
             watch,
             inputs,
@@ -221,6 +229,12 @@ impl Running {
             self.saved.extend(new);
         }
         Ok(())
+    }
+
+    /// Where the program was when this signal ended it. Paths below `folder` are shortened.
+    pub fn fault(&mut self, signal: i32, folder: &Path) -> Option<Fault> {
+        let last_word = self.last_word.take();
+        resolve::fault(&last_word, signal, &self.code, folder)
     }
 
     /// Takes the end of the program, which has ended.

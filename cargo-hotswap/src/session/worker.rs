@@ -55,6 +55,13 @@ pub enum Done {
         /// Why.
         reason: String,
     },
+    /// An image was loaded and is current. More follows.
+    Loaded {
+        /// Its file.
+        path: PathBuf,
+        /// The version that it brought.
+        version: u64,
+    },
     /// An edit's job ended.
     Updated {
         /// How.
@@ -159,6 +166,10 @@ fn work(
                 event: failed("edits can't go live in this run"),
             },
         };
+        if let Some(image) = engine.as_mut().and_then(Engine::take_image) {
+            let (path, version) = image;
+            tell(Done::Loaded { path, version });
+        }
         if !tell(done) {
             return;
         }
@@ -176,7 +187,8 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
         );
     }
     preparation.ready.wait()?;
-    let connection = Connection::open(preparation.pid)?;
+    let mut connection = Connection::open(preparation.pid)?;
+    connection.report_crashes(host.stack_overflow_handler())?;
     Engine::new(
         preparation.units,
         host,
