@@ -59,22 +59,18 @@ pub struct Frame {
 
 impl Frame {
     /// Whether it is code that the user may have written: not a library's, nor of the machinery
-    /// around panics and aborts.
+    /// around `main`, calls of entries, panics and aborts.
     fn is_own(&self) -> bool {
         let Some(function) = &self.function else {
             return false;
         };
-        let inner = function.trim_start_matches(['<', '&']);
-        let foreign = [
-            "std::",
-            "core::",
-            "alloc::",
-            "hotswap::",
-            "__rust",
-            "rust_",
-            "_start",
-        ];
-        self.version.is_some() && !foreign.iter().any(|prefix| inner.starts_with(prefix))
+        let foreign = ["std::", "core::", "alloc::", "hotswap::", "__rust"];
+        let path = function.trim_start_matches(['<', '&']);
+        let of_std = |location: &String| location.starts_with("/rustc/");
+        self.version.is_some()
+            && function.contains("::")
+            && !foreign.iter().any(|prefix| path.starts_with(prefix))
+            && !self.location.as_ref().is_some_and(of_std)
     }
 
     fn text(&self) -> String {
@@ -123,7 +119,7 @@ impl Death {
             return Some(text);
         };
         if let Some(address) = &fault.address {
-            let _ = writeln!(text, "  = what: at address {address}");
+            let _ = writeln!(text, "  = what: an access to the address {address}");
         }
         let mut own: Vec<&Frame> = fault.frames.iter().filter(|frame| frame.is_own()).collect();
         // A recursion, or an entry and its body.
@@ -224,6 +220,11 @@ mod tests {
                 frame("app::answer", Some(2), Some("src/main.rs:9")),
                 frame("core::ops::function::FnOnce::call_once", Some(2), None),
                 frame("", Some(0), None),
+                frame(
+                    "<app::answer",
+                    Some(2),
+                    Some("/rustc/1/library/core/src/ops/function.rs:250"),
+                ),
                 frame("<app::Server>::run", Some(0), None),
                 frame("std::rt::lang_start", Some(0), None),
             ],
@@ -239,7 +240,7 @@ mod tests {
             death.error(Some(6)).as_deref(),
             Some(
                 "error: the program died: process 7 by SIGABRT (signal 6, core dumped), in version 2\n  \
-                 = what: at address 0x8\n  \
+                 = what: an access to the address 0x8\n  \
                  = where: in `app::answer` of version 2, at src/main.rs:9\n  \
                  = called by: `<app::Server>::run` of version 0\n"
             )

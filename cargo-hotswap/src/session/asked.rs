@@ -12,13 +12,16 @@ use crate::events::Event;
 use crate::status::{self, Activity};
 
 /// What `?` shows.
-const KEYS: &str = "\
-           r  start the program again on the newest code
-           u  undo: make the code of the version before current again
-           s  show versions, calls under way and swaps
-           q  end the program
-           ?  show this
-";
+const KEYS: [(char, &str); 5] = [
+    ('r', "start the program again on the newest code"),
+    (
+        'u',
+        "undo: make the code of the version before current again",
+    ),
+    ('s', "show versions, calls under way and swaps"),
+    ('q', "end the program"),
+    ('?', "show this"),
+];
 
 impl Session<'_> {
     /// Somebody asks for something from another terminal; the result is the exit code, if that is
@@ -44,7 +47,8 @@ impl Session<'_> {
                 None
             }
             b'?' => {
-                self.talk.text(KEYS);
+                let lines = KEYS.map(|(key, what)| format!("{key:>12} {what}\n"));
+                self.talk.text(&lines.concat());
                 None
             }
             _ => None,

@@ -56,7 +56,12 @@ pub fn program(status: &ProgramStatus) -> String {
         if last > 0 {
             line(&mut text, "", &format!("and {last} before"));
         }
-        if let Some(error) = &run.last_error {
+        // The heading tells of an end.
+        let error = run
+            .last_error
+            .as_ref()
+            .filter(|error| error.kind != "exited");
+        if let Some(error) = error {
             line(
                 &mut text,
                 "last error",
