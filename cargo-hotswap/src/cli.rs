@@ -6,10 +6,14 @@ use anyhow::{Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::audit;
+use crate::control::message::Verb;
+use crate::control::verbs::{self, VerbArgs};
 use crate::events::reporter::Settings;
 use crate::events::{MessageFormat, Reporter};
 use crate::selection::{Colour, Diagnostics, Messages, Selection};
 use crate::session;
+use crate::status::{self, command::StatusArgs};
+use crate::timings::{self, TimingsArgs};
 
 /// Cargo calls `cargo-hotswap hotswap …`.
 #[derive(Debug, Parser)]
@@ -36,6 +40,16 @@ struct Hotswap {
 enum Command {
     /// Run a binary or example, and make each save live in the running process
     Run(Run),
+    /// Start a running program again, on the newest code
+    Restart(VerbArgs),
+    /// Make the code of the version before current again
+    Revert(VerbArgs),
+    /// End a running program, and its tool with it
+    Quit(VerbArgs),
+    /// Show versions, calls under way, images and swaps of running programs
+    Status(StatusArgs),
+    /// Show where the time of swaps went, and write a page about it
+    Timings(TimingsArgs),
     /// Count every reference to state in a build, and show which a patch could not redirect
     Audit(Audit),
 }
@@ -56,6 +70,8 @@ struct Run {
     /// Refused: it is of no use to somebody who wants to run a program
     #[arg(long, hide = true)]
     unit_graph: bool,
+    #[command(flatten)]
+    control: session::options::Control,
     /// Arguments for the binary or example to run
     #[arg(trailing_var_arg = true, value_name = "ARGS")]
     args: Vec<OsString>,
@@ -105,6 +121,11 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
     let CargoCommand::Hotswap(hotswap) = Cargo::parse_from(args).command;
     match hotswap.command {
         Command::Run(run) => run_program(run),
+        Command::Restart(args) => verbs::run(Verb::Restart, &args),
+        Command::Revert(args) => verbs::run(Verb::Revert, &args),
+        Command::Quit(args) => verbs::run(Verb::Quit, &args),
+        Command::Timings(args) => Ok(timings::run(&args)),
+        Command::Status(args) => Ok(status::command::run(&args)),
         Command::Audit(command) => {
             settings(&command.selection.messages, MessageFormat::Human)?;
             audit::run(&command.selection, command.all)
@@ -129,6 +150,7 @@ fn run_program(mut run: Run) -> Result<i32> {
         selection: run.selection,
         args: run.args,
         reporter: Reporter::new(settings),
+        control: run.control,
     })
 }
 

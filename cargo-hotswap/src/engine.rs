@@ -8,7 +8,6 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use hotswap_layout::Program;
 use hotswap_protocol::manifest::{Entry, Image, Manifest};
-use hotswap_protocol::message::PrepareReport;
 
 use crate::diagnostics::Form;
 use crate::edits;
@@ -22,7 +21,7 @@ use crate::image::{self, Images, Linked};
 use crate::membership::with_dependents;
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
-use crate::reach::{self, Graph, Index};
+use crate::reach::{self, Index};
 use crate::reprs::Reprs;
 use crate::unit::{self, ObjectFile, Unit};
 
@@ -30,13 +29,16 @@ mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
+mod outcome;
 mod published;
 mod refusal;
+pub mod revert;
 mod still_old;
 
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
-use still_old::still_old;
+use outcome::{Brought, Swap};
+use revert::History;
 
 /// Makes edits live in one running program.
 #[derive(Debug)]
@@ -69,6 +71,10 @@ pub struct Engine {
     edited: BTreeSet<PathBuf>,
     /// Digests of all units in the version that is current.
     live: Vec<BTreeSet<u128>>,
+    /// The versions that a revert can go back to.
+    history: History,
+    /// The image that was loaded last and its version, until somebody asks.
+    loaded: Option<(PathBuf, u64)>,
 }
 
 impl Engine {
@@ -98,6 +104,7 @@ impl Engine {
         reprs.read(sources(&units), &BTreeSet::new());
         reprs.went_live();
         let live = units.iter().map(Unit::digests).collect();
+        let history = History::begin(&units, &reprs);
         Ok(Self {
             compilation: Compilation::new(folder.join("replay"), &units),
             units,
@@ -118,6 +125,8 @@ impl Engine {
             guard: Guard::default(),
             edited: BTreeSet::new(),
             live,
+            history,
+            loaded: None,
         })
     }
 
@@ -155,6 +164,11 @@ impl Engine {
         self.units.iter().any(|unit| unit.sources.contains(file))
     }
 
+    /// The image that was loaded since the last call, and the version that it brought.
+    pub fn take_image(&mut self) -> Option<(PathBuf, u64)> {
+        self.loaded.take()
+    }
+
     /// Makes an edit of these files live; every way it can end is an event.
     pub fn update(&mut self, files: &[PathBuf], detected: Instant) -> Event {
         let result = self.try_update(files, detected);
@@ -165,6 +179,7 @@ impl Engine {
 
     fn try_update(&mut self, files: &[PathBuf], detected: Instant) -> Result<Event> {
         let mut clock = Clock::new(detected);
+        self.go_forward();
         self.edited.extend(files.iter().cloned());
         self.compilation.edited(&self.units, files);
         clock.phases.detect = clock.lap();
@@ -191,6 +206,7 @@ impl Engine {
         if !exchanged.is_empty() {
             return dependencies::refusal(exchanged);
         }
+        self.go_forward();
         self.compilation.done_by_cargo(&units);
         self.units = units;
         self.added_libraries = added;
@@ -201,20 +217,36 @@ impl Engine {
     }
 
     /// Checks, links and loads what the units are now.
-    fn go_live(&mut self, mut clock: Clock) -> Result<Event> {
+    fn go_live(&mut self, clock: Clock) -> Result<Event> {
+        self.reprs.read(sources(&self.units), &self.edited);
+        match self.bring_live(clock)? {
+            Brought::Unchanged => {
+                let files = std::mem::take(&mut self.edited).into_iter().collect();
+                Ok(Event::Unchanged { files })
+            }
+            Brought::Refused(refusal) => Ok(*refusal),
+            Brought::Live(swap) => {
+                self.history
+                    .went_live(swap.version, &mut self.units, &self.reprs);
+                Ok(self.report(*swap))
+            }
+        }
+    }
+
+    /// The same, whatever the units were made from.
+    fn bring_live(&mut self, mut clock: Clock) -> Result<Brought> {
         self.support.abort();
         self.support.add_libraries(self.added_libraries.clone());
-        self.reprs.read(sources(&self.units), &self.edited);
         let digests: Vec<_> = self.units.iter().map(Unit::digests).collect();
         if digests == self.live {
-            let files = std::mem::take(&mut self.edited).into_iter().collect();
-            return Ok(Event::Unchanged { files });
+            return Ok(Brought::Unchanged);
         }
         let members = self.members();
         let analysed = self.analyse()?;
         let state = self.decide_state(&members, &analysed)?;
         if !state.refused.is_empty() {
-            return Ok(refusal::statics(&state.refused, &self.units));
+            let refusal = refusal::statics(&state.refused, &self.units);
+            return Ok(Brought::Refused(Box::new(refusal)));
         }
         let types = self.types(&analysed);
         let namesake = entries::of_namesake(&self.units, &analysed);
@@ -235,9 +267,10 @@ impl Engine {
             .guard
             .refusals(&self.host, &next, &self.reprs.changes());
         if let Some(refusal) = refusal::layouts(&refused, &self.units) {
-            return Ok(refusal);
+            return Ok(Brought::Refused(Box::new(refusal)));
         }
         clock.phases.check += clock.lap();
+        let image = linked.as_ref().map(|linked| linked.manifest.path.clone());
         let gone = self.gone(&analysed, &namesake);
         let manifest = self.manifest(linked, &next.entries, gone, &support);
         let (_, prepared) = self
@@ -249,11 +282,18 @@ impl Engine {
             .commit()
             .context("the patch did not go live")?;
         clock.phases.load = clock.lap();
+        self.loaded = image.map(|path| (path, version));
         self.support.commit(support);
         self.ran.add(state.new_initialisers.iter().cloned());
         self.is_live(digests, next);
-        let graph = self.references.graph(&digests_of(&objects));
-        Ok(self.swapped(version, prepared, &members, &graph, state, clock.phases))
+        Ok(Brought::Live(Box::new(Swap {
+            version,
+            prepared,
+            members,
+            objects: digests_of(&objects),
+            state,
+            phases: clock.phases,
+        })))
     }
 
     /// Records that a version is current.
@@ -268,45 +308,6 @@ impl Engine {
                 .flat_map(|unit| &unit.objects)
                 .chain(self.compilation.published_objects()),
         );
-    }
-
-    /// The report of a swap.
-    fn swapped(
-        &mut self,
-        version: u64,
-        prepared: PrepareReport,
-        members: &BTreeSet<usize>,
-        graph: &Graph,
-        mut state: State,
-        phases: Phases,
-    ) -> Event {
-        let files = std::mem::take(&mut self.edited);
-        let compiled = self.compilation.take_compiled();
-        let names = |units: Vec<usize>| -> Vec<String> {
-            let units = units.into_iter().map(|index| &self.units[index]);
-            units
-                .map(|unit| format!("{} ({})", unit.name, unit.kind))
-                .collect()
-        };
-        let edited = self.edits.edited(&files);
-        state.report_edited(&edited.statics);
-        let kept = state.shared.iter().map(|shared| shared.patch.as_str());
-        let kept = kept.collect();
-        let still_old = still_old(&edited.functions, graph, &self.current, &kept);
-        let mut entries = prepared.replaced;
-        entries.extend(prepared.added);
-        Event::Swapped {
-            version,
-            files: files.into_iter().collect(),
-            phases,
-            relinked: names(members.difference(&compiled).copied().collect()),
-            compiled: names(compiled.into_iter().collect()),
-            entries,
-            reshaped: prepared.reshaped,
-            still_old,
-            statics: state.reports,
-            warnings: self.compilation.take_warnings(),
-        }
     }
 
     /// The units of the image: those that differ from the host, and their dependents.

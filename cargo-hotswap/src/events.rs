@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::death::Death;
+
 pub mod log;
 pub mod render;
 pub mod reporter;
@@ -32,6 +34,24 @@ pub struct Phases {
     pub link: f64,
     /// In the program: checking the file, mapping it, the switch.
     pub load: f64,
+}
+
+impl Phases {
+    /// Each with its name, in the order in which they happen.
+    pub fn named(&self) -> [(&'static str, f64); 5] {
+        [
+            ("detect", self.detect),
+            ("compile", self.compile),
+            ("check", self.check),
+            ("link", self.link),
+            ("load", self.load),
+        ]
+    }
+
+    /// All of them together, in milliseconds.
+    pub fn total(&self) -> f64 {
+        self.named().iter().map(|(_, ms)| ms).sum()
+    }
 }
 
 /// A static whose treatment the user may want to know of.
@@ -119,10 +139,13 @@ pub enum Event {
         /// What could not be compiled and how many errors that has, as cargo says it.
         summary: String,
     },
-    /// New code is current.
+    /// New code is current, or older code again.
     Swapped {
         /// The version's number.
         version: u64,
+        /// If this is a revert: the version whose code it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reverts_to: Option<u64>,
         /// The files that were edited.
         files: Vec<PathBuf>,
         /// Where the time went.
@@ -176,12 +199,25 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Somebody asked the tool to end the program, and itself.
+    Quitting {
+        /// Who.
+        reason: String,
+    },
     /// The program ended.
     Exited {
         /// Its exit code.
         code: Option<i32>,
         /// The signal that ended it.
         signal: Option<i32>,
+        /// What is known about it.
+        #[serde(flatten)]
+        death: Death,
+    },
+    /// The program has ended, and the tool waits for a save or an order to start it again.
+    Waiting {
+        /// Whether keys are read from the terminal.
+        keys: bool,
     },
 }
 

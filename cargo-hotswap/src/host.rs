@@ -118,6 +118,20 @@ impl Host {
         })
     }
 
+    /// The address of the standard library's own handler for stack overflows.
+    pub fn stack_overflow_handler(&self) -> Option<u64> {
+        let of_std = |name: &str| {
+            name.contains("3std")
+                && name.contains("14stack_overflow")
+                && name.ends_with("14signal_handler")
+        };
+        let mut found = self.symbols.symbols.iter().filter(|(name, _)| of_std(name));
+        match (found.next(), found.next()) {
+            (Some((_, one)), None) => Some(one.address),
+            _ => None,
+        }
+    }
+
     /// Whether the unit's newest objects differ from those in the host.
     pub fn differs(&self, unit: &Unit) -> bool {
         self.units

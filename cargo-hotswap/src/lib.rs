@@ -3,13 +3,14 @@
 //! The modules stand in the order in which they work: the command line, the build through the
 //! plugin, facts about what was built, the image made of an edit, and the running program.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 pub mod audit;
 pub mod cargo;
 pub mod children;
 pub mod cli;
+pub mod control;
+pub mod death;
 pub mod diagnostics;
 pub mod edits;
 pub mod engine;
@@ -20,6 +21,7 @@ pub mod host;
 pub mod image;
 pub mod interface;
 pub mod membership;
+pub mod output;
 pub mod places;
 pub mod plugin;
 pub mod profile;
@@ -31,6 +33,8 @@ pub mod records;
 pub mod reprs;
 pub mod selection;
 pub mod session;
+pub mod status;
+pub mod timings;
 pub mod unit;
 pub mod watch;
 
@@ -38,7 +42,7 @@ pub mod watch;
 pub fn main() -> ExitCode {
     let args: Vec<_> = std::env::args_os().collect();
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
-        tell_all(&anyhow::anyhow!(
+        output::failure(&anyhow::anyhow!(
             "code can be swapped on x86_64 Linux only\n  = help: `cargo run` runs the program without"
         ));
         return ExitCode::from(1);
@@ -49,16 +53,9 @@ pub fn main() -> ExitCode {
         Err(error) => match error.downcast_ref::<project::Told>() {
             Some(told) => ExitCode::from(u8::try_from(told.0).unwrap_or(101)),
             None => {
-                tell_all(&error);
+                output::failure(&error);
                 ExitCode::from(101)
             }
         },
     }
-}
-
-/// Says what is wrong and what caused it; a closed stderr changes nothing about it.
-fn tell_all(error: &anyhow::Error) {
-    let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
-    let text = events::render::error(&error.to_string(), &causes);
-    let _ = anstream::stderr().write_all(text.as_bytes());
 }

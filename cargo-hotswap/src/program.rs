@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,14 +13,22 @@ use command_fds::{CommandFdExt, FdMapping};
 use hotswap_protocol::message::{
     Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
 };
-use hotswap_protocol::{address, env, frame, manifest::Manifest, message::CommitReport};
+use hotswap_protocol::{
+    address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
+};
+
+use crate::control::place;
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The descriptor under which the program finds its end of the readiness pipe.
-const READY_DESCRIPTOR: i32 = 3;
+/// The descriptors under which the program finds its ends of the readiness and of the crash pipe:
+/// where nobody looks for one, since low numbers may be inherited sockets, say.
+const DESCRIPTORS: [i32; 2] = [237, 238];
+
+/// The same for a process that may not have so many.
+const LOW_DESCRIPTORS: [i32; 2] = [3, 4];
 
 /// A started program and the pipe on which its runtime reports.
 #[derive(Debug)]
@@ -29,6 +37,25 @@ pub struct Started {
     pub child: Child,
     /// Says when the runtime listens.
     pub ready: Ready,
+    /// Takes the program's last word.
+    pub last_word: LastWord,
+}
+
+/// The tool's end of the crash pipe.
+#[derive(Debug)]
+pub struct LastWord(std::io::PipeReader);
+
+impl LastWord {
+    /// What the program wrote when a fatal signal met it, once it has ended. A child of the program
+    /// may hold the other end still, so this doesn't wait for its end.
+    pub fn take(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        if rustix::io::ioctl_fionbio(&self.0, true).is_ok() {
+            // What was read before there was no more is in there.
+            let _ = self.0.read_to_end(&mut bytes);
+        }
+        bytes
+    }
 }
 
 /// The tool's end of the readiness pipe.
@@ -72,7 +99,7 @@ pub fn command_line(executable: &Path, args: &[OsString], runner: &[OsString]) -
         .collect()
 }
 
-/// Starts a program under the runtime's variables, and these.
+/// Starts a program under the runtime's variables and these, with this standard input.
 ///
 /// # Errors
 ///
@@ -81,22 +108,33 @@ pub fn start(
     words: &[OsString],
     name: &str,
     variables: &BTreeMap<OsString, OsString>,
+    stdin: Stdio,
 ) -> Result<Started> {
     let (program, args) = words
         .split_first()
         .context("there is no program to start")?;
     let (reader, writer) = std::io::pipe().context("could not make a pipe")?;
+    let (crash_reader, crash_writer) = std::io::pipe().context("could not make a pipe")?;
+    let [ready_number, crash_number] = descriptors();
     let mut command = Command::new(program);
     command
         .args(args)
+        .stdin(stdin)
         .envs(variables)
         .env(env::LISTEN, "1")
         .env(env::NAME, name)
-        .env(env::READY_FD, READY_DESCRIPTOR.to_string())
-        .fd_mappings(vec![FdMapping {
-            parent_fd: writer.into(),
-            child_fd: READY_DESCRIPTOR,
-        }])
+        .env(env::READY_FD, ready_number.to_string())
+        .env(env::CRASH_FD, crash_number.to_string())
+        .fd_mappings(vec![
+            FdMapping {
+                parent_fd: writer.into(),
+                child_fd: ready_number,
+            },
+            FdMapping {
+                parent_fd: crash_writer.into(),
+                child_fd: crash_number,
+            },
+        ])
         .context("could not pass a pipe to the program")?;
     let child = command
         .spawn()
@@ -104,7 +142,19 @@ pub fn start(
     Ok(Started {
         child,
         ready: Ready(reader),
+        last_word: LastWord(crash_reader),
     })
+}
+
+/// The numbers of the program's ends of the pipes.
+fn descriptors() -> [i32; 2] {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let highest = u64::from(DESCRIPTORS[1].unsigned_abs());
+    if limit.is_none_or(|limit| limit > highest) {
+        DESCRIPTORS
+    } else {
+        LOW_DESCRIPTORS
+    }
 }
 
 /// A connection to a program's runtime.
@@ -130,9 +180,26 @@ impl Connection {
     ///
     /// No socket of that process, or its runtime speaks another protocol.
     pub fn open(pid: u32) -> Result<Self> {
-        let mut stream = connect(pid)?;
-        stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
-        stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
+        let name = address::socket_name(pid);
+        let mut last = None;
+        for directory in place::private_directories() {
+            match UnixStream::connect(directory.join(&name)) {
+                Ok(stream) => return Self::greet(stream, ANSWER_TIMEOUT),
+                Err(error) => last = Some(error),
+            }
+        }
+        let error = last.context("there is no folder for sockets")?;
+        Err(error).with_context(|| format!("no hotswap runtime answers for process {pid}"))
+    }
+
+    /// Greets the program at the other end; `patience` is for each of its answers.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer, or speaks another protocol.
+    pub fn greet(mut stream: UnixStream, patience: Duration) -> Result<Self> {
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         let tool = format!("cargo-hotswap {}", env!("CARGO_PKG_VERSION"));
         let request = Request::Hello {
             protocol: PROTOCOL,
@@ -181,6 +248,27 @@ impl Connection {
         }
     }
 
+    /// Has the program tell where a fatal signal met it. What it says otherwise is no error: it is
+    /// only less that is known in the end.
+    pub fn report_crashes(&mut self, stack_overflow_handler: Option<u64>) -> Result<()> {
+        let request = Request::ReportCrashes {
+            stack_overflow_handler,
+        };
+        self.ask(&request).map(drop)
+    }
+
+    /// What the program tells about its versions.
+    ///
+    /// # Errors
+    ///
+    /// The runtime is gone.
+    pub fn status(&mut self) -> Result<Status> {
+        match self.ask(&Request::Status {})? {
+            Response::Status(status) => Ok(status),
+            other => bail!(unexpected(&other)),
+        }
+    }
+
     fn ask(&mut self, request: &Request) -> Result<Response> {
         let answer = ask(&mut self.stream, request);
         self.broken |= answer.is_err();
@@ -193,23 +281,4 @@ fn unexpected(response: &Response) -> String {
         Response::Error { message, .. } => message.clone(),
         other => format!("the program gave an unexpected answer: {other:?}"),
     }
-}
-
-/// The folders in which programs of this user have their sockets.
-pub fn socket_directories() -> Vec<PathBuf> {
-    let runtime_dir = std::env::var_os(address::RUNTIME_DIR_VARIABLE);
-    let uid = rustix::process::getuid().as_raw();
-    address::socket_directories(runtime_dir.as_deref(), uid)
-}
-
-fn connect(pid: u32) -> Result<UnixStream> {
-    let mut last = None;
-    for directory in socket_directories() {
-        match UnixStream::connect(directory.join(address::socket_name(pid))) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = Some(error),
-        }
-    }
-    let error = last.context("there is no folder for sockets")?;
-    Err(error).with_context(|| format!("no hotswap runtime answers for process {pid}"))
 }

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hotswap_layout::{ReprChange, Subject};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree, token_stream};
@@ -20,15 +21,18 @@ const MADE: &str = "$";
 const MAX_INCLUDED: u64 = 1 << 20;
 
 /// The types of a file in their order: name and `repr`, which is empty where there is none.
-type Types = Vec<(String, String)>;
+pub type Types = Vec<(String, String)>;
 
 /// The `repr`s of all types of one name in one version.
 type Version = Vec<String>;
 
+/// The types of the newest sources, by file.
+pub type Newest = BTreeMap<PathBuf, Arc<Types>>;
+
 /// Remembers every `repr` that a type had in a version that was live.
 #[derive(Debug, Default)]
 pub struct Reprs {
-    files: BTreeMap<PathBuf, Types>,
+    files: Newest,
     known: BTreeMap<String, BTreeSet<Version>>,
 }
 
@@ -39,9 +43,20 @@ impl Reprs {
             .retain(|file, _| sources.contains(file.as_path()));
         for file in sources {
             if edited.contains(file) || !self.files.contains_key(file) {
-                self.files.insert(file.to_owned(), types(&source(file)));
+                self.files
+                    .insert(file.to_owned(), Arc::new(types(&source(file))));
             }
         }
+    }
+
+    /// The types of what counts as the newest sources.
+    pub fn newest_files(&self) -> Newest {
+        self.files.clone()
+    }
+
+    /// Takes others for the newest sources; the result is what was before.
+    pub fn exchange(&mut self, newest: Newest) -> Newest {
+        std::mem::replace(&mut self.files, newest)
     }
 
     /// Records that the newest sources are live.
@@ -76,7 +91,7 @@ impl Reprs {
 
     fn newest(&self) -> BTreeMap<String, Version> {
         let mut newest: BTreeMap<String, Version> = BTreeMap::new();
-        for (name, repr) in self.files.values().flatten() {
+        for (name, repr) in self.files.values().flat_map(|types| types.iter()) {
             newest.entry(name.clone()).or_default().push(repr.clone());
         }
         newest
@@ -185,17 +200,21 @@ fn type_name(tokens: &mut Tokens) -> Option<String> {
 mod tests {
     use hotswap_layout::Subject;
 
-    use super::{Reprs, types};
+    use super::{Arc, Reprs, types};
 
     /// The changes of the last version against all others, which were live.
     fn changes(versions: &[&str]) -> String {
         let mut reprs = Reprs::default();
         let (newest, live) = versions.split_last().expect("there is a version");
         for version in live {
-            reprs.files.insert("main.rs".into(), types(version));
+            reprs
+                .files
+                .insert("main.rs".into(), Arc::new(types(version)));
             reprs.went_live();
         }
-        reprs.files.insert("main.rs".into(), types(newest));
+        reprs
+            .files
+            .insert("main.rs".into(), Arc::new(types(newest)));
         let changes = reprs.changes().into_iter();
         let changes = changes.map(|change| {
             let of = match change.of {

@@ -1,41 +1,58 @@
 //! `cargo hotswap run`: one program, its sources, and one explicit loop between them.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Instant, SystemTime};
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
+use rustix::termios::Termios;
 
+use crate::control::message::Outcome;
+use crate::control::server::{Ask, Server};
+use crate::death;
 use crate::events::{Event, MessageFormat, Reporter};
-use crate::plugin::capture::LinkCapture;
-use crate::profile;
-use crate::program;
-use crate::project::Project;
-use crate::records::{self, Build, Built};
 use crate::selection::Selection;
-use crate::watch::{Contents, Watch};
+use crate::status::Activity;
 
-use folder::RunFolder;
-use inputs::{Change, Inputs};
-use worker::{Done, Job, Worker};
+use journal::Identity;
+use keys::Keys;
+use launch::Launch;
+use options::{Control, OnRefused};
+use running::Running;
+use talk::Talk;
+use worker::{Done, Job};
 
+mod asked;
+mod end;
 mod folder;
 mod inputs;
+pub mod journal;
+mod keys;
+mod launch;
+pub mod options;
+mod running;
 mod signals;
+mod talk;
 mod worker;
 
 /// Everything that can happen while the program runs.
 enum Happening {
     /// A watched path was written, moved or removed.
     Saved(PathBuf),
-    /// The worker finished what it was at.
-    Done(Done),
-    /// The program ended.
-    Exited(std::io::Result<ExitStatus>),
+    /// The worker of the program with this number finished what it was at.
+    Done(u32, Done),
+    /// The program with this number ended.
+    Exited(u32),
+    /// Somebody asks for something from another terminal.
+    Asked(Ask),
+    /// A key was pressed in this one.
+    Key(u8),
+    /// The tool got a signal.
+    Signal(i32),
 }
 
 /// What `run` was asked to do.
@@ -47,14 +64,8 @@ pub struct Options {
     pub args: Vec<OsString>,
     /// How to tell what happens.
     pub reporter: Reporter,
-}
-
-/// How a program's run ended for the tool.
-enum End {
-    /// The program ended.
-    Exited(ExitStatus),
-    /// The program was ended so that it can start again on the newest code.
-    Restart,
+    /// What to do when something special happens.
+    pub control: Control,
 }
 
 /// Builds the program, runs it and makes edits live until it ends; the result is its exit code.
@@ -64,354 +75,379 @@ enum End {
 /// The program could not be built or started. Nothing that happens afterwards is an error of the
 /// tool: the program's end decides.
 pub fn run(options: &Options) -> Result<i32> {
-    loop {
-        let mut project = Project::find(&options.selection)?;
-        let (begun, wall_clock) = (Instant::now(), SystemTime::now());
-        let built = match records::build(&project, &options.selection)? {
-            Build::Done(built) => built,
-            Build::Failed { errors, signal } => {
-                tell_failed_build(options, &errors);
-                signal.into_iter().for_each(signals::end_by);
-                return Ok(101);
+    let talk = Talk::new(options.reporter.clone());
+    let (code, signal) = match launch::build(&options.selection)? {
+        // All that the session has is gone when this is known.
+        launch::Outcome::Ready(launch) => Session::start(options, talk, *launch)?.serve()?,
+        launch::Outcome::No { event, signal } => {
+            let compiled = !matches!(*event, Event::CompileError { .. });
+            // People were told by cargo what does not compile.
+            if compiled || options.reporter.format() == MessageFormat::Json {
+                talk.report(&event);
             }
-        };
-        project.add_packages(&built.packages);
-        options.reporter.report(&Event::Built {
-            executable: built.executable.clone(),
-            ms: ms(begun),
-        });
-        if let Some(refusal) = refuse_setup(&project, &built) {
-            options.reporter.report(&refusal);
-            return Ok(1);
+            let code = if compiled { 1 } else { death::PANIC_CODE };
+            (code, signal)
         }
-        warn_of_setup(options, &project, &built.link);
-        // The session's folder is gone when this is known.
-        let end = Session::start(options, project, *built, wall_clock)?.serve()?;
-        if let End::Exited(status) = end {
-            status.signal().into_iter().for_each(signals::end_by);
-            return Ok(exit_code(status));
-        }
-    }
-}
-
-/// As a shell says it.
-fn exit_code(status: ExitStatus) -> i32 {
-    let signal = status.signal().unwrap_or(0);
-    status.code().unwrap_or(128 + signal)
-}
-
-/// Tells programs of a first build that failed; people were told by cargo.
-fn tell_failed_build(options: &Options, errors: &[String]) {
-    if options.reporter.format() == MessageFormat::Json {
-        options.reporter.report(&Event::CompileError {
-            message: errors.concat(),
-            summary: "cargo could not build the program".to_owned(),
-        });
-    }
-}
-
-fn ms(since: Instant) -> f64 {
-    since.elapsed().as_secs_f64() * 1e3
-}
-
-/// What can't be patched at all.
-fn refuse_setup(project: &Project, built: &Built) -> Option<Event> {
-    let link = &built.link;
-    let dynamic = link.dynamic_libraries.first().map(|library| {
-        let name = library.file_name().unwrap_or_default().to_string_lossy();
-        (
-            name.into_owned(),
-            "a shared library (a `dylib` crate, or bevy's `dynamic_linking`)",
-        )
-    });
-    let linked = |name: &&String| {
-        link.cold_libraries
-            .iter()
-            .any(|library| records::crate_name(library) == **name)
     };
-    let shared = project.shared_crates.iter().find(linked).map(|name| {
-        (
-            name.clone(),
-            "a crate that is also built as `cdylib`, `dylib` or `staticlib`",
-        )
-    });
-    if let Some(refusal) = refuse_static(&built.executable) {
-        return Some(refusal);
-    }
-    let (name, kind) = dynamic.or(shared)?;
-    let message = format!(
-        "{name} is {kind}\n\
-         = why: code in it can't be replaced, and state in it is not the executable's\n\
-         = help: build it as a plain library (`crate-type = [\"lib\"]`), without `-C prefer-dynamic`"
-    );
-    Some(Event::Refused {
-        reason: "dynamic-library",
-        message,
-        items: vec![name],
-        places: Vec::new(),
-    })
+    signal.into_iter().for_each(signals::end_by);
+    Ok(code)
 }
 
-/// A program without a dynamic loader has nobody who could load a patch.
-fn refuse_static(executable: &Path) -> Option<Event> {
-    use object::read::elf::{FileHeader, ProgramHeader};
-    let bytes = std::fs::read(executable).ok()?;
-    let header = object::elf::FileHeader64::<object::Endianness>::parse(&*bytes).ok()?;
-    let endian = header.endian().ok()?;
-    let segments = header.program_headers(endian, &*bytes).ok()?;
-    if segments
-        .iter()
-        .any(|one| one.p_type(endian) == object::elf::PT_INTERP)
-    {
-        return None;
-    }
-    let name = executable.display().to_string();
-    let message = format!(
-        "{name} is linked statically (a musl target, or `-C target-feature=+crt-static`)\n\
-         = why: it has no dynamic loader, so code can't be loaded into it\n\
-         = help: build it for a target with a shared C library, such as x86_64-unknown-linux-gnu"
-    );
-    Some(Event::Refused {
-        reason: "static-executable",
-        message,
-        items: vec![name],
-        places: Vec::new(),
-    })
+/// Where the program stands in its life.
+enum Life {
+    /// It runs.
+    Running,
+    /// It was asked to end.
+    Ending {
+        /// When it is killed, if it has not been yet.
+        kill_at: Option<Instant>,
+        /// What comes afterwards.
+        then: Then,
+    },
+    /// It has ended, and the tool goes on.
+    Ended {
+        /// With what the tool ends, if nothing else comes of it.
+        code: i32,
+    },
 }
 
-fn warn_of_setup(options: &Options, project: &Project, link: &LinkCapture) {
-    let warn = |message: String| options.reporter.report(&Event::Warning { message });
-    if !project.has_runtime {
-        warn(
-            "this package does not depend on the runtime, so no edit can go live\n  \
-              = help: run `cargo add hotswap-runtime` and mark a function with `#[hotswap::entry]`"
-                .to_owned(),
-        );
-    }
-    let profile = options.selection.profile_name();
-    for setting in profile::overridden(&project.workspace_root, profile) {
-        warn(format!("profile `{profile}`: {setting}"));
-    }
-    for library in &link.lazy_libraries {
-        warn(format!(
-            "{} could not be linked in full; an edit that first uses a part of it needs a restart",
-            library.display()
-        ));
-    }
+/// What follows an end that was asked for.
+enum Then {
+    /// The end of the tool.
+    Exit,
+    /// Another start, of this.
+    Launch(Box<Launch>),
 }
 
-/// A running program with all that belongs to it.
-struct Session {
-    reporter: Reporter,
-    worker: Worker,
+/// What was asked for and has not begun, and who waits for it.
+#[derive(Default)]
+struct Wanted {
+    /// Why the program is to be started again.
+    restart: Option<String>,
+    /// One revert for each.
+    reverts: VecDeque<Option<Sender<Outcome>>>,
+    /// Those who wait for a restart.
+    restarted: Vec<Sender<Outcome>>,
+    /// Who waits for the revert under way.
+    reverted: Option<Sender<Outcome>>,
+    /// Those who wait for the end.
+    ended: Vec<Sender<Outcome>>,
+}
+
+/// One run of the tool.
+struct Session<'a> {
+    options: &'a Options,
+    talk: Talk,
+    sender: Sender<Happening>,
     happenings: Receiver<Happening>,
-    watch: Watch,
-    inputs: Inputs,
-    contents: Contents,
-    pid: u32,
-    /// The worker is at something; what is saved meanwhile waits.
-    busy: bool,
-    /// The last edit did not compile, and asked for this: any save may be what it lacked.
-    failed: Option<Change>,
-    /// What was saved since the last job began.
-    saved: BTreeSet<PathBuf>,
-    /// What the job under way asks for.
-    asked: Change,
-    /// When the compiler last began to read the sources.
-    begun: SystemTime,
-    _folder: RunFolder,
+    running: Running,
+    life: Life,
+    wanted: Wanted,
+    /// The worker builds the program, to start it again.
+    building: bool,
+    /// Somebody wants the whole run to end, by a signal.
+    told_to_end: bool,
+    /// The signal that ended the program, and is to end the tool as well.
+    signal: Option<i32>,
+    keys: Option<Keys>,
+    /// The terminal as it was before the first program.
+    modes: Option<Termios>,
+    _server: Option<Server>,
 }
 
-impl Session {
-    fn start(options: &Options, project: Project, built: Built, begun: SystemTime) -> Result<Self> {
-        let Built {
-            executable,
-            units,
-            link,
-            surroundings,
-            ..
-        } = built;
+impl<'a> Session<'a> {
+    fn start(options: &'a Options, talk: Talk, launch: Launch) -> Result<Self> {
         let (sender, happenings) = channel();
-        let folder = RunFolder::new(&project.target_directory)?;
-        let host = folder.keep(&executable)?;
-        let watch = Watch::new(sender.clone(), Happening::Saved)?;
-        let inputs = Inputs::new(&project, &units);
-        let command = program::command_line(&executable, &options.args, &surroundings.runner);
-        options.reporter.report(&Event::Running {
-            command: command.iter().map(lossy).collect(),
-        });
-        options.reporter.program_started(&folder.path());
-        let started = program::start(&command, &project.target, &surroundings.variables)?;
-        let pid = started.child.id();
-        signals::forward_to(pid)?;
-        options.reporter.report(&Event::Started { pid });
-        wait_for_exit(pid, sender.clone());
-        let preparation = worker::Preparation {
-            pid,
-            ready: started.ready,
-            units,
-            link,
-            host,
-            folder: folder.path(),
-        };
-        let worker = Worker::spawn(sender, preparation, project, options.selection.clone());
-        let mut session = Self {
-            reporter: options.reporter.clone(),
-            worker,
+        let tell = sender.clone();
+        signals::handle(move |signal| {
+            let _ = tell.send(Happening::Signal(signal));
+        })?;
+        introduce(&talk, options, &launch);
+        let server = serve_control(&talk, &sender);
+        let modes = keys::modes();
+        let keys = options.control.keys.then(|| read_keys(&sender)).flatten();
+        talk.set_keys(keys.is_some());
+        let running = Running::start(options, &talk, launch, 1, stdin(options), &sender)?;
+        Ok(Self {
+            options,
+            talk,
+            sender,
             happenings,
-            watch,
-            inputs,
-            contents: Contents::default(),
-            pid,
-            busy: true,
-            failed: None,
-            saved: BTreeSet::new(),
-            asked: Change::Sources,
-            begun,
-            _folder: folder,
-        };
-        session.watch_inputs()?;
-        // Cargo itself may have written it.
-        session.contents.take_changed(session.inputs.lock_file());
-        Ok(session)
+            running,
+            life: Life::Running,
+            wanted: Wanted::default(),
+            building: false,
+            told_to_end: false,
+            signal: None,
+            keys,
+            modes,
+            _server: server,
+        })
     }
 
-    /// The loop: one job is under way at a time. What was saved together ends in one swap, since
-    /// all that waits is taken before a job begins.
-    fn serve(mut self) -> Result<End> {
+    /// The loop: one job is under way at a time. The result is the exit code, and the signal to end
+    /// by.
+    fn serve(mut self) -> Result<(i32, Option<i32>)> {
         loop {
-            let first = self
-                .happenings
-                .recv()
-                .context("all of the tool's threads stopped")?;
+            let Some(first) = self.next()? else { continue };
             let more: Vec<Happening> = self.happenings.try_iter().collect();
             for happening in std::iter::once(first).chain(more) {
-                match happening {
-                    Happening::Saved(path) if self.matters(&path) => {
-                        self.saved.insert(path);
-                    }
-                    Happening::Saved(_) => {}
-                    Happening::Exited(status) => return Ok(self.exited(status?)),
-                    Happening::Done(Done::Restart { reason }) => {
-                        self.reporter.report(&Event::Restarting { reason });
-                        return self.end_program();
-                    }
-                    Happening::Done(done) => self.done(done)?,
+                if let Some(code) = self.happened(happening)? {
+                    return Ok((code, self.signal));
                 }
             }
             self.begin_job();
         }
     }
 
-    /// Whether a save of this path can change the program. After a failed compilation any file
-    /// can: the missing module, say.
-    fn matters(&self, path: &Path) -> bool {
-        self.contents.knows(path) || self.failed.is_some()
+    /// What happens next. None if that is that the program's time to end is over.
+    fn next(&mut self) -> Result<Option<Happening>> {
+        const STOPPED: &str = "all of the tool's threads stopped";
+        let Life::Ending { kill_at, .. } = &mut self.life else {
+            return Ok(Some(self.happenings.recv().context(STOPPED)?));
+        };
+        let Some(at) = *kill_at else {
+            return Ok(Some(self.happenings.recv().context(STOPPED)?));
+        };
+        let left = at.saturating_duration_since(Instant::now());
+        match self.happenings.recv_timeout(left) {
+            Ok(happening) => Ok(Some(happening)),
+            Err(RecvTimeoutError::Timeout) => {
+                *kill_at = None;
+                signals::kill(self.running.pid);
+                Ok(None)
+            }
+            Err(error) => Err(error).context(STOPPED),
+        }
     }
 
+    /// Takes note of what happened; the result is the exit code, if that is the end of the run.
+    fn happened(&mut self, happening: Happening) -> Result<Option<i32>> {
+        match happening {
+            Happening::Saved(path) => self.running.saved(path),
+            Happening::Asked(ask) => return Ok(self.asked(ask)),
+            Happening::Key(key) => return Ok(self.pressed(key)),
+            Happening::Signal(signal) if signals::asks_to_end(signal) => {
+                self.told_to_end = true;
+                if let Life::Ended { code } = self.life {
+                    return Ok(Some(code));
+                }
+            }
+            Happening::Exited(number) if number == self.running.number => return self.exited(),
+            Happening::Done(number, done) if number == self.running.number => {
+                return self.done(done);
+            }
+            // Of a program that was there before, or none of our business.
+            Happening::Exited(_) | Happening::Done(..) | Happening::Signal(_) => {}
+        }
+        Ok(None)
+    }
+
+    /// Gives the worker something to do, if it is idle and there is something.
     fn begin_job(&mut self) {
-        if self.busy || self.saved.is_empty() {
+        if self.running.busy || matches!(self.life, Life::Ending { .. }) {
             return;
         }
-        let saved = std::mem::take(&mut self.saved);
-        let mut files = self.contents.take_changed(&saved);
-        let mut change = self.inputs.classify(&files);
-        if let Some(asked) = self.failed {
-            // What was missing may have come, or another file have been mended meanwhile.
-            let new = saved.into_iter();
-            files.extend(new.filter(|file| !self.contents.knows(file) && file.is_file()));
-            let mended = self.contents.take_all_changed();
-            change = change.max(self.inputs.classify(&mended)).max(asked);
-            files.extend(mended);
-        }
-        if files.is_empty() {
+        let restarts = self.options.control.on_refused == OnRefused::Restart;
+        let job = if let Some(reason) = self.wanted.restart.take() {
+            Job::Build { reason }
+        } else if let Some(waiting) = self.wanted.reverts.pop_front() {
+            self.wanted.reverted = waiting;
+            Job::Revert
+        } else if self.running.deaf && !restarts && !self.has_ended() {
             return;
-        }
-        self.reporter.report(&Event::Changed {
-            files: files.clone(),
+        } else if let Some(edit) = self.running.take_edit() {
+            let files = edit.files.clone();
+            self.talk.report(&Event::Changed { files });
+            if self.has_ended() {
+                let reason = "a file was saved".to_owned();
+                Job::Build { reason }
+            } else if self.running.deaf {
+                let reason = "no edit can go live in this program".to_owned();
+                Job::Build { reason }
+            } else {
+                edit.update()
+            }
+        } else {
+            return;
+        };
+        self.building = matches!(job, Job::Build { .. });
+        self.talk.journal.set_activity(match self.building {
+            true => Activity::Building,
+            false => Activity::Swapping,
         });
-        self.busy = true;
-        self.asked = change;
-        self.begun = SystemTime::now();
-        self.worker.send(Job {
-            files,
-            change,
-            detected: Instant::now(),
-        });
+        self.running.busy = true;
+        self.running.worker.send(job);
     }
 
-    fn done(&mut self, done: Done) -> Result<()> {
-        self.busy = false;
+    fn has_ended(&self) -> bool {
+        matches!(self.life, Life::Ended { .. })
+    }
+
+    /// The worker finished what it was at.
+    fn done(&mut self, done: Done) -> Result<Option<i32>> {
+        self.running.busy = matches!(done, Done::Loaded { .. });
         match done {
-            Done::Ready { event } => self.reporter.report(&event),
+            Done::Loaded { path, version } => {
+                self.running.code.add_image(path, version);
+                self.running.code.look();
+            }
+            Done::Ready { event } => {
+                self.running.code.look();
+                self.talk.report(&event);
+                self.has_restarted();
+            }
             Done::Deaf { reason } => {
                 // Nothing can be swapped; the program itself is fine.
-                self.busy = true;
-                self.reporter.report(&Event::Warning { message: reason });
+                self.running.deaf = true;
+                self.running.code.look();
+                self.talk.report(&Event::Warning { message: reason });
+                self.talk.journal.set_activity(Activity::Deaf);
+                self.has_restarted();
             }
             Done::Updated { event, sources } => {
                 let failed = matches!(*event, Event::CompileError { .. });
-                self.failed = failed.then_some(self.asked);
-                if self.asked == Change::Cargo {
-                    // Cargo itself may have written it.
-                    self.contents.take_changed(self.inputs.lock_file());
-                }
-                self.inputs.set_sources(sources);
-                self.watch_inputs()?;
-                self.reporter.report(&event);
+                self.running.updated(failed, sources)?;
+                self.updated(*event);
             }
-            Done::Restart { .. } => {}
+            Done::Reverted(ended) => self.reverted(ended),
+            Done::Built { launch, reason } => {
+                self.building = false;
+                self.running.settled(false);
+                self.talk.report(&Event::Restarting { reason });
+                if self.has_ended() {
+                    self.launch(*launch)?;
+                } else {
+                    self.end_program(Then::Launch(launch));
+                }
+            }
+            Done::NotBuilt { event } => return Ok(self.not_built(&event)),
         }
+        Ok(None)
+    }
+
+    /// An edit went live, or did not.
+    fn updated(&mut self, event: Event) {
+        if self.has_ended() {
+            // It came too late for the program that it was made for.
+            let reason = "a file was saved".to_owned();
+            self.wanted.restart.get_or_insert(reason);
+            return;
+        }
+        if matches!(event, Event::Swapped { .. } | Event::Unchanged { .. }) {
+            self.running.reverted = false;
+        }
+        let refused = matches!(event, Event::Refused { .. });
+        if refused && self.options.control.on_refused == OnRefused::Restart {
+            self.talk.report(&event);
+            let reason = "the edit can't be swapped in".to_owned();
+            self.wanted.restart.get_or_insert(reason);
+        } else {
+            self.talk.report(&with_offer(event));
+        }
+    }
+
+    /// The build for another start failed. The program, if it runs, goes on.
+    fn not_built(&mut self, event: &Event) -> Option<i32> {
+        self.building = false;
+        let failed = matches!(event, Event::CompileError { .. });
+        self.running.settled(failed);
+        self.talk.report(event);
+        self.restart_failed(event);
+        match self.life {
+            Life::Ended { code } if !self.options.control.stay.always() && self.keys.is_none() => {
+                Some(code)
+            }
+            Life::Ended { .. } => {
+                self.talk.journal.set_activity(Activity::Waiting);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Starts a build in the place of the program that has ended.
+    fn launch(&mut self, launch: Launch) -> Result<()> {
+        if !self.options.control.keys {
+            // The terminal is the program's.
+            self.set_keys(None);
+        }
+        introduce(&self.talk, self.options, &launch);
+        let number = self.running.number + 1;
+        let stdin = stdin(self.options);
+        let (options, talk) = (self.options, &self.talk);
+        self.running = Running::start(options, talk, launch, number, stdin, &self.sender)?;
+        self.life = Life::Running;
         Ok(())
     }
 
-    /// Watches inputs that are new since the last look, and records their content.
-    fn watch_inputs(&mut self) -> Result<()> {
-        let new: Vec<PathBuf> = self
-            .inputs
-            .files()
-            .filter(|file| !self.contents.knows(file))
-            .cloned()
-            .collect();
-        self.watch.add(new.iter().map(PathBuf::as_path))?;
-        if self.contents.record(&new, self.begun) {
-            self.saved.extend(new);
-        }
-        Ok(())
-    }
-
-    fn exited(&self, status: ExitStatus) -> End {
-        self.reporter.program_ended(status);
-        let (code, signal) = (status.code(), status.signal());
-        self.reporter.report(&Event::Exited { code, signal });
-        End::Exited(status)
-    }
-
-    /// Asks the program to end, and waits until it has.
-    fn end_program(&self) -> Result<End> {
-        signals::terminate(self.pid);
-        loop {
-            let happening = self.happenings.recv_timeout(signals::PATIENCE);
-            match happening {
-                Ok(Happening::Exited(status)) => {
-                    self.reporter.program_ended(status?);
-                    return Ok(End::Restart);
-                }
-                Ok(_) => {}
-                Err(_) => signals::kill(self.pid),
-            }
-        }
+    fn set_keys(&mut self, keys: Option<Keys>) {
+        self.talk.set_keys(keys.is_some());
+        self.keys = keys;
     }
 }
 
-fn lossy(word: &OsString) -> String {
-    word.to_string_lossy().into_owned()
-}
-
-fn wait_for_exit(pid: u32, sender: Sender<Happening>) {
-    std::thread::spawn(move || {
-        let status = signals::wait(pid);
-        // The loop is gone if the tool itself ends.
-        let _ = sender.send(Happening::Exited(status));
+/// Tells what is to be known before a start.
+fn introduce(talk: &Talk, options: &Options, launch: &Launch) {
+    talk.journal.identify(Identity {
+        name: launch.project.target.clone(),
+        executable: launch.built.executable.clone(),
+        workspace: launch.project.workspace_root.clone(),
+        target_directory: launch.project.target_directory.clone(),
+        profile: options.selection.profile_name().to_owned(),
     });
+    for warning in &launch.built.warnings {
+        talk.text(warning);
+    }
+    talk.report(&Event::Built {
+        executable: launch.built.executable.clone(),
+        ms: launch.ms,
+    });
+    for warning in launch.warnings(&options.selection) {
+        talk.report(&warning);
+    }
+}
+
+/// Takes orders from other terminals. The program can do without.
+fn serve_control(talk: &Talk, sender: &Sender<Happening>) -> Option<Server> {
+    let asks = std::sync::Mutex::new(sender.clone());
+    let take = move |ask| {
+        let asks = asks
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        asks.send(Happening::Asked(ask)).is_ok()
+    };
+    match Server::start(Arc::clone(&talk.journal), Arc::new(take)) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            let message =
+                format!("`cargo hotswap restart` and the like will not find this run: {error:#}");
+            talk.report(&Event::Warning { message });
+            None
+        }
+    }
+}
+
+fn read_keys(sender: &Sender<Happening>) -> Option<Keys> {
+    let sender = sender.clone();
+    Keys::read(move |key| sender.send(Happening::Key(key)).is_ok())
+}
+
+/// The program's standard input: the terminal is either its or the tool's.
+fn stdin(options: &Options) -> Stdio {
+    if options.control.keys {
+        Stdio::null()
+    } else {
+        Stdio::inherit()
+    }
+}
+
+/// A refusal with what else can be done.
+fn with_offer(mut event: Event) -> Event {
+    if let Event::Refused { message, .. } = &mut event {
+        message.truncate(message.trim_end().len());
+        *message +=
+            "\n   = help: `cargo hotswap restart` starts the program again on the newest code";
+    }
+    event
 }

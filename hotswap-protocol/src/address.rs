@@ -44,11 +44,26 @@ pub fn socket_pid(file_name: &OsStr) -> Option<u32> {
     (OsStr::new(&socket_name(pid)) == file_name && pid != 0).then_some(pid)
 }
 
-/// A program that listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The file name of the socket of the tool with process id `pid`, which lies beside the program's.
+#[must_use]
+pub fn tool_socket_name(pid: u32) -> String {
+    format!("{pid}.tool")
+}
+
+/// The tool whose socket has this file name; None if it is no tool's.
+#[must_use]
+pub fn tool_socket_pid(file_name: &OsStr) -> Option<u32> {
+    let pid = file_name.to_str()?.strip_suffix(".tool")?.parse().ok()?;
+    (OsStr::new(&tool_socket_name(pid)) == file_name && pid != 0).then_some(pid)
+}
+
+/// A program that can be addressed: it listens, or a tool that runs it does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Program {
-    /// Its process id.
-    pub pid: u32,
+    /// Its process id; None if its tool has none running at the moment.
+    pub pid: Option<u32>,
+    /// The process id of the tool that runs it; None if it runs without one.
+    pub tool: Option<u32>,
     /// Its name.
     pub name: String,
     /// Its executable.
@@ -57,20 +72,22 @@ pub struct Program {
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} (pid {}, {})",
-            self.name,
-            self.pid,
-            self.executable.display()
-        )
+        write!(f, "{} (", self.name)?;
+        match (self.pid, self.tool) {
+            (Some(pid), Some(_)) => write!(f, "pid {pid}")?,
+            (Some(pid), None) => write!(f, "pid {pid}, without its tool")?,
+            (None, Some(tool)) => write!(f, "not running, tool {tool}")?,
+            (None, None) => f.write_str("not running")?,
+        }
+        write!(f, ", {})", self.executable.display())
     }
 }
 
 /// Which program is meant. Everything given must hold; with nothing given, the only one is meant.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Selector {
-    /// The value of `--pid`.
+    /// The value of `--pid`: a program's process id, or its tool's, which stays when the program is
+    /// restarted.
     pub pid: Option<u32>,
     /// The value of `--name`.
     pub name: Option<String>,
@@ -79,7 +96,7 @@ pub struct Selector {
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.pid, &self.name) {
-            (None, None) => f.write_str("any program"),
+            (None, None) => f.write_str("no selection"),
             (Some(pid), None) => write!(f, "pid {pid}"),
             (None, Some(name)) => write!(f, "name `{name}`"),
             (Some(pid), Some(name)) => write!(f, "pid {pid} and name `{name}`"),
@@ -95,7 +112,7 @@ pub enum SelectError {
     #[error("no program is running under `cargo hotswap`")]
     NoneRunning,
     /// None of the running ones is meant.
-    #[error("no running program has {selector}; running: {}", list(running))]
+    #[error("no running program has {selector}; running:{}", list(running))]
     NoMatch {
         /// What was asked for.
         selector: Selector,
@@ -103,7 +120,7 @@ pub enum SelectError {
         running: Vec<Program>,
     },
     /// Several are meant.
-    #[error("{} programs fit {selector}, choose one with `--pid`: {}", candidates.len(), list(candidates))]
+    #[error("{} programs are running{}, choose one with `--pid`:{}", candidates.len(), with(selector), list(candidates))]
     Ambiguous {
         /// What was asked for.
         selector: Selector,
@@ -112,9 +129,19 @@ pub enum SelectError {
     },
 }
 
+/// One line for each.
 fn list(programs: &[Program]) -> String {
-    let lines: Vec<String> = programs.iter().map(Program::to_string).collect();
-    lines.join(", ")
+    let lines = programs.iter().map(|program| format!("\n  {program}"));
+    lines.collect()
+}
+
+/// How a selection that several fit reads.
+fn with(selector: &Selector) -> String {
+    if *selector == Selector::default() {
+        String::new()
+    } else {
+        format!(" with {selector}")
+    }
 }
 
 impl Selector {
@@ -145,14 +172,15 @@ impl Selector {
     }
 
     fn fits(&self, program: &Program) -> bool {
-        self.pid.is_none_or(|pid| pid == program.pid)
+        self.pid
+            .is_none_or(|pid| [program.pid, program.tool].contains(&Some(pid)))
             && self.name.as_ref().is_none_or(|name| *name == program.name)
     }
 }
 
 fn sorted<'a>(programs: impl Iterator<Item = &'a Program>) -> Vec<Program> {
     let mut programs: Vec<Program> = programs.cloned().collect();
-    programs.sort_by_key(|program| program.pid);
+    programs.sort_by_key(|program| (program.pid, program.tool));
     programs
 }
 
@@ -197,9 +225,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn tools_and_programs_have_sockets_of_their_own() {
+        let (program, tool) = (socket_name(12), tool_socket_name(12));
+        assert_eq!(tool_socket_pid(OsStr::new(&tool)), Some(12));
+        assert_eq!(tool_socket_pid(OsStr::new(&program)), None);
+        assert_eq!(socket_pid(OsStr::new(&tool)), None);
+        assert!(tool_socket_name(u32::MAX).len() <= LONGEST_SOCKET_NAME.len());
+    }
+
+    /// A program with a tool of the process id before its own.
     fn program(pid: u32, name: &str) -> Program {
         Program {
-            pid,
+            pid: Some(pid),
+            tool: Some(pid - 1),
             name: name.into(),
             executable: format!("/bin/{name}").into(),
         }
@@ -211,7 +250,7 @@ mod tests {
             name: name.map(Into::into),
         };
         let outcome = match selector.select(running) {
-            Ok(program) => program.pid.to_string(),
+            Ok(program) => program.to_string(),
             Err(error) => error.to_string(),
         };
         assert_eq!(outcome, expected);
@@ -219,43 +258,57 @@ mod tests {
 
     #[test]
     fn selection() {
+        let nothing = "no program is running under `cargo hotswap`";
+        let (web, chat) = ("web (pid 5, /bin/web)", "chat (pid 7, /bin/chat)");
         let one = [program(5, "web")];
         let three = [program(9, "web"), program(5, "web"), program(7, "chat")];
-        check(
-            None,
-            None,
-            &[],
-            "no program is running under `cargo hotswap`",
-        );
-        check(
-            Some(5),
-            None,
-            &[],
-            "no program is running under `cargo hotswap`",
-        );
-        check(None, None, &one, "5");
-        check(Some(7), None, &three, "7");
-        check(None, Some("chat"), &three, "7");
-        check(Some(9), Some("web"), &three, "9");
+        check(None, None, &[], nothing);
+        check(Some(5), None, &[], nothing);
+        check(None, None, &one, web);
+        check(Some(7), None, &three, chat);
+        check(Some(6), None, &three, chat);
+        check(None, Some("chat"), &three, chat);
+        check(Some(5), Some("web"), &three, web);
         check(
             None,
             Some("web"),
             &three,
-            "2 programs fit name `web`, choose one with `--pid`: \
-             web (pid 5, /bin/web), web (pid 9, /bin/web)",
+            "2 programs are running with name `web`, choose one with `--pid`:\n  \
+             web (pid 5, /bin/web)\n  web (pid 9, /bin/web)",
         );
         check(
             None,
             None,
             &three,
-            "3 programs fit any program, choose one with `--pid`: \
-             web (pid 5, /bin/web), chat (pid 7, /bin/chat), web (pid 9, /bin/web)",
+            "3 programs are running, choose one with `--pid`:\n  web (pid 5, /bin/web)\n  \
+             chat (pid 7, /bin/chat)\n  web (pid 9, /bin/web)",
         );
         check(
             Some(7),
             Some("web"),
             &one,
-            "no running program has pid 7 and name `web`; running: web (pid 5, /bin/web)",
+            "no running program has pid 7 and name `web`; running:\n  web (pid 5, /bin/web)",
+        );
+    }
+
+    #[test]
+    fn programs_without_tool_and_tools_without_program() {
+        let mut alone = program(5, "web");
+        alone.tool = None;
+        check(
+            None,
+            None,
+            std::slice::from_ref(&alone),
+            "web (pid 5, without its tool, /bin/web)",
+        );
+        let mut ended = program(5, "web");
+        ended.pid = None;
+        let running = [alone, ended];
+        check(
+            Some(4),
+            None,
+            &running,
+            "web (not running, tool 4, /bin/web)",
         );
     }
 }

@@ -20,5 +20,9 @@ pub const READY_FD: &str = "HOTSWAP_READY_FD";
 /// The byte that means "listening" on the pipe of [`READY_FD`]. No error line starts with it.
 pub const READY: u8 = b'1';
 
+/// The number of an inherited pipe. If a fatal signal comes, the runtime writes to it where that
+/// was, in the form of [`crash`](crate::crash). The tool has to ask for it once the program runs.
+pub const CRASH_FD: &str = "HOTSWAP_CRASH_FD";
+
 /// Set for rustc of hot crates: the attribute macros expand to their hot form.
 pub const EXPAND: &str = "HOTSWAP_EXPAND";

@@ -20,6 +20,7 @@
 pub mod address;
 pub mod build_id;
 pub mod checksum;
+pub mod crash;
 pub mod env;
 pub mod frame;
 pub mod lifecycle;

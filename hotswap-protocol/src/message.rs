@@ -39,6 +39,14 @@ pub enum Request {
     Abort {},
     /// Tell about versions and calls. Answered by [`Response::Status`].
     Status {},
+    /// From now on, write to the pipe of [`CRASH_FD`](crate::env::CRASH_FD) where a fatal signal
+    /// met the program, before it takes its course. Answered by [`Response::Reporting`].
+    ReportCrashes {
+        /// The virtual address, in the executable, of the standard library's own handler for
+        /// stack overflows: the runtime puts itself before that one and before none of the
+        /// program's. None if the executable has no such handler.
+        stack_overflow_handler: Option<u64>,
+    },
 }
 
 /// What the program answers.
@@ -66,6 +74,11 @@ pub enum Response {
     Aborted {},
     /// Versions and calls.
     Status(Status),
+    /// Fatal signals are reported.
+    Reporting {
+        /// Their numbers. Those that the program handles itself are left out.
+        signals: Vec<i32>,
+    },
     /// The request failed; the program is as it was before it. What was prepared is dropped by a
     /// failed `Prepare` or `Commit`, and kept by anything else.
     Error {
@@ -214,6 +227,12 @@ mod tests {
             (Request::Commit {}, r#"{"commit":{}}"#),
             (Request::Abort {}, r#"{"abort":{}}"#),
             (Request::Status {}, r#"{"status":{}}"#),
+            (
+                Request::ReportCrashes {
+                    stack_overflow_handler: Some(7),
+                },
+                r#"{"report-crashes":{"stack_overflow_handler":7}}"#,
+            ),
         ];
         for (value, text) in table {
             assert_eq!(serde_json::to_string(&value).unwrap(), text);
@@ -249,6 +268,7 @@ mod tests {
             },
             Response::Aborted {},
             Response::Status(Status::new(2, true)),
+            Response::Reporting { signals: vec![11] },
             error,
         ] {
             let text = serde_json::to_string(&value).unwrap();

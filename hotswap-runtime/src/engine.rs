@@ -3,10 +3,11 @@
 //! Everything that needs the system's loader, sockets or signals is below here, and exists on
 //! targets where code can be swapped. A patch meets the modules in this order: `start`, `listen`,
 //! `control` and `process` take it, `swap` leads it through `image` (which reads with `elf` and
-//! `loaded`), `backtrace` and `version`.
+//! `loaded`), `backtrace` and `version`. `crash` tells where a fatal signal met the program.
 
 mod backtrace;
 mod control;
+mod crash;
 mod elf;
 mod fork;
 mod image;

@@ -119,6 +119,7 @@ mod tests {
     fn swapped(version: u64) -> Event {
         Event::Swapped {
             version,
+            reverts_to: None,
             files: Vec::new(),
             phases: Phases::default(),
             compiled: Vec::new(),

@@ -18,6 +18,8 @@ pub struct Look {
     pub verbose: bool,
     /// No status lines.
     pub quiet: bool,
+    /// The program has ended, and errors need not say that it runs on.
+    pub ended: bool,
     /// The folder that paths are shown relative to.
     pub folder: PathBuf,
 }
@@ -30,19 +32,33 @@ pub fn human(event: &Event, look: &Look) -> String {
     }
     let look = &look;
     match event {
-        Event::Warning { message } => labelled(WARN, "warning", Style::new(), message),
-        Event::CompileError { message, summary } => compile_error(message, summary),
+        Event::Warning { message } => warning(message),
+        Event::CompileError { message, summary } => compile_error(message, summary, look),
         Event::Failed { message } => {
-            let message = format!(
-                "{}\n  = note: the program runs on as it was",
-                message.trim_end()
-            );
+            let mut message = message.trim_end().to_owned();
+            if !look.ended {
+                message += "\n  = note: the program runs on as it was";
+            }
             labelled(ERROR, "error", Style::new(), &message)
         }
+        Event::Exited {
+            code,
+            signal,
+            death,
+        } => match death.error(*signal) {
+            Some(message) => labelled(ERROR, "error", Style::new(), &message),
+            None if *code == Some(0) || look.quiet => String::new(),
+            None => status(INFO, "Exited", &death.exit(*code, *signal)),
+        },
         Event::Refused { message, .. } => refused(message),
         Event::Swapped { warnings, .. } => warnings.concat() + &unless_quiet(event, look),
         _ => unless_quiet(event, look),
     }
+}
+
+/// The text of a warning.
+pub fn warning(message: &str) -> String {
+    labelled(WARN, "warning", Style::new(), message)
 }
 
 /// The text of an error of the tool itself, with what caused it.
@@ -65,6 +81,14 @@ fn unless_quiet(event: &Event, look: &Look) -> String {
         Event::Started { pid } if look.verbose => status(INFO, "Process", &pid.to_string()),
         Event::Ready { entries, .. } => status(GOOD, "Watching", &watching(entries, look)),
         Event::Restarting { reason } => status(GOOD, "Restarting", reason),
+        Event::Quitting { reason } => status(GOOD, "Quitting", reason),
+        Event::Waiting { keys } => {
+            let how = match keys {
+                true => "press r to start again, q to quit, ? for help",
+                false => "or `cargo hotswap restart`, `cargo hotswap quit`",
+            };
+            status(GOOD, "Waiting", &format!("for a save ({how})"))
+        }
         Event::Changed { files } if look.verbose => {
             let files = paths(files, look);
             status(
@@ -82,6 +106,7 @@ fn unless_quiet(event: &Event, look: &Look) -> String {
         }
         Event::Swapped {
             version,
+            reverts_to,
             files,
             phases,
             compiled,
@@ -92,7 +117,8 @@ fn unless_quiet(event: &Event, look: &Look) -> String {
             statics,
             ..
         } => {
-            let mut text = swapped(*version, files, phases, entries, statics, look);
+            let versions = (*version, *reverts_to);
+            let mut text = swapped(versions, files, phases, entries, statics, look);
             if look.verbose {
                 text += &status(INFO, "Phases", &in_phases(phases));
                 for (verb, crates) in [("Compiled", compiled), ("Relinked", relinked)] {
@@ -148,15 +174,19 @@ fn watching(entries: &[String], look: &Look) -> String {
 }
 
 fn swapped(
-    version: u64,
+    (version, reverts_to): (u64, Option<u64>),
     files: &[PathBuf],
     phases: &Phases,
     entries: &[String],
     statics: &[StaticReport],
     look: &Look,
 ) -> String {
-    let total = phases.detect + phases.compile + phases.check + phases.link + phases.load;
-    let lists = [&paths_or_code(files, look)[..], &names::of(entries, look)];
+    let total = phases.total();
+    let (verb, what) = match reverts_to {
+        Some(to) => ("Reverted", vec![format!("to the code of version {to}")]),
+        None => ("Swapped", paths_or_code(files, look)),
+    };
+    let lists = [&what[..], &names::of(entries, look)];
     let statics = statics_in_short(statics, look);
     let text = fitted(look.width, lists, |files, entries| {
         let version = format!("version {version}");
@@ -164,7 +194,7 @@ fn swapped(
         let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
         format!("{files} in {total:.0} ms ({})", parts.join("; "))
     });
-    status(GOOD, "Swapped", &text)
+    status(GOOD, verb, &text)
 }
 
 /// The edited files; what was built without an edit is called what it is.
@@ -243,17 +273,17 @@ fn static_in_full(one: &StaticReport) -> String {
 }
 
 /// The compiler's messages, and the line that cargo ends them with.
-fn compile_error(message: &str, summary: &str) -> String {
+fn compile_error(message: &str, summary: &str, look: &Look) -> String {
     let mut text = message.trim_end().to_owned();
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &labelled(
-        ERROR,
-        "error",
-        Style::new(),
-        &format!("{summary}; the program runs on"),
-    )
+    let runs_on = if look.ended {
+        ""
+    } else {
+        "; the program runs on"
+    };
+    text + &labelled(ERROR, "error", Style::new(), &format!("{summary}{runs_on}"))
 }
 
 /// A refusal looks like an error of the compiler's. It may consist of several, with an empty line

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Event;
@@ -45,6 +46,8 @@ struct Inner {
     colour: bool,
     look: Look,
     terminal: Option<Terminal>,
+    /// The tool itself has set the terminal to give single keys.
+    keys: AtomicBool,
     /// There is one while a program runs.
     log: Mutex<Option<Log>>,
 }
@@ -61,6 +64,7 @@ impl Reporter {
             width: None,
             verbose: settings.verbose,
             quiet: settings.quiet,
+            ended: false,
             folder: std::env::current_dir().unwrap_or_default(),
         };
         Self(Arc::new(Inner {
@@ -68,6 +72,7 @@ impl Reporter {
             colour,
             look,
             terminal,
+            keys: AtomicBool::new(false),
             log: Mutex::default(),
         }))
     }
@@ -87,6 +92,19 @@ impl Reporter {
         self.write(event, |look| render::human(event, look));
     }
 
+    /// Writes a text that answers a question of somebody at the terminal; programs don't read it.
+    pub fn text(&self, text: &str) {
+        if self.0.format != MessageFormat::Json {
+            self.put(text);
+        }
+    }
+
+    /// Whether the tool itself reads single keys from the terminal: then it is not the program
+    /// that has it for itself.
+    pub fn set_keys(&self, keys: bool) {
+        self.0.keys.store(keys, Ordering::Relaxed);
+    }
+
     /// A program runs from now on. While it draws on the terminal, events go to a log in this
     /// folder.
     pub fn program_started(&self, folder: &Path) {
@@ -101,7 +119,7 @@ impl Reporter {
         // What a program leaves behind that ends by itself is its own affair.
         let killed = std::os::unix::process::ExitStatusExt::signal(&status).is_some();
         let terminal = self.0.terminal.as_ref();
-        let left = terminal.filter(|terminal| killed && terminal.is_taken());
+        let left = terminal.filter(|_| killed && self.is_taken());
         let restored = left.is_some_and(|terminal| terminal.restore().is_ok());
         if let Some(mut log) = log {
             self.put(&log.digest(&self.look(), false));
@@ -124,7 +142,7 @@ impl Reporter {
         if text.is_empty() {
             return;
         }
-        let taken = self.0.terminal.as_ref().is_some_and(Terminal::is_taken);
+        let taken = self.is_taken();
         match self.log().as_mut() {
             Some(log) if taken => log.keep(event, &text),
             Some(log) => {
@@ -135,10 +153,16 @@ impl Reporter {
         }
     }
 
+    fn is_taken(&self) -> bool {
+        let terminal = self.0.terminal.as_ref();
+        !self.0.keys.load(Ordering::Relaxed) && terminal.is_some_and(Terminal::is_taken)
+    }
+
     fn look(&self) -> Look {
         let terminal = self.0.terminal.as_ref();
         Look {
             width: terminal.and_then(Terminal::width),
+            ended: self.log().is_none(),
             ..self.0.look.clone()
         }
     }

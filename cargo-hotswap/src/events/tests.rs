@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::render::{Look, human};
 use super::{Event, OldCause, Phases, Place, StaticReport, StillOld, schema};
+use crate::death::{Death, Fault, Frame};
 
 /// One event of each kind and shape, by the name of its snapshot.
 fn examples() -> Vec<(&'static str, Event)> {
@@ -35,6 +36,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("compile-error", compile_error()),
         ("swapped", swapped(&["src/main.rs"], &["app::greet"])),
         ("swapped-many", swapped_many()),
+        ("reverted", reverted()),
         ("swapped-against-expectation", swapped_against_expectation()),
         ("refused", refused()),
         (
@@ -62,12 +64,16 @@ fn examples() -> Vec<(&'static str, Event)> {
             },
         ),
         (
-            "exited",
-            Event::Exited {
-                code: Some(0),
-                signal: None,
+            "quitting",
+            Event::Quitting {
+                reason: "asked for by `cargo hotswap quit`".to_owned(),
             },
         ),
+        ("exited", exited(Some(0), None)),
+        ("exited-with-code", exited(Some(2), None)),
+        ("exited-by-fault", exited(None, Some(11))),
+        ("waiting", Event::Waiting { keys: false }),
+        ("waiting-for-keys", Event::Waiting { keys: true }),
     ]
 }
 
@@ -110,6 +116,7 @@ fn compile_error() -> Event {
 fn swapped(edited: &[&str], entries: &[&str]) -> Event {
     Event::Swapped {
         version: 3,
+        reverts_to: None,
         files: files(edited),
         phases: Phases {
             detect: 0.2,
@@ -125,6 +132,47 @@ fn swapped(edited: &[&str], entries: &[&str]) -> Event {
         still_old: Vec::new(),
         statics: Vec::new(),
         warnings: Vec::new(),
+    }
+}
+
+fn reverted() -> Event {
+    let mut event = swapped(&[], &["app::greet"]);
+    if let Event::Swapped {
+        reverts_to,
+        compiled,
+        ..
+    } = &mut event
+    {
+        *reverts_to = Some(1);
+        compiled.clear();
+    }
+    event
+}
+
+fn exited(code: Option<i32>, signal: Option<i32>) -> Event {
+    let frame = |function: &str, location: Option<&str>| Frame {
+        function: Some(function.to_owned()),
+        module: "app".to_owned(),
+        version: Some(3),
+        location: location.map(str::to_owned),
+    };
+    let fault = Fault {
+        address: Some("0x10".to_owned()),
+        frames: vec![
+            frame("app::greet", Some("src/main.rs:12")),
+            frame("app::main", None),
+        ],
+    };
+    Event::Exited {
+        code,
+        signal,
+        death: Death {
+            pid: 4711,
+            version: 3,
+            signal_name: signal.map(|_| "SIGSEGV".to_owned()),
+            core_dumped: false,
+            fault: signal.map(|_| fault),
+        },
     }
 }
 

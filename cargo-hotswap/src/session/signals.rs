@@ -3,7 +3,7 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -36,8 +36,13 @@ fn target() -> MutexGuard<'static, Option<Pid>> {
     TARGET.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From now on, signals that end or steer a program are this process's, until [`wait`] has seen
-/// its end.
+/// Passes signals on to this program, until [`take_end`] has taken its end.
+pub fn forward_to(pid: u32) {
+    *target() = Pid::from_raw(pid.cast_signed());
+}
+
+/// From now on, signals that end or steer a program are this process's: `tell` is called with
+/// each.
 ///
 /// A signal of the terminal's reaches the program as well as the tool, which only doesn't end by
 /// it. One that somebody sent to the tool is meant for the program.
@@ -45,15 +50,7 @@ fn target() -> MutexGuard<'static, Option<Pid>> {
 /// # Errors
 ///
 /// The handlers can't be set.
-pub fn forward_to(pid: u32) -> Result<()> {
-    *target() = Pid::from_raw(pid.cast_signed());
-    static HANDLERS: Once = Once::new();
-    let mut result = Ok(());
-    HANDLERS.call_once(|| result = handle());
-    result
-}
-
-fn handle() -> Result<()> {
+pub fn handle(tell: impl Fn(i32) + Send + 'static) -> Result<()> {
     // What is ignored is ignored by the program too, as under `nohup`; a handler would undo that
     // for programs that are started later.
     let ignored = ignored_signals();
@@ -74,9 +71,17 @@ fn handle() -> Result<()> {
             if signal == Some(Signal::HUP) && had_terminal && !has_terminal() {
                 end_without_terminal();
             }
+            tell(origin.signal);
         }
     });
     Ok(())
+}
+
+/// Whether a signal asks for an end.
+pub fn asks_to_end(signal: i32) -> bool {
+    [Signal::INT, Signal::QUIT, Signal::TERM, Signal::HUP]
+        .iter()
+        .any(|one| one.as_raw() == signal)
 }
 
 /// Whether the kernel sent it, to all processes in the foreground of the terminal. That a terminal
@@ -114,16 +119,16 @@ fn ignored_signals() -> Vec<i32> {
         .collect()
 }
 
-/// Waits for the end of a program that this process started. Where the program stops, so does
-/// the tool: the shell sees its job stopped, whoever stopped it, and continues both.
+/// Waits for the end of a program that this process started, and leaves it to [`take_end`], so
+/// that the number stays the program's. Where the program stops, so does the tool: the shell sees
+/// its job stopped, whoever stopped it, and continues both.
 ///
 /// # Errors
 ///
 /// The process is no child of this one.
-pub fn wait(pid: u32) -> io::Result<ExitStatus> {
+pub fn wait_for_end(pid: u32) -> io::Result<()> {
     let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
     loop {
-        // Looked at only: the number must stay the program's while signals can be passed on.
         let options = WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOWAIT;
         match waitid(WaitId::Pid(pid), options) {
             Ok(Some(status)) if status.stopped() => {
@@ -133,11 +138,21 @@ pub fn wait(pid: u32) -> io::Result<ExitStatus> {
                 )?;
                 stop_as_well(pid);
             }
-            Ok(_) => break,
+            Ok(_) => return Ok(()),
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Takes the end of a program that this process started, once it has ended: its number may be
+/// another's from now on, and signals are passed on no more.
+///
+/// # Errors
+///
+/// The process is no child of this one.
+pub fn take_end(pid: u32) -> io::Result<ExitStatus> {
+    let pid = Pid::from_raw(pid.cast_signed()).ok_or(io::ErrorKind::InvalidInput)?;
     let mut target = target();
     let ended = loop {
         match waitpid(Some(pid), WaitOptions::empty()) {

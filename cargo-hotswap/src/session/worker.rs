@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::Happening;
 use super::inputs::Change;
+use super::launch::{self, Launch};
 use crate::children;
 use crate::diagnostics::Form;
 use crate::engine::Engine;
+use crate::engine::revert::NothingBefore;
 use crate::events::Event;
 use crate::events::terminal::Terminal;
 use crate::facts::Cache;
@@ -23,15 +24,25 @@ use crate::records::{self, Build};
 use crate::selection::{Diagnostics, Selection};
 use crate::unit::Unit;
 
-/// An edit to be made live.
+/// Something to do.
 #[derive(Debug)]
-pub struct Job {
-    /// The edited files.
-    pub files: Vec<PathBuf>,
-    /// What they ask for.
-    pub change: Change,
-    /// When the save was seen.
-    pub detected: Instant,
+pub enum Job {
+    /// Make an edit live.
+    Update {
+        /// The edited files.
+        files: Vec<PathBuf>,
+        /// What they ask for.
+        change: Change,
+        /// When the save was seen.
+        detected: Instant,
+    },
+    /// Make the code of the version before current again.
+    Revert,
+    /// Build the program, to start it again.
+    Build {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What the worker did.
@@ -47,17 +58,33 @@ pub enum Done {
         /// Why.
         reason: String,
     },
-    /// A job ended.
+    /// An image was loaded and is current. More follows.
+    Loaded {
+        /// Its file.
+        path: PathBuf,
+        /// The version that it brought.
+        version: u64,
+    },
+    /// An edit's job ended.
     Updated {
         /// How.
         event: Box<Event>,
         /// The files that hot units are made from now.
         sources: BTreeSet<PathBuf>,
     },
+    /// A revert ended, or there was nothing to go back to.
+    Reverted(Result<Box<Event>, NothingBefore>),
     /// A build stands that only a restart can bring to run.
-    Restart {
-        /// Why.
+    Built {
+        /// The build.
+        launch: Box<Launch>,
+        /// Why it was made.
         reason: String,
+    },
+    /// There is no such build.
+    NotBuilt {
+        /// Why.
+        event: Box<Event>,
     },
 }
 
@@ -81,6 +108,7 @@ pub struct Preparation {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The worker's thread, as the loop sees it.
+#[derive(Debug)]
 pub struct Worker {
     /// There is one until the worker is dropped.
     jobs: Option<Sender<Job>>,
@@ -89,39 +117,19 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the worker; it sends one [`Done`] for the preparation and one for each job.
+    /// Starts the worker. It calls `tell` once for the preparation and once for each job; where
+    /// that says that nobody listens any more, it ends.
     pub fn spawn(
-        happenings: Sender<Happening>,
         preparation: Preparation,
         project: Project,
         selection: Selection,
+        tell: impl Fn(Done) -> bool + Send + 'static,
     ) -> Self {
-        let (sender, jobs) = channel::<Job>();
+        let (sender, jobs) = channel();
         let (alive, ended) = channel();
         std::thread::spawn(move || {
             let _alive: Sender<()> = alive;
-            let send = |done| happenings.send(Happening::Done(done)).is_ok();
-            let mut engine = match prepare(preparation) {
-                Ok(engine) => engine,
-                Err(error) => {
-                    let reason = format!("edits can't go live in this run: {error:#}");
-                    send(Done::Deaf { reason });
-                    return;
-                }
-            };
-            let event = Event::Ready {
-                pid: engine.pid(),
-                build_id: engine.build_id(),
-                entries: engine.entry_paths(),
-            };
-            send(Done::Ready {
-                event: Box::new(event),
-            });
-            for job in jobs {
-                if !send(perform(&mut engine, &job, &project, &selection)) {
-                    return;
-                }
-            }
+            work(preparation, &jobs, &project, &selection, tell);
         });
         Self {
             jobs: Some(sender),
@@ -131,7 +139,7 @@ impl Worker {
 
     /// Hands a job to the worker.
     pub fn send(&self, job: Job) {
-        // A worker that could not prepare takes no jobs, and the loop knows that.
+        // The worker waits for jobs until this is dropped.
         let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
     }
 }
@@ -142,6 +150,58 @@ impl Drop for Worker {
         self.jobs = None;
         let _none_begins = children::end_all();
         let _ = self.ended.recv_timeout(PATIENCE);
+    }
+}
+
+fn work(
+    preparation: Preparation,
+    jobs: &Receiver<Job>,
+    project: &Project,
+    selection: &Selection,
+    tell: impl Fn(Done) -> bool,
+) {
+    let mut engine = match prepare(preparation) {
+        Ok(engine) => {
+            let event = Event::Ready {
+                pid: engine.pid(),
+                build_id: engine.build_id(),
+                entries: engine.entry_paths(),
+            };
+            tell(Done::Ready {
+                event: Box::new(event),
+            });
+            Some(engine)
+        }
+        Err(error) => {
+            let reason = format!("edits can't go live in this run: {error:#}");
+            tell(Done::Deaf { reason });
+            None
+        }
+    };
+    for job in jobs {
+        let done = match (job, &mut engine) {
+            (Job::Build { reason }, _) => build(reason, selection),
+            (
+                Job::Update {
+                    files,
+                    change,
+                    detected,
+                },
+                Some(engine),
+            ) => update(engine, &files, change, detected, project, selection),
+            (Job::Revert, Some(engine)) => Done::Reverted(engine.revert().map(Box::new)),
+            // The loop knows that there is no engine, and sends no such job.
+            (Job::Update { .. } | Job::Revert, None) => {
+                not_built("edits can't go live in this run")
+            }
+        };
+        if let Some(image) = engine.as_mut().and_then(Engine::take_image) {
+            let (path, version) = image;
+            tell(Done::Loaded { path, version });
+        }
+        if !tell(done) {
+            return;
+        }
     }
 }
 
@@ -156,7 +216,8 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
         );
     }
     preparation.ready.wait()?;
-    let connection = Connection::open(preparation.pid)?;
+    let mut connection = Connection::open(preparation.pid)?;
+    connection.report_crashes(host.stack_overflow_handler())?;
     Engine::new(
         preparation.units,
         host,
@@ -167,30 +228,55 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
     )
 }
 
-fn perform(engine: &mut Engine, job: &Job, project: &Project, selection: &Selection) -> Done {
+/// Builds the program anew.
+fn build(reason: String, selection: &Selection) -> Done {
+    match launch::build_unseen(selection) {
+        Ok(launch::Outcome::Ready(launch)) => Done::Built { launch, reason },
+        Ok(launch::Outcome::No { event, .. }) => Done::NotBuilt { event },
+        Err(error) => not_built(&format!("{error:#}")),
+    }
+}
+
+fn not_built(message: &str) -> Done {
+    Done::NotBuilt {
+        event: Box::new(failed(message)),
+    }
+}
+
+fn failed(message: &str) -> Event {
+    Event::Failed {
+        message: message.to_owned(),
+    }
+}
+
+fn update(
+    engine: &mut Engine,
+    files: &[PathBuf],
+    change: Change,
+    detected: Instant,
+    project: &Project,
+    selection: &Selection,
+) -> Done {
     engine.set_form(Form {
         short: selection.messages.diagnostics == Diagnostics::Short,
         width: Terminal::of_stderr().and_then(|terminal| terminal.columns()),
     });
-    let event = match job.change {
-        Change::Sources => engine.update(&job.files, job.detected),
-        Change::Cargo | Change::Restart => match records::build_unseen(project, selection) {
-            Ok(Build::Done(_)) if job.change == Change::Restart => {
-                let reason =
-                    "code outside the workspace was edited, which can't be swapped".to_owned();
-                return Done::Restart { reason };
-            }
+    let event = match change {
+        Change::Sources => engine.update(files, detected),
+        Change::Cargo => match records::build_unseen(project, selection) {
             Ok(Build::Done(built)) => {
-                engine.update_from_cargo(built.units, &built.link, &job.files, job.detected)
+                engine.update_from_cargo(built.units, &built.link, files, detected)
             }
             Ok(Build::Failed { errors, .. }) => Event::CompileError {
                 message: errors.concat(),
                 summary: "cargo could not build the edit".to_owned(),
             },
-            Err(error) => Event::Failed {
-                message: format!("{error:#}"),
-            },
+            Err(error) => failed(&format!("{error:#}")),
         },
+        Change::Restart => {
+            let reason = "code outside the workspace was edited, which can't be swapped";
+            return build(reason.to_owned(), selection);
+        }
     };
     let sources = engine
         .units()

@@ -24,6 +24,8 @@ pub(crate) trait Engine: Sync {
     fn prepare(&self, manifest: &Manifest) -> Result<Offer<Self::Prepared>, Failure>;
     fn commit(&self, prepared: Self::Prepared) -> CommitReport;
     fn status(&self) -> Status;
+    /// Has fatal signals reported; the result is which.
+    fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32>;
 }
 
 /// A patch that can be committed.
@@ -213,6 +215,11 @@ impl<'a, E: Engine> Session<'a, E> {
                 Ok(Response::Aborted {})
             }
             Request::Status {} => Ok(Response::Status(self.service.engine.status())),
+            Request::ReportCrashes {
+                stack_overflow_handler: handler,
+            } => Ok(Response::Reporting {
+                signals: self.service.engine.report_crashes(handler),
+            }),
             other => Err(Failure::new(
                 ErrorCode::BadRequest,
                 format!("unknown request {other:?}"),

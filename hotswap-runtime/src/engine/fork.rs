@@ -11,10 +11,10 @@ use std::thread;
 use crate::engine::listen;
 use crate::sync::{AtomicU32, Ordering};
 
-/// The listening socket's place, and one for each connection.
-const PLACES: usize = 17;
+/// The place of the listening socket, of the pipe for reports, and one for each connection.
+const PLACES: usize = 18;
 
-/// No descriptor. It is the standard input's number, which no socket here has.
+/// No descriptor. It is the standard input's number, which none of these has.
 const NONE: u32 = 0;
 
 /// Descriptors that a forked child closes, [`NONE`] in free places.

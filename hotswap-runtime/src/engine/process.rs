@@ -7,6 +7,7 @@ use hotswap_protocol::message::{CommitReport, Hello, PROTOCOL};
 use hotswap_protocol::status::Status;
 
 use crate::engine::control::{Engine, Failure, Offer};
+use crate::engine::crash;
 use crate::engine::fork;
 use crate::engine::loaded;
 use crate::engine::swap::{self, Prepared};
@@ -67,5 +68,9 @@ impl Engine for Process {
 
     fn status(&self) -> Status {
         fork::undivided(status::status)
+    }
+
+    fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32> {
+        crash::report(std_handler)
     }
 }

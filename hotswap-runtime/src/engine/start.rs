@@ -16,6 +16,7 @@ use std::panic::catch_unwind;
 
 use hotswap_protocol::env;
 
+use crate::engine::crash;
 use crate::engine::listen;
 use crate::engine::process::Process;
 use crate::engine::version;
@@ -47,8 +48,12 @@ fn start() {
         return;
     }
     let ready = get(env::READY_FD).and_then(|number| ReadyPipe::adopt(&number));
+    let crash = get(env::CRASH_FD).and_then(|number| inherited_pipe(&number));
     let outcome = catch_unwind(|| {
         version::begin();
+        if let Some(descriptor) = crash {
+            crash::adopt(descriptor);
+        }
         listen::start(Process::new(get(env::NAME))).map_err(|error| error.to_string())
     });
     let outcome = outcome.unwrap_or_else(|panic| Err(panic_message(panic)));
@@ -87,22 +92,25 @@ struct ReadyPipe {
     descriptor: RawFd,
 }
 
-impl ReadyPipe {
-    /// The descriptor with this number, if it is an open pipe or socket: the variable may have come
-    /// from elsewhere, and the number may stand for a file of the program's.
-    fn adopt(number: &str) -> Option<Self> {
-        let descriptor: RawFd = number.parse().ok().filter(|number| *number > 2)?;
-        // SAFETY: an all-zero record is a value of the type; the call writes to nothing else.
-        let kind = unsafe {
-            let mut status: libc::stat = mem::zeroed();
-            if libc::fstat(descriptor, &raw mut status) == -1 {
-                return None;
-            }
-            status.st_mode & libc::S_IFMT
-        };
-        if !matches!(kind, libc::S_IFIFO | libc::S_IFSOCK) {
+/// The descriptor with this number, if it is an open pipe or socket: the variable may have come
+/// from elsewhere, and the number may stand for a file of the program's.
+fn inherited_pipe(number: &str) -> Option<RawFd> {
+    let descriptor: RawFd = number.parse().ok().filter(|number| *number > 2)?;
+    // SAFETY: an all-zero record is a value of the type; the call writes to nothing else.
+    let kind = unsafe {
+        let mut status: libc::stat = mem::zeroed();
+        if libc::fstat(descriptor, &raw mut status) == -1 {
             return None;
         }
+        status.st_mode & libc::S_IFMT
+    };
+    matches!(kind, libc::S_IFIFO | libc::S_IFSOCK).then_some(descriptor)
+}
+
+impl ReadyPipe {
+    /// Takes the inherited pipe with this number.
+    fn adopt(number: &str) -> Option<Self> {
+        let descriptor = inherited_pipe(number)?;
         // SAFETY: the descriptor is open; this command takes an integer.
         unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
         Some(Self { descriptor })

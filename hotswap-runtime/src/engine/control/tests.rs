@@ -75,6 +75,10 @@ impl<'a> Engine for &'a Fake {
     fn status(&self) -> Status {
         Status::new(0, true)
     }
+
+    fn report_crashes(&self, _std_handler: Option<u64>) -> Vec<i32> {
+        Vec::new()
+    }
 }
 
 const PATIENT: Limits = Limits {

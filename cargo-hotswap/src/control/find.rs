@@ -1,0 +1,214 @@
+//! Who runs: programs and tools by their sockets, and the one that is meant.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use hotswap_protocol::address::{self, Program, SelectError, Selector};
+
+use super::client::{self, Client, ConnectError};
+use super::message::Hello;
+use super::place;
+use crate::program::Connection;
+
+/// How long a program may take to say who it is. One that is stopped (a debugger, Ctrl-Z) never
+/// does.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Which program is meant.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Target {
+    /// Process id of the program, or of the `cargo hotswap run` that started it
+    #[arg(long, value_name = "N", help_heading = "Program Selection")]
+    pub pid: Option<u32>,
+    /// Name of the program: that of its bin or example target
+    #[arg(long, value_name = "APP", help_heading = "Program Selection")]
+    pub name: Option<String>,
+}
+
+impl Target {
+    /// Whether all programs are meant as well as one.
+    pub fn is_open(&self) -> bool {
+        self.pid.is_none() && self.name.is_none()
+    }
+}
+
+/// A program that runs, with or without a tool.
+#[derive(Debug)]
+pub struct Found {
+    /// What it is selected by.
+    pub program: Program,
+    /// The conversation with its tool.
+    pub tool: Option<Client>,
+    /// The connection to the program itself.
+    pub connection: Option<Connection>,
+}
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+pub struct Running {
+    /// Programs, by process id.
+    pub programs: Vec<Found>,
+    /// Sockets at which somebody listens and does not answer as it should, with the reason.
+    pub silent: Vec<(PathBuf, String)>,
+}
+
+/// What answers at a socket.
+enum Answer {
+    Tool(Box<Client>),
+    Program(Box<Connection>),
+    Nobody,
+    Silent(PathBuf, String),
+}
+
+impl Running {
+    /// Asks at every socket of this user, at all of them at once. Those of killed processes are
+    /// removed.
+    pub fn look() -> Self {
+        let sockets = sockets();
+        let answers: Vec<Answer> = thread::scope(|scope| {
+            let asked = sockets
+                .iter()
+                .map(|(path, tool)| scope.spawn(|| ask(path, *tool)));
+            let asked: Vec<_> = asked.collect();
+            let answers = asked.into_iter().map(|asked| asked.join());
+            answers
+                .map(|answer| answer.unwrap_or(Answer::Nobody))
+                .collect()
+        });
+        Self::sorted(answers)
+    }
+
+    /// Brings programs and their tools together.
+    fn sorted(answers: Vec<Answer>) -> Self {
+        let mut running = Self::default();
+        let mut connections = Vec::new();
+        for answer in answers {
+            match answer {
+                Answer::Tool(tool) => running.programs.push(Found {
+                    program: program_of(&tool.hello),
+                    tool: Some(*tool),
+                    connection: None,
+                }),
+                Answer::Program(connection) => connections.push(*connection),
+                Answer::Nobody => {}
+                Answer::Silent(path, problem) => running.silent.push((path, problem)),
+            }
+        }
+        for connection in connections {
+            let pid = Some(connection.hello.pid);
+            let with_tool = running
+                .programs
+                .iter_mut()
+                .find(|found| found.program.pid == pid);
+            match with_tool {
+                Some(found) => found.connection = Some(connection),
+                None => running.programs.push(Found {
+                    program: Program {
+                        pid,
+                        tool: None,
+                        name: connection.hello.name.clone(),
+                        executable: connection.hello.executable.clone(),
+                    },
+                    tool: None,
+                    connection: Some(connection),
+                }),
+            }
+        }
+        running
+            .programs
+            .sort_by_key(|found| (found.program.pid, found.program.tool));
+        running
+    }
+
+    /// The one that is meant.
+    ///
+    /// # Errors
+    ///
+    /// None, or several; the text lists those in question and says what to do.
+    pub fn select(mut self, target: &Target) -> Result<Found> {
+        let selector = Selector {
+            pid: target.pid,
+            name: target.name.clone(),
+        };
+        if let Some((path, problem)) = self.silent_one(target) {
+            bail!(
+                "process {} has a socket, but {problem}\n  \
+                 = help: if it is stopped (Ctrl-Z, a debugger), let it go on",
+                path.file_stem().unwrap_or_default().to_string_lossy(),
+            );
+        }
+        let programs = self.programs.iter().map(|found| found.program.clone());
+        let programs: Vec<Program> = programs.collect();
+        match selector.select(&programs) {
+            Ok(program) => {
+                let place = programs.iter().position(|one| one == program);
+                Ok(self.programs.swap_remove(place.unwrap_or(0)))
+            }
+            Err(error @ SelectError::NoneRunning) => bail!("{error}{HOW_TO_START}"),
+            Err(error) => bail!(error),
+        }
+    }
+
+    /// The silent socket that is asked for by its process.
+    fn silent_one(&self, target: &Target) -> Option<&(PathBuf, String)> {
+        let pid = target.pid?;
+        self.silent.iter().find(|(path, _)| {
+            let name = path.file_name().unwrap_or_default();
+            [address::socket_pid(name), address::tool_socket_pid(name)].contains(&Some(pid))
+        })
+    }
+}
+
+/// What to do where nothing runs.
+pub const HOW_TO_START: &str = "\n  = help: start one with `cargo hotswap run`";
+
+fn program_of(hello: &Hello) -> Program {
+    Program {
+        pid: hello.program,
+        tool: Some(hello.pid),
+        name: hello.name.clone(),
+        executable: hello.executable.clone(),
+    }
+}
+
+/// All sockets, and whether each is a tool's.
+fn sockets() -> Vec<(PathBuf, bool)> {
+    let folders = place::private_directories();
+    let entries = folders
+        .iter()
+        .filter_map(|folder| fs::read_dir(folder).ok());
+    let paths = entries.flatten().flatten().map(|entry| entry.path());
+    paths
+        .filter_map(|path| {
+            let name = path.file_name().unwrap_or(OsStr::new(""));
+            let tool = address::tool_socket_pid(name).is_some();
+            (tool || address::socket_pid(name).is_some()).then_some((path, tool))
+        })
+        .collect()
+}
+
+fn ask(path: &Path, tool: bool) -> Answer {
+    let answer = if tool {
+        Client::open(path).map(|client| Answer::Tool(Box::new(client)))
+    } else {
+        client::connect(path).and_then(|stream| {
+            Connection::greet(stream, PATIENCE)
+                .map(|connection| Answer::Program(Box::new(connection)))
+                .map_err(|error| ConnectError::Silent(format!("{error:#}")))
+        })
+    };
+    answer.unwrap_or_else(|error| match error {
+        ConnectError::LeftOver => {
+            // Whoever listens renames a socket to its place when it listens, so this one is what a
+            // killed process left. Should it not go, it does no harm.
+            let _ = place::remove(path);
+            Answer::Nobody
+        }
+        error => Answer::Silent(path.to_owned(), error.to_string()),
+    })
+}

@@ -1,0 +1,102 @@
+//! How an attempt to make code live can end, and the report of a swap.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use hotswap_protocol::message::PrepareReport;
+
+use super::Engine;
+use super::still_old::still_old;
+use crate::events::{Event, Phases, StillOld};
+use crate::image::state::State;
+
+/// What became of units that were to be made live.
+pub enum Brought {
+    /// The version that is current has the same code.
+    Unchanged,
+    /// They can't go live.
+    Refused(Box<Event>),
+    /// They are.
+    Live(Box<Swap>),
+}
+
+/// A swap that was made.
+pub struct Swap {
+    /// The version's number.
+    pub version: u64,
+    /// What it changed, as the program says.
+    pub prepared: PrepareReport,
+    /// The units of its image.
+    pub members: BTreeSet<usize>,
+    /// Digests of the objects in its image.
+    pub objects: Vec<u128>,
+    /// What it did with state.
+    pub state: State,
+    /// Where the time went.
+    pub phases: Phases,
+}
+
+/// What is told of a swap besides what it did: an edit has all of it, a revert only some.
+#[derive(Default)]
+struct Cause {
+    reverts_to: Option<u64>,
+    files: BTreeSet<PathBuf>,
+    compiled: BTreeSet<usize>,
+    still_old: Vec<StillOld>,
+    warnings: Vec<String>,
+}
+
+impl Engine {
+    /// The report of a swap that an edit asked for.
+    pub(super) fn report(&mut self, mut swap: Swap) -> Event {
+        let files = std::mem::take(&mut self.edited);
+        let edited = self.edits.edited(&files);
+        swap.state.report_edited(&edited.statics);
+        let kept = swap.state.shared.iter();
+        let kept = kept.map(|shared| shared.patch.as_str()).collect();
+        let graph = self.references.graph(&swap.objects);
+        let still_old = still_old(&edited.functions, &graph, &self.current, &kept);
+        let cause = Cause {
+            reverts_to: None,
+            files,
+            compiled: self.compilation.take_compiled(),
+            still_old,
+            warnings: self.compilation.take_warnings(),
+        };
+        self.event(swap, cause)
+    }
+
+    /// The report of a swap that brought the code of this version back.
+    pub(super) fn report_revert(&self, swap: Swap, version: u64) -> Event {
+        let cause = Cause {
+            reverts_to: Some(version),
+            ..Cause::default()
+        };
+        self.event(swap, cause)
+    }
+
+    fn event(&self, swap: Swap, cause: Cause) -> Event {
+        let names = |units: Vec<usize>| -> Vec<String> {
+            let units = units.into_iter().map(|index| &self.units[index]);
+            units
+                .map(|unit| format!("{} ({})", unit.name, unit.kind))
+                .collect()
+        };
+        let relinked = swap.members.difference(&cause.compiled).copied();
+        let mut entries = swap.prepared.replaced;
+        entries.extend(swap.prepared.added);
+        Event::Swapped {
+            version: swap.version,
+            reverts_to: cause.reverts_to,
+            files: cause.files.into_iter().collect(),
+            phases: swap.phases,
+            relinked: names(relinked.collect()),
+            compiled: names(cause.compiled.into_iter().collect()),
+            entries,
+            reshaped: swap.prepared.reshaped,
+            still_old: cause.still_old,
+            statics: swap.state.reports,
+            warnings: cause.warnings,
+        }
+    }
+}

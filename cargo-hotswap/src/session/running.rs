@@ -1,0 +1,271 @@
+//! A started program with all that belongs to it: the worker, the watched files, its folder.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::mpsc::Sender;
+use std::time::{Instant, SystemTime};
+
+use anyhow::Result;
+use hotswap_protocol::address;
+
+use super::folder::RunFolder;
+use super::inputs::{Change, Inputs};
+use super::launch::Launch;
+use super::talk::Talk;
+use super::worker::{self, Job, Worker};
+use super::{Happening, Options, signals};
+use crate::control::place;
+use crate::death::code::Code;
+use crate::death::{Fault, resolve};
+use crate::events::Event;
+use crate::program::{self, LastWord};
+use crate::records::Built;
+use crate::watch::{Contents, Watch};
+
+/// A program, from its start until another takes its place.
+pub struct Running {
+    /// Does the long operations.
+    pub worker: Worker,
+    /// Its process id.
+    pub pid: u32,
+    /// How many programs this run had before, plus one.
+    pub number: u32,
+    /// The worker is at something; what is saved meanwhile waits.
+    pub busy: bool,
+    /// No edit can go live in it.
+    pub deaf: bool,
+    /// The last edit did not compile, and asked for this: any save may be what it lacked.
+    pub failed: Option<Change>,
+    /// The code that runs is older than the sources, because somebody reverted: any save brings
+    /// the newest back.
+    pub reverted: bool,
+    /// Where it has its code.
+    pub code: Code,
+    last_word: LastWord,
+    watch: Watch,
+    inputs: Inputs,
+    contents: Contents,
+    /// What was saved since the last job began.
+    saved: BTreeSet<PathBuf>,
+    /// What the job under way asks for.
+    asked: Change,
+    /// When the compiler last began to read the sources.
+    begun: SystemTime,
+    _folder: RunFolder,
+}
+
+/// An edit that is to be dealt with.
+#[derive(Debug)]
+pub struct Edit {
+    /// The edited files.
+    pub files: Vec<PathBuf>,
+    /// What they ask for.
+    pub change: Change,
+}
+
+impl Edit {
+    /// The job of making it live.
+    pub fn update(self) -> Job {
+        Job::Update {
+            files: self.files,
+            change: self.change,
+            detected: Instant::now(),
+        }
+    }
+}
+
+impl Running {
+    /// Starts the program and all that is around it.
+    ///
+    /// # Errors
+    ///
+    /// It can't be started, or its files can't be watched.
+    pub fn start(
+        options: &Options,
+        talk: &Talk,
+        launch: Launch,
+        number: u32,
+        stdin: Stdio,
+        sender: &Sender<Happening>,
+    ) -> Result<Self> {
+        let Launch {
+            project,
+            built,
+            begun,
+            ..
+        } = launch;
+        let Built {
+            executable,
+            units,
+            link,
+            surroundings,
+            ..
+        } = built;
+        let folder = RunFolder::new(&project.target_directory)?;
+        let host = folder.keep(&executable)?;
+        let watch = Watch::new(sender.clone(), Happening::Saved)?;
+        let inputs = Inputs::new(&project, &units);
+        let command = program::command_line(&executable, &options.args, &surroundings.runner);
+        talk.report(&Event::Running {
+            command: command.iter().map(lossy).collect(),
+        });
+        talk.program_started(&folder.path());
+        let started = program::start(&command, &project.target, &surroundings.variables, stdin)?;
+        let pid = started.child.id();
+        signals::forward_to(pid);
+        talk.report(&Event::Started { pid });
+        tell_end(pid, number, sender.clone());
+        let code = Code::new(pid, &executable, &host);
+        let preparation = worker::Preparation {
+            pid,
+            ready: started.ready,
+            units,
+            link,
+            host,
+            folder: folder.path(),
+        };
+        let tell = {
+            let sender = sender.clone();
+            move |done| sender.send(Happening::Done(number, done)).is_ok()
+        };
+        let mut running = Self {
+            worker: Worker::spawn(preparation, project, options.selection.clone(), tell),
+            pid,
+            number,
+            busy: true,
+            deaf: false,
+            failed: None,
+            reverted: false,
+            code,
+            last_word: started.last_word,
+            watch,
+            inputs,
+            contents: Contents::default(),
+            saved: BTreeSet::new(),
+            asked: Change::Sources,
+            begun,
+            _folder: folder,
+        };
+        running.watch_inputs()?;
+        // Cargo itself may have written it.
+        running.contents.take_changed(running.inputs.lock_file());
+        Ok(running)
+    }
+
+    /// Takes note of a save, if it can change the program. After a failed compilation any file
+    /// can: the missing module, say.
+    pub fn saved(&mut self, path: PathBuf) {
+        if self.contents.knows(&path) || self.failed.is_some() {
+            self.saved.insert(path);
+        }
+    }
+
+    /// What was saved since the last time and has to be dealt with. All that waits is taken at
+    /// once, so that what was saved together ends in one swap.
+    pub fn take_edit(&mut self) -> Option<Edit> {
+        if self.saved.is_empty() {
+            return None;
+        }
+        let saved = std::mem::take(&mut self.saved);
+        let mut files = self.contents.take_changed(&saved);
+        let mut change = self.inputs.classify(&files);
+        if self.reverted && files.is_empty() {
+            // What is saved as it was is newer than what runs.
+            files.extend(
+                saved
+                    .iter()
+                    .filter(|file| self.contents.knows(file))
+                    .cloned(),
+            );
+        }
+        if let Some(asked) = self.failed {
+            // Another file may have been mended meanwhile, or what was missing have come. A file
+            // that nobody knows is not named beside one that is known: it may be an editor's.
+            let mended = self.contents.take_all_changed();
+            change = change.max(self.inputs.classify(&mended)).max(asked);
+            files.extend(mended);
+            if files.is_empty() {
+                let new = saved.into_iter();
+                files.extend(new.filter(|file| !self.contents.knows(file) && file.is_file()));
+            }
+        }
+        if files.is_empty() {
+            return None;
+        }
+        self.asked = change;
+        self.begun = SystemTime::now();
+        Some(Edit { files, change })
+    }
+
+    /// The job of the last edit ended: whether it failed to compile, and what the compiler read.
+    ///
+    /// # Errors
+    ///
+    /// New files can't be watched.
+    pub fn updated(&mut self, failed: bool, sources: BTreeSet<PathBuf>) -> Result<()> {
+        self.settled(failed);
+        self.inputs.set_sources(sources);
+        self.watch_inputs()
+    }
+
+    /// The job of the last edit ended without a look at the sources.
+    pub fn settled(&mut self, failed: bool) {
+        self.failed = failed.then_some(self.asked);
+        if self.asked != Change::Sources {
+            // Cargo itself may have written it.
+            self.contents.take_changed(self.inputs.lock_file());
+        }
+    }
+
+    /// Watches inputs that are new since the last look, and records their content.
+    fn watch_inputs(&mut self) -> Result<()> {
+        let new: Vec<PathBuf> = self
+            .inputs
+            .files()
+            .filter(|file| !self.contents.knows(file))
+            .cloned()
+            .collect();
+        self.watch.add(new.iter().map(PathBuf::as_path))?;
+        if self.contents.record(&new, self.begun) {
+            self.saved.extend(new);
+        }
+        Ok(())
+    }
+
+    /// Where the program was when this signal ended it. Paths below `folder` are shortened.
+    pub fn fault(&mut self, signal: i32, folder: &Path) -> Option<Fault> {
+        let last_word = self.last_word.take();
+        resolve::fault(&last_word, signal, &self.code, folder)
+    }
+
+    /// Takes the end of the program, which has ended.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell.
+    pub fn take_end(&mut self) -> Result<ExitStatus> {
+        // One that a signal ended had no time to remove its socket. Until the status is taken
+        // nobody else has its number.
+        for folder in place::private_directories() {
+            let _ = place::remove(&folder.join(address::socket_name(self.pid)));
+        }
+        Ok(signals::take_end(self.pid)?)
+    }
+}
+
+fn lossy(word: &OsString) -> String {
+    word.to_string_lossy().into_owned()
+}
+
+/// Tells the loop when the program has ended. The loop takes its end, so that the process id stays
+/// the program's until then.
+fn tell_end(pid: u32, number: u32, sender: Sender<Happening>) {
+    std::thread::spawn(move || {
+        // It is a child, so this can't fail; the loop would meet the same error.
+        let _ = signals::wait_for_end(pid);
+        // The loop is gone if the tool itself ends.
+        let _ = sender.send(Happening::Exited(number));
+    });
+}
