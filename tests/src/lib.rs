@@ -8,6 +8,7 @@
 mod paths;
 mod script;
 
+mod browser;
 mod compile;
 mod event;
 mod gate;
@@ -16,7 +17,8 @@ mod session;
 
 mod play;
 
-pub use compile::{build_plain, cargo, check, hotswap_run};
+pub use browser::{Browser, Page};
+pub use compile::{build_plain, cargo, check, hotswap, hotswap_run};
 pub use event::Event;
 pub use gate::{Gate, Held};
 pub use package::{Manner, Package, TargetFolder};
