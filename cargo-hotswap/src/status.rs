@@ -20,11 +20,26 @@ pub const FORMAT: u32 = 1;
 
 /// What `cargo hotswap status --message-format=json` prints.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "Line of `cargo hotswap status --message-format=json`")]
 pub struct StatusReport {
-    /// The number of this form, 1.
+    /// The version of this form.
+    #[schemars(extend("const" = FORMAT))]
     pub format: u32,
     /// All programs that were asked for, by process id.
     pub programs: Vec<ProgramStatus>,
+}
+
+/// The JSON Schema of what a type is written as.
+///
+/// # Panics
+///
+/// Never: a schema is JSON.
+pub fn schema<T: JsonSchema>() -> String {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    let schema = settings.into_generator().into_root_schema_for::<T>();
+    let mut text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
+    text.push('\n');
+    text
 }
 
 /// One program.
@@ -250,4 +265,34 @@ pub struct LastError {
     pub kind: String,
     /// What was said.
     pub message: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{StatusReport, schema};
+    use crate::timings::TimingsReport;
+
+    #[test]
+    fn the_schemas_are_up_to_date() {
+        for (file, now) in [
+            ("status.schema.json", schema::<StatusReport>()),
+            ("timings.schema.json", schema::<TimingsReport>()),
+        ] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../docs")
+                .join(file);
+            let kept = std::fs::read_to_string(&path).unwrap_or_default();
+            if now != kept && std::env::var_os("INSTA_UPDATE").is_some_and(|how| how == "always") {
+                std::fs::write(&path, &now).expect("the schema can be written");
+            } else {
+                assert!(
+                    now == kept,
+                    "docs/{file} is not what is printed; write it anew with\n\
+                     INSTA_UPDATE=always cargo test -p cargo-hotswap schema"
+                );
+            }
+        }
+    }
 }

@@ -40,8 +40,10 @@ pub struct TimingsArgs {
 
 /// What `cargo hotswap timings --message-format=json` prints.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
+#[schemars(title = "Line of `cargo hotswap timings --message-format=json`")]
 pub struct TimingsReport {
-    /// The number of this form, 1.
+    /// The version of this form.
+    #[schemars(extend("const" = FORMAT))]
     pub format: u32,
     /// When the report was made, in milliseconds since 1970.
     pub at_ms: u64,

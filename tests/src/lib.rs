@@ -8,6 +8,7 @@
 mod paths;
 mod script;
 
+mod browser;
 mod compile;
 mod event;
 mod gate;
@@ -18,6 +19,7 @@ pub mod terminal;
 
 mod play;
 
+pub use browser::{Browser, Page};
 pub use compile::{build_plain, cargo, check, hotswap, hotswap_run};
 pub use event::Event;
 pub use gate::{Gate, Held};

@@ -16,7 +16,6 @@ use object::{Object, ObjectSection};
 
 use super::code::{Code, Module};
 use super::{Fault, Frame};
-use crate::reach;
 
 /// The most frames that are told: a recursion has no end.
 const MAX_FRAMES: usize = 64;
@@ -151,14 +150,14 @@ impl<'a> Names<'a> {
                     let file = file.strip_prefix(self.folder).unwrap_or(file);
                     Some(format!("{}:{}", file.display(), place.line?))
                 });
-                let function = name.map(|name| reach::function_path(&name));
+                let function = name.map(|name| shown(&name));
                 found.push(frame(function, location));
             }
         }
         if found.iter().all(|frame| frame.function.is_none()) {
             let symbol = loader.find_symbol(address);
             let location = found.pop().and_then(|frame| frame.location);
-            found = vec![frame(symbol.map(reach::function_path), location)];
+            found = vec![frame(symbol.map(shown), location)];
         }
         found
     }
@@ -170,4 +169,62 @@ fn open(module: &Module) -> Option<(u64, Loader)> {
         .bias(&ElfFile64::parse(bytes.as_slice()).ok()?)
         .ok()?;
     Some((bias, Loader::new(&module.path).ok()?))
+}
+
+/// A function's path by its symbol; closures and async bodies are counted to the function they
+/// stand in.
+fn shown(symbol: &str) -> String {
+    let path = hotswap_object::canonical_path(symbol);
+    let mut path = path.as_str();
+    while let Some(at) = path.rfind("::{").filter(|_| path.ends_with('}')) {
+        path = &path[..at];
+    }
+    path.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use hotswap_protocol::crash::CrashHeader;
+
+    use super::{fault, shown};
+    use crate::death::code::Code;
+
+    #[test]
+    fn closures_are_counted_to_their_functions() {
+        for (symbol, expected) in [
+            ("main", "main"),
+            ("_RNCNvCs5_3app6answer0", "app::answer"),
+            ("_RNCNCNvCs5_3app6answer00", "app::answer"),
+        ] {
+            assert_eq!(shown(symbol), expected);
+        }
+    }
+
+    #[test]
+    fn a_last_word_about_something_else_is_none() {
+        let code = Code::new(0, Path::new("/nowhere"), Path::new("/nowhere"));
+        let word = |signal, code| CrashHeader {
+            signal,
+            code,
+            address: 8,
+            ..CrashHeader::default()
+        };
+        for (told, code_of, ended_by, expected) in [
+            (11, 1, 11, Some(Some("0x8"))),
+            (11, 1, 6, Some(Some("0x8"))),
+            (11, 0x80, 11, Some(None)),
+            (6, -6, 6, Some(None)),
+            (11, 1, 9, None),
+            (8, 1, 11, None),
+        ] {
+            let word = word(told, code_of).to_bytes();
+            let fault = fault(&word, ended_by, &code, Path::new("/"));
+            let address = fault.map(|fault| fault.address);
+            let address = address.as_ref().map(Option::as_deref);
+            assert_eq!(address, expected, "{told} {code_of} {ended_by}");
+        }
+        assert_eq!(fault(b"", 11, &code, Path::new("/")), None);
+    }
 }
