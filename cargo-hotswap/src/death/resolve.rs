@@ -130,10 +130,7 @@ impl<'a> Names<'a> {
             .or_insert_with(|| open(module));
         let frame = |function, location| Frame {
             function,
-            module: module
-                .path
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+            module: module.name.clone(),
             version: module.version,
             location,
         };
