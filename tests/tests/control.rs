@@ -243,7 +243,10 @@ fn followers_see_what_happens() -> Result<()> {
             .map_err(Into::into)
     };
     let status: Value = serde_json::from_str(&next()?)?;
-    ensure!(status["programs"][0]["pid"].to_string() == pid, "{status}");
+    ensure!(
+        status["programs"][0]["pid"].as_u64() == pid.parse().ok(),
+        "{status}"
+    );
     let mut until = |kind: &str| -> Result<Event> {
         loop {
             let line: Result<String> = next();

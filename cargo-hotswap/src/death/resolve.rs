@@ -130,7 +130,10 @@ impl<'a> Names<'a> {
             .or_insert_with(|| open(module));
         let frame = |function, location| Frame {
             function,
-            module: module.name.clone(),
+            module: module
+                .path
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
             version: module.version,
             location,
         };
