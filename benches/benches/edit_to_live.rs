@@ -191,12 +191,15 @@ fn bench_large(tool: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Measures one package with a tool.
+type Bench = fn(&Path) -> Result<()>;
+
 fn main() -> Result<()> {
     if !hotswap_bench::is_bench() {
         return Ok(());
     }
     let tool = tool::build()?;
-    let benches: [(&str, fn(&Path) -> Result<()>); 3] = [
+    let benches: [(&str, Bench); 3] = [
         ("tiny", bench_tiny),
         ("mini-redis", bench_mini_redis),
         ("large", bench_large),

@@ -249,12 +249,13 @@ impl Engine {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
         let types = self.types(&analysed);
+        let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
         let objects = self.needed(&members)?;
         let (linked, support) = self.link(&objects, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
-            Some(linked) => entries::read(&linked.bytes, &types)?,
+            Some(linked) => entries::read(&linked.bytes, &types, &namesake)?,
             None => Vec::new(),
         };
         let next = Alive {
@@ -270,7 +271,8 @@ impl Engine {
         }
         clock.phases.check += clock.lap();
         let image = linked.as_ref().map(|linked| linked.manifest.path.clone());
-        let manifest = self.manifest(linked, &next.entries, &support);
+        let gone = self.gone(&analysed, &namesake);
+        let manifest = self.manifest(linked, &next.entries, gone, &support);
         let (_, prepared) = self
             .connection
             .prepare(manifest)
@@ -417,10 +419,21 @@ impl Engine {
         Ok((Some(linked), support))
     }
 
+    /// The host's entries that the newest code no longer has, in the image or not.
+    fn gone(&self, analysed: &[Vec<Arc<Analysed>>], namesake: &HashSet<String>) -> Vec<String> {
+        let now = analysed.iter();
+        let now: HashSet<String> = now
+            .flat_map(|objects| entries::paths(objects, namesake))
+            .collect();
+        let host = self.host.units.values().flat_map(|unit| &unit.entries);
+        host.filter(|path| !now.contains(*path)).cloned().collect()
+    }
+
     fn manifest(
         &self,
         linked: Option<Linked>,
         entries: &[EntryFacts],
+        gone: Vec<String>,
         support: &[Image],
     ) -> Manifest {
         let mut manifest = Manifest::new(self.host.build_id.clone());
@@ -429,6 +442,7 @@ impl Engine {
         manifest.image = linked.map(|linked| linked.manifest);
         manifest.base_entries = self.host.entries.iter().map(entry).collect();
         manifest.image_entries = entries.iter().map(entry).collect();
+        manifest.gone = gone;
         manifest
     }
 }

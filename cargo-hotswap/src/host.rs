@@ -39,6 +39,8 @@ pub struct HostUnit {
     pub statics: Vec<StaticFacts>,
     /// What it runs before `main`.
     pub initialisers: Vec<InitialiserFacts>,
+    /// The paths of its entries.
+    pub entries: Vec<String>,
 }
 
 impl Host {
@@ -63,8 +65,10 @@ impl Host {
         };
         let mut by_id = BTreeMap::new();
         let mut types = Vec::new();
-        for unit in units {
-            let analysed = cache.analyse(&unit.objects)?;
+        let analysed = units.iter().map(|unit| cache.analyse(&unit.objects));
+        let analysed = analysed.collect::<Result<Vec<_>>>()?;
+        let namesake = entries::of_namesake(units, &analysed);
+        for (unit, analysed) in units.iter().zip(&analysed) {
             let statics = analysed
                 .iter()
                 .flat_map(|object| object.facts.statics.clone())
@@ -78,11 +82,12 @@ impl Host {
                 digests: unit.digests(),
                 statics,
                 initialisers,
+                entries: entries::paths(analysed, &namesake),
             };
             by_id.insert(unit.id(), unit_facts);
         }
         let types = Program::new(types, units.iter().map(|unit| unit.name.clone()));
-        let entries = entries::read(&bytes, &types).with_context(context)?;
+        let entries = entries::read(&bytes, &types, &namesake).with_context(context)?;
         Ok(Self {
             executable: executable.to_owned(),
             build_id,

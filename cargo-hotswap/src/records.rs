@@ -80,7 +80,12 @@ fn build_with(
             Ok((units, link)) => {
                 let compiled_with = units.last().map(|unit| &unit.capture.env);
                 let compiled_with = compiled_with.cloned().unwrap_or_default();
-                let surroundings = environment::of_program(&products, &compiled_with, selection)?;
+                let surroundings = environment::of_program(
+                    &products,
+                    &compiled_with,
+                    &link.cold_libraries,
+                    selection,
+                )?;
                 return Ok(Build::Done(Box::new(Built {
                     executable: products.executable,
                     warnings: products.warnings,

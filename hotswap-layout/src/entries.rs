@@ -326,10 +326,11 @@ impl Entries {
                 .name
                 .is_some_and(|name| name.bytes().ends_with(b"::{vtable}"))
         };
-        if let Some(location) = attributes
-            .location
-            .filter(|_| self.stack.len() == 1 && is_vtable())
-        {
+        if !is_vtable() {
+            // The name of what is not mangled stands for both.
+            let name = self.intern(attributes.name);
+            self.builder.variable(name, target);
+        } else if let Some(location) = attributes.location.filter(|_| self.stack.len() == 1) {
             let name = self.intern(attributes.name);
             self.vtables.push(PendingVtable {
                 name,

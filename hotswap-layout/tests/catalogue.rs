@@ -170,7 +170,15 @@ fn symbols(objects: &[Vec<u8>]) -> BTreeMap<String, (String, SectionKind)> {
             let section = file.section_by_index(symbol.section_index()?).ok()?;
             let name = symbol.name().ok()?;
             let path = format!("{:#}", rustc_demangle::demangle(name));
-            (name.starts_with("_R")).then(|| (path, (name.to_owned(), section.kind())))
+            let is_unmangled = || {
+                let made_up = ["anon.", "alloc_", "DW.ref.", "."];
+                matches!(
+                    section.kind(),
+                    SectionKind::Data | SectionKind::UninitializedData
+                ) && !made_up.iter().any(|start| name.starts_with(start))
+            };
+            let is_item = name.starts_with("_R") || (!name.is_empty() && is_unmangled());
+            is_item.then(|| (path, (name.to_owned(), section.kind())))
         }));
     }
     found

@@ -9,6 +9,14 @@ pub fn canonical_path(symbol: &str) -> String {
     }
 }
 
+/// The same with the hashes of crates, of which two may have one name.
+pub fn exact_path(symbol: &str) -> String {
+    match rustc_demangle::try_demangle(symbol) {
+        Ok(name) => name.to_string(),
+        Err(_) => symbol.to_owned(),
+    }
+}
+
 /// Whether a symbol is a mangled Rust name.
 pub fn is_mangled(symbol: &str) -> bool {
     symbol.starts_with("_R") || (symbol.starts_with("_ZN") && symbol.contains('E'))
@@ -72,9 +80,10 @@ pub fn identity(path: &str) -> String {
 }
 
 /// Numbers in a v0 name that tell items of equal paths apart, one for each identifier and impl;
-/// items that stand in one function or module sort by them as they do in the source.
+/// items that stand in one function or module sort by them as they do in the source. What stands
+/// before the name itself does not count.
 pub fn positions(symbol: &str) -> Vec<u64> {
-    let bytes = symbol.as_bytes();
+    let bytes = &symbol.as_bytes()[symbol.find("_R").unwrap_or(0)..];
     let mut positions = Vec::new();
     let mut number = 0;
     let mut at = 0;

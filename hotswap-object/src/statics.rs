@@ -41,13 +41,16 @@ pub enum Verdict {
 }
 
 /// Why a static is new.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Novelty {
     /// The host has none of that path.
     Added,
     /// It points at other read-only data than the host's.
-    OtherContent,
+    OtherContent {
+        /// The symbol of the host's static whose place it takes, where that is certain.
+        instead: Option<String>,
+    },
 }
 
 /// Why a static is refused.
@@ -173,7 +176,8 @@ fn compare(host: &StaticFacts, patch: &StaticFacts) -> Verdict {
             patch: patch.align,
         })
     } else if constants(host) != constants(patch) {
-        Verdict::New(Novelty::OtherContent)
+        let instead = Some(symbol);
+        Verdict::New(Novelty::OtherContent { instead })
     } else if host.bytes != patch.bytes || host.pointers != patch.pointers {
         Verdict::Kept { host: symbol }
     } else {
@@ -220,7 +224,8 @@ fn match_in_order(hosts: &[&StaticFacts], patches: &[&StaticFacts]) -> Vec<Verdi
             };
         }
     }
-    let mut verdicts = vec![Verdict::New(Novelty::OtherContent); columns];
+    let new = Novelty::OtherContent { instead: None };
+    let mut verdicts = vec![Verdict::New(new); columns];
     let (mut row, mut column) = (0, 0);
     while row < rows && column < columns {
         if content(&hosts[row]) == content(&patches[column]) {

@@ -35,6 +35,10 @@ pub struct Manifest {
     pub base_entries: Vec<Entry>,
     /// All entries of the image.
     pub image_entries: Vec<Entry>,
+    /// Paths of entries of the executable that newer code no longer has: callers go on with the
+    /// last body. Where neither this nor the image has an entry, the executable's code is newest.
+    #[serde(default)]
+    pub gone: Vec<String>,
     /// A short name for the version, for reports.
     #[serde(default)]
     pub label: Option<String>,
@@ -210,6 +214,7 @@ impl Manifest {
             support: Vec::new(),
             base_entries: Vec::new(),
             image_entries: Vec::new(),
+            gone: Vec::new(),
             label: None,
             notes: Vec::new(),
         }

@@ -9,6 +9,8 @@ mod plan;
 mod registry;
 pub(crate) mod switch;
 
+use std::collections::HashSet;
+
 #[cfg(test)]
 use plan::TableReport;
 pub(crate) use plan::{EntryBinding, PreparedTable, RegisterError};
@@ -38,13 +40,15 @@ pub(crate) fn register_host(entries: Vec<EntryBinding>) -> Result<(), RegisterEr
 }
 
 /// Prepares the table of `version` without any effect that a caller could see. It asks the image
-/// about hidden types, which runs the image's code.
+/// about hidden types, which runs the image's code. `gone` are the paths of entries that keep the
+/// body they have, although the host has one.
 pub(crate) fn prepare(
     version: u64,
     entries: Vec<EntryBinding>,
+    gone: HashSet<String>,
 ) -> Result<PreparedTable, RegisterError> {
     let entries = plan::identify(entries)?;
-    registry().prepare(&CURRENT, version, entries)
+    registry().prepare(&CURRENT, version, entries, gone)
 }
 
 /// Forgets what `prepare` has noted; called when a prepared table is dropped.
@@ -55,7 +59,7 @@ fn abandon(entries: &[plan::Identified]) {
 /// Makes a prepared table current: one store moves all entries.
 pub(crate) fn publish(mut table: PreparedTable) {
     let entries = std::mem::take(&mut table.entries);
-    registry().publish(&CURRENT, table.version, entries);
+    registry().publish(&CURRENT, table.version, entries, &table.gone);
 }
 
 /// The version that calls go to; 0 at the start.

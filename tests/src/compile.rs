@@ -57,14 +57,25 @@ pub fn cargo(package: &Package) -> Result<Command> {
     command(paths::cargo_path(), package)
 }
 
-/// `cargo hotswap run`, as cargo calls it.
+/// `cargo hotswap`, as cargo calls it.
+///
+/// # Errors
+///
+/// When the tool does not build.
+pub fn hotswap(package: &Package) -> Result<Command> {
+    let mut command = command(paths::tool()?.to_path_buf(), package)?;
+    command.arg("hotswap");
+    Ok(command)
+}
+
+/// `cargo hotswap run` with events as JSON.
 ///
 /// # Errors
 ///
 /// When the tool does not build.
 pub fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
-    let mut command = command(paths::tool()?.to_path_buf(), package)?;
-    command.args(["hotswap", "run", "--message-format=json"]);
+    let mut command = hotswap(package)?;
+    command.args(["run", "--message-format=json"]);
     command.args(profile_flag(package)).args(arguments);
     Ok(command)
 }

@@ -13,7 +13,9 @@ mod compile;
 mod event;
 mod gate;
 mod package;
+mod schema;
 mod session;
+pub mod terminal;
 
 mod play;
 
@@ -26,3 +28,4 @@ pub use paths::{scenarios, target, tool, workspace};
 pub use play::{Mode, play, script as scenario_script, walk};
 pub use script::{Profile, Script, Step};
 pub use session::Session;
+pub use terminal::Terminal;

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeSet, VecDeque},
     fmt::Write as _,
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::process::CommandExt,
+    os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         Arc, OnceLock,
@@ -23,12 +23,13 @@ use crate::{
     compile::{self, build_plain},
     event::Event,
     package::Package,
+    schema,
 };
 
 /// How long anything may take before the test fails; nothing waits for this when all is well.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(300);
 /// The same while dependencies are built and other tests hold cargo's lock.
-const BUILD_DEADLINE: Duration = Duration::from_secs(600);
+const BUILD_DEADLINE: Duration = Duration::from_secs(1800);
 
 enum Line {
     Stdout(String),
@@ -65,6 +66,8 @@ pub struct Session {
     starts: usize,
     version: u64,
     unseen: BTreeSet<String>,
+    /// Lines that are not what the schema says.
+    faults: Vec<String>,
 }
 
 impl Session {
@@ -129,6 +132,7 @@ impl Session {
             starts: 1,
             version: 0,
             unseen: BTreeSet::new(),
+            faults: Vec::new(),
         })
     }
 
@@ -378,7 +382,12 @@ impl Session {
         let open = |session: &mut Self| (session.open == 0).then_some(());
         self.wait("the end of the output", DEADLINE, open)?;
         let status = self.child.wait()?;
-        self.ensure(status.code() == Some(code), || {
+        self.ensure(self.faults.is_empty(), || {
+            format!("lines against the schema: {:?}", self.faults)
+        })?;
+        // As a shell says it.
+        let found = status.code().or(status.signal().map(|signal| 128 + signal));
+        self.ensure(found == Some(code), || {
             format!("expected exit {code}, got {status}")
         })
     }
@@ -447,6 +456,9 @@ impl Session {
                 let Some(event) = Event::read(&text) else {
                     return self.stderr.push_back(text);
                 };
+                if let Err(error) = schema::check(&text) {
+                    self.faults.push(format!("{text}: {error:#}"));
+                }
                 if event.kind() == "started" {
                     let pid = event.number("pid").and_then(|pid| u32::try_from(pid).ok());
                     self.pids.extend(pid);

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use cargo_metadata::BuildScript;
 
 use super::Products;
+use crate::records::crate_name;
 use crate::selection::Selection;
 
 /// The variable that names folders of shared libraries.
@@ -45,7 +46,8 @@ pub struct Surroundings {
 }
 
 /// What surrounds the program that was built. `compiled_with` is the environment in which its
-/// crate was compiled, out of which it gets what tells of its package.
+/// crate was compiled, out of which it gets what tells of its package, and `linked` are the
+/// libraries in it.
 ///
 /// # Errors
 ///
@@ -53,13 +55,14 @@ pub struct Surroundings {
 pub fn of_program(
     products: &Products,
     compiled_with: &BTreeMap<String, String>,
+    linked: &[PathBuf],
     selection: &Selection,
 ) -> Result<Surroundings> {
     let configured =
         cargo_config2::Config::load().context("could not read cargo's configuration")?;
     let overrides = Overrides::read(&selection.messages.config);
     let mut variables: BTreeMap<OsString, OsString> = BTreeMap::new();
-    variables.insert(LIBRARIES.into(), libraries(products)?);
+    variables.insert(LIBRARIES.into(), libraries(products, linked)?);
     let own = products.scripts.iter();
     for script in own.filter(|script| script.package == products.package) {
         let set = script.variables.iter();
@@ -93,7 +96,7 @@ fn tells_of_package(name: &str) -> bool {
 }
 
 /// The folders of libraries that the build made, before those of the user's.
-fn libraries(products: &Products) -> Result<OsString> {
+fn libraries(products: &Products, linked: &[PathBuf]) -> Result<OsString> {
     let folder = products.executable.parent().unwrap_or(Path::new("."));
     let folder = match folder.file_name() {
         Some(name) if name == "examples" => folder.parent().unwrap_or(folder),
@@ -102,7 +105,14 @@ fn libraries(products: &Products) -> Result<OsString> {
     let named = products.scripts.iter().flat_map(|script| &script.folders);
     let named = named.map(|folder| without_kind(folder));
     let mut folders: Vec<PathBuf> = named.filter(|named| named.starts_with(folder)).collect();
-    folders.extend([folder.join("deps"), folder.to_owned()]);
+    folders.extend([folder.to_owned(), folder.join("deps")]);
+    // The compiler's own libraries lie together.
+    let standard = linked.iter().find(|library| crate_name(library) == "std");
+    folders.extend(
+        standard
+            .and_then(|library| library.parent())
+            .map(Path::to_owned),
+    );
     let users = std::env::var_os(LIBRARIES).unwrap_or_default();
     let users: Vec<PathBuf> = std::env::split_paths(&users).collect();
     if users.starts_with(&folders) {
@@ -198,13 +208,18 @@ mod tests {
             variables: Vec::new(),
             folders: folders.iter().map(ToString::to_string).collect(),
         };
+        let linked = ["/t/debug/deps/libstdx-1.rlib", "/rust/lib/libstd-1.rlib"].map(Into::into);
         for (executable, folders, expected) in [
-            ("/t/debug/app", vec![], "/t/debug/deps:/t/debug"),
-            ("/t/debug/examples/demo", vec![], "/t/debug/deps:/t/debug"),
+            ("/t/debug/app", vec![], "/t/debug:/t/debug/deps:/rust/lib"),
+            (
+                "/t/debug/examples/demo",
+                vec![],
+                "/t/debug:/t/debug/deps:/rust/lib",
+            ),
             (
                 "/t/debug/app",
                 vec!["native=/t/debug/build/z/out", "/usr/lib", "all=/t/debug/y"],
-                "/t/debug/build/z/out:/t/debug/y:/t/debug/deps:/t/debug",
+                "/t/debug/build/z/out:/t/debug/y:/t/debug:/t/debug/deps:/rust/lib",
             ),
         ] {
             let products = Products {
@@ -212,7 +227,7 @@ mod tests {
                 scripts: vec![script(&folders)],
                 ..Products::default()
             };
-            let found = libraries(&products).expect("no colons");
+            let found = libraries(&products, &linked).expect("no colons");
             let found = found.to_string_lossy();
             assert!(found.starts_with(expected), "{executable}: {found}");
         }

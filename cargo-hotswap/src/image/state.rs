@@ -138,10 +138,14 @@ impl State {
                 self.share(facts, symbol, host, support);
             }
             Verdict::New(novelty) => {
-                if novelty == Novelty::OtherContent && !is_registration(facts) {
-                    self.report(facts, "new", "it points at other read-only data now");
+                let mut replaced = None;
+                if let Novelty::OtherContent { instead } = novelty {
+                    if !is_registration(facts) {
+                        self.report(facts, "new", "it points at other read-only data now");
+                    }
+                    replaced = instead;
                 }
-                match support.add(unit.id(), facts, &unit.objects)? {
+                match support.add(unit.id(), facts, &unit.objects, replaced)? {
                     Some(symbol) => self.share(facts, symbol, host, support),
                     None => {
                         self.bindings

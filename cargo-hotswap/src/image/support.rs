@@ -23,13 +23,13 @@ use crate::unit::{ObjectFile, UnitId};
 /// The statics that live in support images so far, and the images.
 #[derive(Debug, Default)]
 pub struct Support {
-    /// By unit: the statics, under the symbols that the support images export.
-    statics: BTreeMap<UnitId, Vec<StaticFacts>>,
+    /// By unit.
+    statics: BTreeMap<UnitId, Vec<Later>>,
     images: Vec<manifest::Image>,
-    /// Added for the patch under way; they count once it is live.
-    pending: Vec<(UnitId, StaticFacts, Vec<u8>)>,
+    /// Added for the patch under way, with initial bytes; they count once it is live.
+    pending: Vec<(UnitId, Later, Vec<u8>)>,
     /// Of the pending statics, those that the patch's own image defines and exports.
-    exports: Vec<(UnitId, StaticFacts, Export)>,
+    exports: Vec<(UnitId, Later, Export)>,
     /// How many names were given.
     names: u64,
     /// Rust libraries that live in support images.
@@ -39,19 +39,22 @@ pub struct Support {
     exported: HashSet<String>,
 }
 
+/// A static that came after the host.
+#[derive(Debug)]
+struct Later {
+    /// What it is, under the symbol that a support image or the patch's own exports.
+    facts: StaticFacts,
+    /// The symbol of the static whose place it took.
+    instead: Option<String>,
+}
+
 impl Support {
-    /// Adds the statics of this unit that came after the host to the host's own. One that took the
-    /// place of an older one of its path hides it; where several share a path, content tells.
+    /// Adds the statics of this unit that came after the host to the host's own; those whose place
+    /// they took are gone.
     pub fn supersede(&self, unit: &UnitId, known: &mut Vec<StaticFacts>) {
         for later in self.statics.get(unit).into_iter().flatten() {
-            let of_path = known
-                .iter()
-                .filter(|older| older.path == later.path)
-                .count();
-            if of_path == 1 && !later.path.contains("::__") {
-                known.retain(|older| older.path != later.path);
-            }
-            known.push(later.clone());
+            known.retain(|older| Some(&older.symbol) != later.instead.as_ref());
+            known.push(later.facts.clone());
         }
     }
 
@@ -70,15 +73,13 @@ impl Support {
 
     /// Whether a static is one of a support image's.
     pub fn exports(&self, symbol: &str) -> bool {
-        let mut all = self
-            .statics
-            .values()
-            .flatten()
-            .chain(self.pending.iter().map(|p| &p.1));
-        all.any(|facts| facts.symbol == symbol)
+        let pending = self.pending.iter().map(|(_, later, _)| later);
+        let mut all = self.statics.values().flatten().chain(pending);
+        all.any(|later| later.facts.symbol == symbol)
     }
 
     /// Takes in a new static, for the patch under way; the result is its symbol in a support image.
+    /// `instead` is the symbol of the one whose place it takes.
     /// One that starts with a pointer into its version can't live there: the patch's own image
     /// defines it, exports it to later ones, and so stays for good.
     ///
@@ -90,24 +91,29 @@ impl Support {
         unit: UnitId,
         facts: &StaticFacts,
         objects: &[ObjectFile],
+        instead: Option<String>,
     ) -> Result<Option<String>> {
         self.names += 1;
         let name = format!("__hotswap{}_{}", self.names, facts.symbol);
         let mut named = facts.clone();
         named.symbol = name.clone();
+        let later = Later {
+            facts: named,
+            instead,
+        };
         if !facts.pointers.is_empty() {
             let export = Export {
                 symbol: facts.symbol.clone(),
                 name,
             };
-            self.exports.push((unit, named, export));
+            self.exports.push((unit, later, export));
             return Ok(None);
         }
         let bytes = objects
             .iter()
             .find_map(|object| initial_bytes(object, &facts.symbol))
             .with_context(|| format!("the static `{}` has no initial value", facts.path))?;
-        self.pending.push((unit, named, bytes));
+        self.pending.push((unit, later, bytes));
         Ok(Some(name))
     }
 
@@ -161,17 +167,17 @@ impl Support {
     pub fn commit(&mut self, images: Vec<manifest::Image>) {
         self.images = images;
         self.libraries.append(&mut self.pending_libraries);
-        let pending = self.pending.drain(..).map(|(unit, facts, _)| (unit, facts));
-        let exports = self.exports.drain(..).map(|(unit, facts, _)| (unit, facts));
-        for (unit, facts) in pending.chain(exports) {
-            self.statics.entry(unit).or_default().push(facts);
+        let pending = self.pending.drain(..).map(|(unit, later, _)| (unit, later));
+        let exports = self.exports.drain(..).map(|(unit, later, _)| (unit, later));
+        for (unit, later) in pending.chain(exports) {
+            self.statics.entry(unit).or_default().push(later);
         }
     }
 
     /// An object file that defines the pending statics.
     fn object(&self) -> Result<Vec<u8>> {
         let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
-        for (_, facts, bytes) in &self.pending {
+        for (_, Later { facts, .. }, bytes) in &self.pending {
             let (section, kind) = match facts.storage {
                 Storage::ThreadData | Storage::ThreadBss => (StandardSection::Tls, SymbolKind::Tls),
                 _ => (StandardSection::Data, SymbolKind::Data),

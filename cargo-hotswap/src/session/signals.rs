@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgrp, getpid, kill_process, waitid, waitpid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpgrp, getpid, getsid, kill_process, waitid,
+    waitpid,
 };
 use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
@@ -83,9 +84,12 @@ pub fn asks_to_end(signal: i32) -> bool {
         .any(|one| one.as_raw() == signal)
 }
 
-/// Whether the kernel sent it, to all processes in the foreground of the terminal.
+/// Whether the kernel sent it, to all processes in the foreground of the terminal. That a terminal
+/// is closed is told to the leader of its session alone.
 fn from_terminal(origin: &Origin) -> bool {
-    matches!(origin.cause, Cause::Kernel)
+    let leads = || getsid(None) == Ok(getpid());
+    let alone = origin.signal == Signal::HUP.as_raw() && leads();
+    matches!(origin.cause, Cause::Kernel) && !alone
 }
 
 /// A program that doesn't end when its terminal is closed would be left without anybody who

@@ -62,6 +62,7 @@ fn positions_follow_the_source() {
     let outer = positions("_RNvNCNvC1a1fs_0s_1X");
     let inner = positions("_RNvNCNvC1a1f0s0_1X");
     assert!(inner < outer, "{inner:?} {outer:?}");
+    assert_eq!(outer, positions("__hotswap12__RNvNCNvC1a1fs_0s_1X"));
 }
 
 #[test]

@@ -60,7 +60,10 @@ fn check(host: &[&str], patch: &[&str], expected: &[&str]) {
             Verdict::Same { host } => index(&host).to_string(),
             Verdict::Kept { host } => format!("kept {}", index(&host)),
             Verdict::New(Novelty::Added) => String::from("added"),
-            Verdict::New(Novelty::OtherContent) => String::from("other"),
+            Verdict::New(Novelty::OtherContent { instead }) => match instead {
+                Some(host) => format!("instead of {}", index(&host)),
+                None => String::from("other"),
+            },
             Verdict::Refused(Refusal::Size { .. }) => String::from("size"),
             Verdict::Refused(Refusal::Align { .. }) => String::from("align"),
             Verdict::Refused(Refusal::ThreadLocal) => String::from("thread"),
@@ -86,8 +89,8 @@ fn unique_paths_match_by_path() {
 #[test]
 fn pointers_to_other_constants_make_a_static_new() {
     check(&["X=0 &7"], &["X=0 &7"], &["0"]);
-    check(&["X=0 &7"], &["X=0 &8"], &["other"]);
-    check(&["X=0"], &["X=0 &8"], &["other"]);
+    check(&["X=0 &7"], &["X=0 &8"], &["instead of 0"]);
+    check(&["Y=0", "X=0"], &["X=0 &8"], &["instead of 1"]);
     check(&["X=0 *a::X"], &["X=0 *a::X"], &["0"]);
     check(&["X=0 *a::f"], &["X=0 *a::g"], &["kept 0"]);
 }

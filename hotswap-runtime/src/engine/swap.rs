@@ -89,7 +89,8 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
     let (number, table) = fork::undivided(|| {
         table::register_host(base_entries)?;
         let number = version::next_number();
-        Ok::<_, SwapError>((number, table::prepare(number, image_entries)?))
+        let gone = manifest.gone.iter().cloned().collect();
+        Ok::<_, SwapError>((number, table::prepare(number, image_entries, gone)?))
     })?;
     let changes = table.report();
     let report = PrepareReport {

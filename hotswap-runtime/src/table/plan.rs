@@ -96,7 +96,7 @@ pub(crate) struct TableReport {
     pub added: Vec<String>,
     /// Entries whose identity changed: callers compiled against the old one keep the old body.
     pub reshaped: Vec<String>,
-    /// Entries that neither the image nor the host has; they keep the body they have now.
+    /// Entries that the newest code does not have; they keep the body they have now.
     pub carried: Vec<String>,
 }
 
@@ -105,6 +105,7 @@ pub(crate) struct TableReport {
 pub(crate) struct PreparedTable {
     pub(super) version: u64,
     pub(super) entries: Vec<Identified>,
+    pub(super) gone: HashSet<String>,
     pub(super) report: TableReport,
 }
 

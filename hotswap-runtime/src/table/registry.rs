@@ -92,18 +92,20 @@ impl Registry {
         switch: &Switch,
         version: u64,
         entries: Vec<Identified>,
+        gone: HashSet<String>,
     ) -> Result<PreparedTable, RegisterError> {
         let current = switch.version();
         if version <= current {
             return Err(RegisterError::Order { version, current });
         }
         self.reclaim();
-        let report = self.report(&entries);
+        let report = self.report(&entries, &gone);
         let addresses = entries.iter().map(|entry| address(entry.descriptor));
         self.prepared.extend(addresses);
         Ok(PreparedTable {
             version,
             entries,
+            gone,
             report,
         })
     }
@@ -113,7 +115,13 @@ impl Registry {
         self.prepared.retain(|address| !gone.contains(address));
     }
 
-    pub(super) fn publish(&mut self, switch: &Switch, version: u64, entries: Vec<Identified>) {
+    pub(super) fn publish(
+        &mut self,
+        switch: &Switch,
+        version: u64,
+        entries: Vec<Identified>,
+        gone: &HashSet<String>,
+    ) {
         self.abandon(&entries);
         // An entry of the image's crates whose signature changed keeps, for callers compiled
         // against the old one, the last body of that signature: not the host's, which is older.
@@ -121,6 +129,7 @@ impl Registry {
         for slot in &mut self.slots {
             if let Some(host) = slot.host
                 && !in_image.contains(slot.path.as_str())
+                && !gone.contains(&slot.path)
             {
                 slot.current = host;
             }
@@ -253,7 +262,7 @@ impl Registry {
         self.counters.reclaim(in_use, count);
     }
 
-    fn report(&self, entries: &[Identified]) -> TableReport {
+    fn report(&self, entries: &[Identified], gone: &HashSet<String>) -> TableReport {
         let mut report = TableReport::default();
         let known: HashSet<&str> = self.slots.iter().map(|slot| slot.path.as_str()).collect();
         let in_image: HashSet<&str> = entries.iter().map(|e| e.identity.path.as_str()).collect();
@@ -271,18 +280,14 @@ impl Registry {
             list.push(path.clone());
         }
         for (number, slot) in (1..).zip(&self.slots) {
-            if filled.contains(&number) {
+            if filled.contains(&number) || in_image.contains(slot.path.as_str()) {
                 continue;
             }
-            match slot.host {
-                Some(host)
-                    if host.body != slot.current.body && !in_image.contains(slot.path.as_str()) =>
-                {
+            match slot.host.filter(|_| !gone.contains(&slot.path)) {
+                Some(host) if host.body != slot.current.body => {
                     report.replaced.push(slot.path.clone());
                 }
-                None if !in_image.contains(slot.path.as_str()) => {
-                    report.carried.push(slot.path.clone());
-                }
+                None => report.carried.push(slot.path.clone()),
                 _ => {}
             }
         }

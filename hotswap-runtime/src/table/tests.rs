@@ -1,5 +1,6 @@
 //! Swaps of made-up entries, through the functions that macro output calls.
 
+use std::collections::HashSet;
 use std::sync::Mutex as StdMutex;
 use std::task::{Context, Poll, Waker};
 
@@ -63,7 +64,12 @@ impl Made {
 }
 
 fn swap(entries: Vec<EntryBinding>) -> TableReport {
-    let table = prepare(current_version() + 1, entries).unwrap();
+    swap_without(entries, &[])
+}
+
+fn swap_without(entries: Vec<EntryBinding>, gone: &[&str]) -> TableReport {
+    let gone = gone.iter().map(|&path| path.to_owned()).collect();
+    let table = prepare(current_version() + 1, entries, gone).unwrap();
     let report = table.report();
     publish(table);
     report
@@ -91,6 +97,24 @@ fn calls_go_to_the_newest_body_and_back() {
     assert_eq!(of(&report.replaced, "replace"), ["replace::f"]);
     assert_eq!((host.call(1), image.call(1)), (2, 2));
     assert_eq!(of(&swap(vec![]).replaced, "replace"), [""; 0]);
+}
+
+#[test]
+fn callers_of_an_entry_that_is_gone_keep_its_last_body() {
+    let _turn = turn();
+    let host = made("gone::f", |Arg([x])| Arg([x + 1]));
+    register_host(vec![host.binding("s")]).unwrap();
+    let image = made("gone::f", |Arg([x])| Arg([x + 10]));
+    swap(vec![image.binding("s")]);
+    for _ in 0..2 {
+        let report = swap_without(vec![], &["gone::f"]);
+        assert_eq!(of(&report.replaced, "gone"), [""; 0]);
+        assert_eq!(of(&report.carried, "gone"), ["gone::f"]);
+        assert_eq!((host.call(1), image.call(1)), (11, 11));
+    }
+    let report = swap(vec![]);
+    assert_eq!(of(&report.replaced, "gone"), ["gone::f"]);
+    assert_eq!((host.call(1), image.call(1)), (2, 2));
 }
 
 #[test]
@@ -133,18 +157,20 @@ fn what_is_prepared_has_no_effect_until_it_is_published() {
     register_host(vec![host.binding("s")]).unwrap();
     let version = current_version();
     let image = made("abort::f", |Arg([x])| Arg([x + 10]));
-    let table = prepare(version + 1, vec![image.binding("s")]).unwrap();
+    let table = prepare(version + 1, vec![image.binding("s")], HashSet::new()).unwrap();
     assert_eq!((host.call(1), current_version()), (2, version));
     assert_eq!(image.call(1), 11, "an image's hooks call its own code");
     drop(table);
     assert_eq!((host.call(1), current_version()), (2, version));
     assert_eq!(image.descriptor.slot(), 0);
     assert!(matches!(
-        prepare(version, vec![]),
+        prepare(version, vec![], HashSet::new()),
         Err(RegisterError::Order { .. })
     ));
     let twice = vec![image.binding("s"), image.binding("t")];
-    let error = prepare(version + 1, twice).unwrap_err().to_string();
+    let error = prepare(version + 1, twice, HashSet::new())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.starts_with("entry `abort::f` is there twice: "),
         "{error}"

@@ -16,6 +16,8 @@ pub(crate) fn asleep() {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .env(ROLE, "1")
         .env("HOTSWAP_NAME", "kept")
+        // Of whoever runs the tests.
+        .env_remove("HOTSWAP_TESTS_TOOL")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

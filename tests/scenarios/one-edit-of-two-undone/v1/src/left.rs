@@ -1,0 +1,6 @@
+//! One entry.
+
+#[hotswap::entry]
+pub fn word() -> String {
+    "left one".to_owned()
+}

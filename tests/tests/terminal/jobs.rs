@@ -1,0 +1,191 @@
+//! Keys that are signals, the shell's job control, and the terminal's end.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Result, ensure};
+use hotswap_tests::{
+    Package, Terminal,
+    terminal::{END, INTERRUPT, SUSPEND},
+};
+
+use super::program::{on_terminal, package, run, run_folders};
+
+/// Asks the program until this is its answer: signals arrive when they arrive.
+fn settle(terminal: &mut Terminal, question: &str, answer: &str) -> Result<()> {
+    loop {
+        terminal.type_line(question)?;
+        // The terminal shows the question first.
+        terminal.expect(&format!("{question}\n"))?;
+        if terminal.expect("\n")? == answer {
+            return Ok(());
+        }
+    }
+}
+
+#[test]
+fn an_interrupt_reaches_the_program_once() -> Result<()> {
+    let package = package("interrupt")?;
+    let mut terminal = on_terminal(&package, &[])?;
+    for signal in [2, 28] {
+        terminal.type_line(&format!("handle {signal}"))?;
+        terminal.expect(&format!("first: handle {signal} 7\n"))?;
+    }
+    for times in 1..=3 {
+        terminal.type_keys(INTERRUPT)?;
+        settle(&mut terminal, "count 2", &format!("{times} times"))?;
+    }
+    terminal.resize(80, 24)?;
+    settle(&mut terminal, "count 28", "1 times")?;
+    // It still takes edits.
+    package.edit("src/main.rs", "first: ", "second: ")?;
+    terminal.expect("Swapped src/main.rs")?;
+    terminal.type_line("count 2")?;
+    terminal.expect("3 times")?;
+    // Sent to the tool alone, it is meant for the program.
+    kill(terminal.pid(), "INT")?;
+    settle(&mut terminal, "count 2", "4 times")?;
+    terminal.type_keys(END)?;
+    ensure!(terminal.end()? == 0);
+    Ok(())
+}
+
+#[test]
+fn an_interrupt_ends_both() -> Result<()> {
+    let package = package("interrupt-ends")?;
+    let mut terminal = on_terminal(&package, &[])?;
+    let pid = terminal.pid();
+    terminal.type_keys(INTERRUPT)?;
+    ensure!(terminal.end()? == -2, "{}", terminal.written());
+    ensure!(run_folders(&package, pid)?.is_empty());
+    ensure!(!runs(&package)?);
+    Ok(())
+}
+
+#[test]
+fn a_shell_stops_and_continues_both() -> Result<()> {
+    let package = package("jobs")?;
+    let tool = run(&package, &[])?;
+    let mut shell = Command::new("bash");
+    shell
+        .args(["--norc", "--noediting", "-i"])
+        .env("PS1", "ready> ");
+    shell.current_dir(&package.root);
+    for (name, value) in tool.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let mut terminal = Terminal::start(&shell, 100, 30)?;
+    terminal.expect("ready> ")?;
+    let program = tool.get_program().to_string_lossy();
+    terminal.type_line(&format!("'{program}' hotswap run"))?;
+    terminal.expect("Watching for edits")?;
+    terminal.type_line("x")?;
+    terminal.expect("first: x 7\n")?;
+
+    terminal.type_keys(SUSPEND)?;
+    stopped_and_continued(&mut terminal)?;
+    terminal.type_line("y")?;
+    terminal.expect("first: y 7\n")?;
+
+    // The program stops itself, as one that draws on the terminal does when it gets the key.
+    terminal.type_line("raise 19")?;
+    stopped_and_continued(&mut terminal)?;
+    terminal.expect("first: raise 19 7\n")?;
+    package.edit("src/main.rs", "first: ", "second: ")?;
+    terminal.expect("Swapped src/main.rs")?;
+    terminal.type_line("z")?;
+    terminal.expect("second: z 7\n")?;
+
+    // The shell says how the program ended, as if there were no tool.
+    terminal.type_line("raise 15")?;
+    terminal.expect("Terminated")?;
+    terminal.expect("ready> ")?;
+    terminal.type_line("echo ended with $?.")?;
+    terminal.expect("\nended with 143.")?;
+    terminal.type_line("exit")?;
+    terminal.end()?;
+    Ok(())
+}
+
+fn stopped_and_continued(terminal: &mut Terminal) -> Result<()> {
+    terminal.expect("Stopped")?;
+    terminal.expect("ready> ")?;
+    terminal.type_line("fg")?;
+    terminal.expect("hotswap run\n")?;
+    Ok(())
+}
+
+#[test]
+fn a_closed_terminal_ends_both() -> Result<()> {
+    let package = package("closed")?;
+    // The second one does not end by the signal; nobody could reach it any more.
+    for heedless in [false, true] {
+        let mut terminal = on_terminal(&package, &[])?;
+        if heedless {
+            terminal.type_line("handle 1")?;
+            terminal.expect("first: handle 1 7\n")?;
+        }
+        let pid = terminal.pid();
+        terminal.close();
+        let ended_by = if heedless { -15 } else { -1 };
+        ensure!(terminal.end()? == ended_by);
+        ensure!(run_folders(&package, pid)?.is_empty());
+        ensure!(!runs(&package)?);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_closed_pipe_is_no_end() -> Result<()> {
+    use std::io::{BufRead, BufReader, Write};
+    let package = package("closed-pipe")?;
+    let mut child = run(&package, &[])?
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (Some(mut stdin), Some(stdout), Some(stderr)) =
+        (child.stdin.take(), child.stdout.take(), child.stderr.take())
+    else {
+        anyhow::bail!("all are piped");
+    };
+    let mut stderr = BufReader::new(stderr).lines();
+    let ready = stderr.any(|line| line.is_ok_and(|line| line.contains("Watching")));
+    ensure!(ready, "the program is not ready");
+    drop(stderr);
+    package.edit("src/main.rs", "first: ", "second: ")?;
+    let mut answers = BufReader::new(stdout).lines();
+    loop {
+        stdin.write_all(b"x\n")?;
+        let answer = answers.next().transpose()?;
+        ensure!(answer.is_some(), "the program ended");
+        if answer.is_some_and(|answer| answer.starts_with("second: x 7")) {
+            break;
+        }
+    }
+    drop(stdin);
+    ensure!(child.wait()?.success());
+    Ok(())
+}
+
+fn kill(pid: u32, signal: &str) -> Result<()> {
+    let status = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .arg(pid.to_string())
+        .status()?;
+    ensure!(status.success());
+    Ok(())
+}
+
+/// Whether the package's program runs.
+fn runs(package: &Package) -> Result<bool> {
+    let target = package.shared_target()?.unwrap_or_default();
+    let name = package.root.file_name().unwrap_or_default();
+    let executable = target.join("debug").join(name);
+    let mut links = std::fs::read_dir("/proc")?
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path().join("exe")).ok());
+    Ok(links.any(|link| link == executable))
+}

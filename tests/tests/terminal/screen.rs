@@ -1,0 +1,95 @@
+//! Programs that draw on the terminal: their screen is theirs.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use hotswap_tests::terminal::END;
+
+use super::program::{on_terminal, package, run_folders};
+
+#[test]
+fn a_raw_terminal_is_left_alone() -> Result<()> {
+    let package = package("raw")?;
+    let mut terminal = on_terminal(&package, &[])?;
+    terminal.type_line("raw")?;
+    terminal.expect("first: raw 7\n")?;
+    ensure!(terminal.is_raw()?);
+    let before = terminal.screen();
+
+    let folder = run_folders(&package, terminal.pid())?.concat();
+    let target = package
+        .shared_target()?
+        .context("the target folder is shared")?;
+    let log = target.join("hotswap").join(folder).join("log");
+    let logged = |words: &str| -> Result<()> {
+        // What the tool does shows in the log alone; the program answers meanwhile.
+        loop {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            if text.contains(words) {
+                ensure!(!text.contains('\u{1b}'), "the log has colours");
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+    };
+    package.edit("src/main.rs", "first: ", "second: ")?;
+    logged("Swapped src/main.rs")?;
+    package.edit("src/main.rs", "second: ", "third: {} ")?;
+    logged("; the program runs on")?;
+    package.edit("src/main.rs", "third: {} ", "third: ")?;
+    logged("(version 2; answer)")?;
+    package.edit("src/main.rs", "struct Held(u32)", "struct Held(u64)")?;
+    logged("= help: ")?;
+    terminal.type_line("x")?;
+    terminal.expect("third: x 7\n")?;
+    ensure!(
+        terminal.screen() == format!("{before}\nthird: x 7"),
+        "{}",
+        terminal.screen()
+    );
+
+    // Once the program has given the terminal back, it is told.
+    terminal.type_line("sane")?;
+    terminal.expect("third: sane 7\n")?;
+    package.edit("src/main.rs", "struct Held(u64)", "struct Held(u32)")?;
+    let told = terminal.expect("Unchanged src/main.rs")?;
+    ensure!(told.contains("HELD` can't go live"), "{told}");
+    let line = "2 swaps (version 2), one error since mended while the program had the screen";
+    ensure!(told.contains(line), "{told}");
+    ensure!(told.contains(&*log.to_string_lossy()), "{told}");
+    ensure!(!told.contains("the program runs on\n"), "{told}");
+
+    terminal.type_keys(END)?;
+    ensure!(terminal.end()? == 0);
+    ensure!(!log.exists(), "the log is left");
+    Ok(())
+}
+
+#[test]
+fn a_program_that_is_killed_leaves_a_sane_terminal() -> Result<()> {
+    let package = package("killed")?;
+    let mut terminal = on_terminal(&package, &[])?;
+    terminal.type_line("raw")?;
+    terminal.expect("first: raw 7\n")?;
+    terminal.type_line("raise 9")?;
+    terminal.expect("settings are again what they were before\n")?;
+    ensure!(!terminal.is_raw()?);
+    ensure!(terminal.end()? == -9);
+    Ok(())
+}
+
+#[test]
+fn what_a_program_leaves_by_itself_is_its_own() -> Result<()> {
+    let package = package("left-raw")?;
+    let mut terminal = on_terminal(&package, &[])?;
+    terminal.type_line("raw")?;
+    terminal.expect("first: raw 7\n")?;
+    terminal.type_line("exit 3")?;
+    ensure!(terminal.end()? == 3);
+    ensure!(
+        !terminal.written().contains("settings"),
+        "{}",
+        terminal.written()
+    );
+    Ok(())
+}
