@@ -218,6 +218,9 @@ impl Engine {
 
     /// Checks, links and loads what the units are now.
     fn go_live(&mut self, clock: Clock) -> Result<Event> {
+        // Not what an editor had there for a moment while it saved.
+        let (units, edited) = (&self.units, &mut self.edited);
+        edited.retain(|file| file.is_file() || sources(units).contains(file.as_path()));
         self.reprs.read(sources(&self.units), &self.edited);
         match self.bring_live(clock)? {
             Brought::Unchanged => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use hotswap_layout::Program;
-use hotswap_object::{canonical_path, exact_path};
+use hotswap_object::{canonical_path, exact_path, identity};
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, RelocationTarget};
 
@@ -28,7 +28,8 @@ const SIGNATURE_LENGTH: u64 = 32;
 /// One entry of a linked file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryFacts {
-    /// Its canonical path; one of a library that has the executable's name begins `name[lib]::`.
+    /// Its canonical path without the numbers of closures; one of a library that has the executable's
+    /// name begins `name[lib]::`.
     pub path: String,
     /// The descriptor's virtual address.
     pub descriptor: u64,
@@ -130,8 +131,10 @@ pub fn read(file: &[u8], types: &Program, namesake: &HashSet<String>) -> Result<
     Ok(entries)
 }
 
-/// The path under which an entry is known: that of a namesake's is told from the executable's own.
+/// The path under which an entry is known: that of a namesake's is told from the executable's own,
+/// and closures around it have no numbers, since these change when another comes to stand before.
 fn qualified(path: &str, of_namesake: bool) -> String {
+    let path = &*identity(path);
     let name = path.find(|part: char| !(part.is_alphanumeric() || matches!(part, '_' | '<' | '&')));
     match name {
         Some(end) if of_namesake => format!("{}[lib]{}", &path[..end], &path[end..]),
@@ -242,5 +245,7 @@ mod tests {
             assert_eq!(qualified(path, true), expected);
             assert_eq!(qualified(path, false), path);
         }
+        let in_closure = qualified("app::f::{closure#2}::greet", false);
+        assert_eq!(in_closure, "app::f::{closure}::greet");
     }
 }

@@ -1,7 +1,7 @@
 //! The running program: started with the runtime's variables, spoken to over its socket.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -82,6 +82,27 @@ impl Ready {
     }
 }
 
+/// The setting of the C library for thread-locals of files that are loaded later: how many bytes
+/// each thread has for them.
+const THREAD_LOCAL_ROOM: &str = "glibc.rtld.optional_static_tls";
+
+/// Bytes for the thread-locals of all patches. Threads with stacks of the least size must have room
+/// for it beside the stack proper, so it can't be much more; the library's own choice is 512.
+const THREAD_LOCAL_BYTES: u32 = 8192;
+
+/// The C library's settings for the program, given the user's; `None` if they are to stay.
+fn tunables(user: &str) -> Option<String> {
+    let decided = user
+        .split(':')
+        .any(|one| one.starts_with(THREAD_LOCAL_ROOM));
+    let room = format!("{THREAD_LOCAL_ROOM}={THREAD_LOCAL_BYTES}");
+    match user {
+        _ if decided => None,
+        "" => Some(room),
+        _ => Some(format!("{user}:{room}")),
+    }
+}
+
 /// What is run: the runner that cargo is configured to use, the executable, its arguments. The
 /// executable is named as cargo names it, relative to this folder if it lies below.
 pub fn command_line(executable: &Path, args: &[OsString], runner: &[OsString]) -> Vec<OsString> {
@@ -121,6 +142,7 @@ pub fn start(
         .args(args)
         .stdin(stdin)
         .envs(variables)
+        .envs(room_for_thread_locals(variables))
         .env(env::LISTEN, "1")
         .env(env::NAME, name)
         .env(env::READY_FD, ready_number.to_string())
@@ -154,6 +176,18 @@ fn descriptors() -> [i32; 2] {
         DESCRIPTORS
     } else {
         LOW_DESCRIPTORS
+    }
+}
+
+/// The variables that give threads room for thread-locals of patches, and that have the runtime set
+/// back what the user had.
+fn room_for_thread_locals(variables: &BTreeMap<OsString, OsString>) -> Vec<(&'static str, String)> {
+    let given = variables.get(OsStr::new(env::SYSTEM_TUNABLES)).cloned();
+    let user = given.or_else(|| std::env::var_os(env::SYSTEM_TUNABLES));
+    let user = user.unwrap_or_default().to_string_lossy().into_owned();
+    match tunables(&user) {
+        Some(changed) => vec![(env::SYSTEM_TUNABLES, changed), (env::TUNABLES, user)],
+        None => Vec::new(),
     }
 }
 
@@ -280,5 +314,25 @@ fn unexpected(response: &Response) -> String {
     match response {
         Response::Error { message, .. } => message.clone(),
         other => format!("the program gave an unexpected answer: {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tunables;
+
+    #[test]
+    fn adds_to_what_the_user_has_set() {
+        let room = "glibc.rtld.optional_static_tls";
+        for (user, expected) in [
+            ("", Some(format!("{room}=8192"))),
+            (
+                "glibc.malloc.check=1",
+                Some(format!("glibc.malloc.check=1:{room}=8192")),
+            ),
+            ("glibc.rtld.optional_static_tls=1", None),
+        ] {
+            assert_eq!(tunables(user), expected);
+        }
     }
 }

@@ -27,6 +27,6 @@ pub use facts::{
     SymbolKind, inspect,
 };
 pub use host::{HostFacts, HostSymbol, read_host};
-pub use names::{canonical_path, exact_path};
+pub use names::{canonical_path, exact_path, identity};
 pub use rewrite::{Form, Rewritten, SiteCounts, rewrite};
 pub use state::ENTRY_SECTION;

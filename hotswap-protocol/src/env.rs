@@ -24,5 +24,12 @@ pub const READY: u8 = b'1';
 /// was, in the form of [`crash`](crate::crash). The tool has to ask for it once the program runs.
 pub const CRASH_FD: &str = "HOTSWAP_CRASH_FD";
 
+/// What [`SYSTEM_TUNABLES`] was before the tool changed it, empty if it was not set. The runtime sets
+/// it back.
+pub const TUNABLES: &str = "HOTSWAP_TUNABLES";
+
+/// Settings of the C library, in which the tool asks for room for the thread-locals of patches.
+pub const SYSTEM_TUNABLES: &str = "GLIBC_TUNABLES";
+
 /// Set for rustc of hot crates: the attribute macros expand to their hot form.
 pub const EXPAND: &str = "HOTSWAP_EXPAND";

@@ -85,9 +85,9 @@ pub fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
 /// # Errors
 ///
 /// When the tool does not build.
-pub fn hotswap(package: &Package, arguments: &[&str]) -> Result<Command> {
-    let mut command = command(paths::tool()?.to_path_buf(), package)?;
-    command.arg("hotswap").args(arguments).stdin(Stdio::null());
+pub fn hotswap_verb(package: &Package, arguments: &[&str]) -> Result<Command> {
+    let mut command = hotswap(package)?;
+    command.args(arguments).stdin(Stdio::null());
     Ok(command)
 }
 

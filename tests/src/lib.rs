@@ -20,7 +20,7 @@ pub mod terminal;
 mod play;
 
 pub use browser::{Browser, Page};
-pub use compile::{build_plain, cargo, check, hotswap, hotswap_run};
+pub use compile::{build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb};
 pub use event::Event;
 pub use gate::{Gate, Held};
 pub use package::{Manner, Package, TargetFolder};

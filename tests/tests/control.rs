@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use hotswap_tests::{Event, Package, Session, hotswap};
+use hotswap_tests::{Event, Package, Session, hotswap_verb};
 use serde_json::Value;
 
 #[path = "control/clients.rs"]
@@ -71,7 +71,7 @@ struct Verb {
 impl Verb {
     /// Runs a verb to its end.
     fn run(package: &Package, arguments: &[&str]) -> Result<Self> {
-        Self::of(hotswap(package, arguments)?)
+        Self::of(hotswap_verb(package, arguments)?)
     }
 
     fn of(mut command: Command) -> Result<Self> {
@@ -231,7 +231,9 @@ fn followers_see_what_happens() -> Result<()> {
     let mut session = Session::run(&package, &[])?;
     let pid = session.pid()?.to_string();
     let follow = ["status", "--follow", "--pid", &pid, "--message-format=json"];
-    let mut follower = hotswap(&package, &follow)?.stdout(Stdio::piped()).spawn()?;
+    let mut follower = hotswap_verb(&package, &follow)?
+        .stdout(Stdio::piped())
+        .spawn()?;
     let stdout = follower.stdout.take().context("stdout is piped")?;
     let mut lines = BufReader::new(stdout).lines();
     let mut next = || {
@@ -241,7 +243,10 @@ fn followers_see_what_happens() -> Result<()> {
             .map_err(Into::into)
     };
     let status: Value = serde_json::from_str(&next()?)?;
-    ensure!(status["programs"][0]["pid"].to_string() == pid, "{status}");
+    ensure!(
+        status["programs"][0]["pid"].as_u64() == pid.parse().ok(),
+        "{status}"
+    );
     let mut until = |kind: &str| -> Result<Event> {
         loop {
             let line: Result<String> = next();

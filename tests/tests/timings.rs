@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use hotswap_tests::{Browser, Package, Page, Session, hotswap};
+use hotswap_tests::{Browser, Package, Page, Session, hotswap_verb};
 use serde_json::Value;
 
 const SOURCE: &str = r#"
@@ -27,7 +27,7 @@ fn answer() -> String {
 fn timings(package: &Package, session: &Session, format: &str) -> Result<String> {
     let pid = session.tool_pid().to_string();
     let format = format!("--message-format={format}");
-    let output = hotswap(package, &["timings", "--pid", &pid, &format])?.output()?;
+    let output = hotswap_verb(package, &["timings", "--pid", &pid, &format])?.output()?;
     let words = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {words}", output.status);
     Ok(String::from_utf8(output.stdout)?)
@@ -50,7 +50,7 @@ fn eventful(package: &Package) -> Result<Session> {
         package.edit("src/main.rs", pair[0], pair[1])?;
         session.await_swapped()?;
     }
-    order(hotswap(package, &["revert", "--pid", &pid])?)?;
+    order(hotswap_verb(package, &["revert", "--pid", &pid])?)?;
     session.await_swapped()?;
     let source = SOURCE.replace("\"one\"", "\"<four>\"");
     package.write("src/main.rs", source.replace("U32", "U64").as_bytes())?;
@@ -64,7 +64,7 @@ fn eventful(package: &Package) -> Result<Session> {
     session.await_swapped()?;
     package.write("src/main.rs", format!("{source}\n// The end.\n").as_bytes())?;
     session.await_event("unchanged", &[])?;
-    order(hotswap(package, &["restart", "--pid", &pid])?)?;
+    order(hotswap_verb(package, &["restart", "--pid", &pid])?)?;
     session.await_restart()?;
     package.edit("src/main.rs", "\"<four>\"", "\"five\"")?;
     session.await_swapped()?;

@@ -64,6 +64,11 @@ enum Problem {
     Elf(#[from] ElfError),
     #[error("was written to while it was being loaded")]
     Changed,
+    #[error(
+        "its new thread-locals find no room in the threads that run ({0}): restart the program, or \
+         keep what is large in them behind a `Box`"
+    )]
+    ThreadLocals(String),
     #[error("the system's loader refused it: {0}")]
     Loader(String),
     #[error("the system's loader does not tell where it is")]
@@ -96,7 +101,7 @@ impl ImageError {
             | Problem::BuildId { .. }
             | Problem::Changed => ErrorCode::ImageMismatch,
             Problem::Elf(_) => ErrorCode::ImageInvalid,
-            Problem::Loader(_) => ErrorCode::LoadFailed,
+            Problem::ThreadLocals(_) | Problem::Loader(_) => ErrorCode::LoadFailed,
             Problem::Nowhere | Problem::NoProc => ErrorCode::Unsupported,
         }
     }
@@ -324,7 +329,12 @@ fn open_library(name: &str, path: &Path, visibility: Visibility) -> Result<Libra
             libloading::Error::DlOpen { source } => source.to_string(),
             other => other.to_string(),
         };
-        Problem::Loader(text.replace(name, &path.display().to_string()))
+        let text = text.replace(name, &path.display().to_string());
+        if text.contains("static TLS block") {
+            Problem::ThreadLocals(text)
+        } else {
+            Problem::Loader(text)
+        }
     })
 }
 

@@ -74,15 +74,23 @@ fn line(problem: &str) -> String {
 }
 
 /// Takes all of the tool's variables out of the environment, so that programs started by this one
-/// are not taken for it.
+/// are not taken for it, and sets back what the tool had changed.
 fn take_variables() -> Vec<(OsString, OsString)> {
     let ours = |key: &OsString| key.as_encoded_bytes().starts_with(env::PREFIX.as_bytes());
     let variables: Vec<_> = std::env::vars_os().filter(|(key, _)| ours(key)).collect();
-    for (key, _) in &variables {
+    for (key, value) in &variables {
+        let before = (key == env::TUNABLES).then_some(value);
         // SAFETY: this runs before `main`, when the program has no thread but this one, unless
         // another initialiser of its own has started one that reads the environment past the
         // standard library's lock; such a program races with its own start-up too.
-        unsafe { std::env::remove_var(key) };
+        unsafe {
+            std::env::remove_var(key);
+            match before {
+                Some(value) if value.is_empty() => std::env::remove_var(env::SYSTEM_TUNABLES),
+                Some(value) => std::env::set_var(env::SYSTEM_TUNABLES, value),
+                None => {}
+            }
+        }
     }
     variables
 }

@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use hotswap_protocol::{address, frame};
-use hotswap_tests::{Session, hotswap};
+use hotswap_tests::{Session, hotswap_verb};
 use rustix::process::getuid;
 use serde_json::{Value, json};
 
@@ -202,7 +202,7 @@ fn another_user_is_refused() -> Result<()> {
     );
     // A folder that is open to others is no place for sockets, and is not looked at.
     let pid = session.tool_pid().to_string();
-    Verb::of(hotswap(&package, &["status", "--pid", &pid])?)?.expect(1, &[])?;
+    Verb::of(hotswap_verb(&package, &["status", "--pid", &pid])?)?.expect(1, &[])?;
     fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
     status(&package, &session)?;
     session.ask("x", "one 1")?;

@@ -105,7 +105,7 @@ fn ends_are_told_with_code_or_signal_and_version() -> Result<()> {
 #[test]
 fn an_end_is_told_to_people() -> Result<()> {
     let package = package("end-told")?;
-    let mut command = hotswap_tests::hotswap(&package, &["run"])?;
+    let mut command = hotswap_tests::hotswap_verb(&package, &["run"])?;
     command.stdin(std::process::Stdio::piped());
     command.stderr(std::process::Stdio::piped());
     let mut child = command.spawn()?;

@@ -165,7 +165,7 @@ fn a_revert_waits_for_the_edit_under_way() -> Result<()> {
     package.edit("src/main.rs", "\"one\"", "include_str!(\"gate.txt\")")?;
     let held = gate.await_reader()?;
     let pid = session.pid()?.to_string();
-    let mut revert = hotswap_tests::hotswap(&package, &["revert", "--pid", &pid])?.spawn()?;
+    let mut revert = hotswap_tests::hotswap_verb(&package, &["revert", "--pid", &pid])?.spawn()?;
     // Status is told while the compiler works, and the program runs on.
     let status = status(&package, &session)?;
     ensure!(status["run"]["activity"] == "swapping", "{status}");
