@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::audit;
+use crate::config;
 use crate::events::{MessageFormat, Reporter};
 use crate::selection::Selection;
 use crate::session;
@@ -37,6 +38,8 @@ enum Command {
     Run(Run),
     /// Count every reference to state in a build, and show which a patch could not redirect
     Audit(Audit),
+    /// Show every setting and where its value comes from
+    Config(ShowConfig),
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +64,15 @@ struct Audit {
     /// Look at all dependencies and the standard library too
     #[arg(long)]
     all: bool,
+}
+
+#[derive(Debug, Args)]
+struct ShowConfig {
+    #[command(flatten)]
+    selection: Selection,
+    /// How to print
+    #[arg(long, value_enum, value_name = "FMT", default_value_t)]
+    message_format: MessageFormat,
 }
 
 fn clap_cargo_styles() -> clap::builder::Styles {
@@ -89,6 +101,7 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
                 quiet: run.quiet,
             },
         }),
+        Command::Config(command) => config::show::run(&command.selection, command.message_format),
         Command::Audit(command) => audit::run(&command.selection, command.all),
     }
 }

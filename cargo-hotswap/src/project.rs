@@ -13,6 +13,8 @@ use crate::selection::Selection;
 pub struct Project {
     /// The package's id for cargo's `--package`.
     pub package: String,
+    /// The package's manifest.
+    pub manifest: PathBuf,
     /// The target's name.
     pub target: String,
     /// Whether the target is an example rather than a bin.
@@ -55,6 +57,7 @@ impl Project {
             .filter(|package| !package.name.starts_with("hotswap-"));
         Ok(Self {
             package: package.id.repr.clone(),
+            manifest: package.manifest_path.clone().into(),
             target,
             example,
             workspace_root: metadata.workspace_root.clone().into(),

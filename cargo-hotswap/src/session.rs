@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result};
 
+use crate::config::{Config, Flags};
 use crate::events::{Event, Reporter};
 use crate::plugin::capture::LinkCapture;
 use crate::profile;
@@ -17,7 +18,7 @@ use crate::project::Project;
 use crate::records::{self, Build, Built};
 use crate::selection::Selection;
 use crate::unit::Unit;
-use crate::watch::{Contents, Watch};
+use crate::watch::{self, Contents, Seen, Watch};
 
 use folder::RunFolder;
 use inputs::{Change, Inputs};
@@ -30,8 +31,8 @@ mod worker;
 
 /// Everything that can happen while the program runs.
 enum Happening {
-    /// A watched path was written, moved or removed.
-    Saved(PathBuf),
+    /// Something was seen of the watched files.
+    Seen(Seen),
     /// The worker finished what it was at.
     Done(Done),
     /// The program ended.
@@ -64,8 +65,13 @@ enum End {
 /// The program could not be built or started. Nothing that happens afterwards is an error of the
 /// tool: the program's end decides.
 pub fn run(options: &Options) -> Result<i32> {
+    let mut config = None;
     loop {
         let project = Project::find(&options.selection)?;
+        let config = match &config {
+            Some(config) => config,
+            None => config.insert(load_config(options, &project)?),
+        };
         let (begun, wall_clock) = (Instant::now(), SystemTime::now());
         let built = match records::build(&project, &options.selection)? {
             Build::Done(built) => built,
@@ -88,11 +94,26 @@ pub fn run(options: &Options) -> Result<i32> {
             return Ok(1);
         }
         warn_of_setup(options, &project, &built.link);
-        match Session::start(options, project, *built, wall_clock)?.serve()? {
+        let watch = watch::Settings {
+            root: project.workspace_root.clone(),
+            poll: config.watch_poll.value,
+            ignore: config.ignored()?,
+            patience: watch::Patience::default(),
+        };
+        match Session::start(options, project, *built, watch, wall_clock)?.serve()? {
             End::Exited(code) => return Ok(code),
             End::Restart => {}
         }
     }
+}
+
+/// The settings; read once, so that a mistake made later doesn't end what runs.
+fn load_config(options: &Options, project: &Project) -> Result<Config> {
+    let mut config = Config::load(project, &Flags::default())?;
+    for message in std::mem::take(&mut config.warnings) {
+        options.reporter.report(&Event::Warning { message });
+    }
+    Ok(config)
 }
 
 fn ms(since: Instant) -> f64 {
@@ -206,7 +227,13 @@ struct Session {
 }
 
 impl Session {
-    fn start(options: &Options, project: Project, built: Built, begun: SystemTime) -> Result<Self> {
+    fn start(
+        options: &Options,
+        project: Project,
+        built: Built,
+        watch: watch::Settings,
+        begun: SystemTime,
+    ) -> Result<Self> {
         let Built {
             executable,
             units,
@@ -216,7 +243,7 @@ impl Session {
         let (sender, happenings) = channel();
         let folder = RunFolder::new(&project.target_directory)?;
         let host = folder.keep(&executable)?;
-        let watch = Watch::new(sender.clone(), Happening::Saved)?;
+        let watch = Watch::new(watch, sender.clone(), Happening::Seen);
         let inputs = Inputs::new(&project, &units);
         let started = program::start(
             &executable,
@@ -252,7 +279,7 @@ impl Session {
             begun,
             _folder: folder,
         };
-        session.watch_inputs()?;
+        session.watch_inputs();
         Ok(session)
     }
 
@@ -267,10 +294,14 @@ impl Session {
             let more: Vec<Happening> = self.happenings.try_iter().collect();
             for happening in std::iter::once(first).chain(more) {
                 match happening {
-                    Happening::Saved(path) if self.matters(&path) => {
-                        self.saved.insert(path);
+                    Happening::Seen(Seen::Saved(paths)) => {
+                        let matter = paths.into_iter().filter(|path| self.matters(path));
+                        let matter: Vec<_> = matter.collect();
+                        self.saved.extend(matter);
                     }
-                    Happening::Saved(_) => {}
+                    Happening::Seen(Seen::Warning(message)) => {
+                        self.reporter.report(&Event::Warning { message });
+                    }
                     Happening::Exited(status) => return Ok(End::Exited(self.exited(status?))),
                     Happening::Done(Done::Restart { reason }) => {
                         self.reporter.report(&Event::Restarting { reason });
@@ -337,7 +368,7 @@ impl Session {
                     self.contents.take_changed(self.inputs.lock_file());
                 }
                 self.inputs.set_sources(sources);
-                self.watch_inputs()?;
+                self.watch_inputs();
                 self.reporter.report(&event);
             }
             Done::Restart { .. } => {}
@@ -346,18 +377,17 @@ impl Session {
     }
 
     /// Watches inputs that are new since the last look, and records their content.
-    fn watch_inputs(&mut self) -> Result<()> {
+    fn watch_inputs(&mut self) {
         let new: Vec<PathBuf> = self
             .inputs
             .files()
-            .filter(|file| !self.contents.knows(file))
+            .filter(|file| !self.contents.knows(file) && !self.watch.ignores(file))
             .cloned()
             .collect();
-        self.watch.add(new.iter().map(PathBuf::as_path))?;
+        self.watch.add(new.iter().map(PathBuf::as_path));
         if self.contents.record(&new, self.begun) {
             self.saved.extend(new);
         }
-        Ok(())
     }
 
     fn exited(&self, status: ExitStatus) -> i32 {
