@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::audit;
 use crate::config;
 use crate::events::{MessageFormat, Reporter};
+use crate::init;
 use crate::selection::Selection;
 use crate::session;
 
@@ -36,6 +37,8 @@ struct Hotswap {
 enum Command {
     /// Run a binary or example, and make each save live in the running process
     Run(Run),
+    /// Add the runtime to a package, and show and mark functions that are worth an entry
+    Init(init::Options),
     /// Count every reference to state in a build, and show which a patch could not redirect
     Audit(Audit),
     /// Show every setting and where its value comes from
@@ -101,6 +104,7 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
                 quiet: run.quiet,
             },
         }),
+        Command::Init(options) => init::run(&options),
         Command::Config(command) => config::show::run(&command.selection, command.message_format),
         Command::Audit(command) => audit::run(&command.selection, command.all),
     }

@@ -16,6 +16,9 @@ pub fn functions(source: &str) -> Functions {
     if let Ok(file) = syn::parse_file(source) {
         collector.visit_file(&file);
     }
+    // The parser keeps every text that it saw, for positions that nobody asks for here; a session
+    // reads files for days.
+    proc_macro2::extra::invalidate_current_thread_spans();
     collector.functions
 }
 

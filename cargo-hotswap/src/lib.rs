@@ -16,6 +16,7 @@ pub mod events;
 pub mod facts;
 pub mod host;
 pub mod image;
+pub mod init;
 pub mod membership;
 pub mod output;
 pub mod plugin;

@@ -69,6 +69,17 @@ pub fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
     Ok(command)
 }
 
+/// `cargo hotswap VERB …`, as cargo calls it.
+///
+/// # Errors
+///
+/// When the tool does not build.
+pub fn hotswap(package: &Package, arguments: &[&str]) -> Result<Command> {
+    let mut command = command(paths::tool()?.to_path_buf(), package)?;
+    command.arg("hotswap").args(arguments).stdin(Stdio::null());
+    Ok(command)
+}
+
 /// The executable that plain cargo builds, ready to be started.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ mod session;
 
 mod play;
 
-pub use compile::{build_plain, cargo, check, hotswap_run};
+pub use compile::{build_plain, cargo, check, hotswap, hotswap_run};
 pub use event::Event;
 pub use gate::{Gate, Held};
 pub use package::{Manner, Package, TargetFolder};
