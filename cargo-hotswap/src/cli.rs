@@ -1,14 +1,19 @@
 //! The command line of `cargo hotswap`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::audit;
+use crate::clean;
+use crate::completions::{self, CompletedShell};
 use crate::config;
 use crate::events::{MessageFormat, Reporter};
 use crate::init;
+use crate::man;
+use crate::output;
 use crate::selection::Selection;
 use crate::session;
 
@@ -43,6 +48,12 @@ enum Command {
     Audit(Audit),
     /// Show every setting and where its value comes from
     Config(ShowConfig),
+    /// Remove what runs left behind
+    Clean(clean::Options),
+    /// Print a script that makes a shell complete command lines
+    Completions(Completions),
+    /// Write manual pages
+    Man(ManPages),
 }
 
 #[derive(Debug, Args)]
@@ -78,6 +89,20 @@ struct ShowConfig {
     message_format: MessageFormat,
 }
 
+#[derive(Debug, Args)]
+struct Completions {
+    /// The shell that the script is for
+    #[arg(value_enum)]
+    shell: CompletedShell,
+}
+
+#[derive(Debug, Args)]
+struct ManPages {
+    /// Folder for the pages, such as ~/.local/share/man/man1
+    #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
+    out: PathBuf,
+}
+
 fn clap_cargo_styles() -> clap::builder::Styles {
     use clap::builder::styling::{AnsiColor, Effects, Styles};
     Styles::styled()
@@ -85,6 +110,11 @@ fn clap_cargo_styles() -> clap::builder::Styles {
         .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
         .literal(AnsiColor::Cyan.on_default().effects(Effects::BOLD))
         .placeholder(AnsiColor::Cyan.on_default())
+}
+
+/// The definition of the command line, which starts with `cargo`.
+pub fn command() -> clap::Command {
+    Cargo::command()
 }
 
 /// Runs the tool and returns its exit code. Wrong usage ends the process with code 2, as clap
@@ -104,6 +134,11 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
                 quiet: run.quiet,
             },
         }),
+        Command::Clean(options) => clean::run(&options),
+        Command::Completions(command) => {
+            output::print(&completions::script(command.shell)).map(|()| 0)
+        }
+        Command::Man(command) => man::run(&command.out),
         Command::Init(options) => init::run(&options),
         Command::Config(command) => config::show::run(&command.selection, command.message_format),
         Command::Audit(command) => audit::run(&command.selection, command.all),

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 pub mod audit;
 pub mod cargo;
+pub mod clean;
 pub mod cli;
+pub mod completions;
 pub mod config;
 pub mod edits;
 pub mod engine;
@@ -17,6 +19,7 @@ pub mod facts;
 pub mod host;
 pub mod image;
 pub mod init;
+pub mod man;
 pub mod membership;
 pub mod output;
 pub mod plugin;

@@ -24,7 +24,7 @@ use folder::RunFolder;
 use inputs::{Change, Inputs};
 use worker::{Done, Job, Worker};
 
-mod folder;
+pub mod folder;
 mod inputs;
 mod signals;
 mod worker;

@@ -1,6 +1,7 @@
 //! Many files at a time, limits of the system, and file systems whose changes give no event.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -94,7 +95,7 @@ fn a_change_of_branch_is_one_swap() -> Result<()> {
 fn at_the_limit_of_watches_files_are_looked_at() -> Result<()> {
     let probe = ["--user", "--map-root-user", "true"];
     if !succeeds("unshare", &probe) {
-        eprintln!("NOT TESTED: this system does not let its users make namespaces");
+        not_tested("this system does not let its users make namespaces");
         return Ok(());
     }
     for (limit, value, sysctl) in [
@@ -123,7 +124,7 @@ fn at_the_limit_of_watches_files_are_looked_at() -> Result<()> {
 #[test]
 fn what_changes_below_a_mount_is_seen() -> Result<()> {
     if !succeeds("bindfs", &["--version"]) || !Path::new("/dev/fuse").exists() {
-        eprintln!("NOT TESTED: bindfs is not installed, or there is no /dev/fuse");
+        not_tested("bindfs is not installed, or there is no /dev/fuse");
         return Ok(());
     }
     let mut package = Package::of_source("below-a-mount", "")?;
@@ -209,6 +210,11 @@ fn inside(package: &Package, program: &str, arguments: &[&str]) -> Result<Comman
         };
     }
     Ok(command)
+}
+
+/// Says, past the test's captured output, that something could not be tested here.
+fn not_tested(reason: &str) {
+    let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason}");
 }
 
 fn succeeds(program: &str, arguments: &[&str]) -> bool {
