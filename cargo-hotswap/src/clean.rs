@@ -60,7 +60,12 @@ pub fn run(options: &Options) -> Result<i32> {
             }
         ));
     } else if options.all {
-        leftovers.extend(records(&target));
+        let (records, building) = records(&target);
+        leftovers.extend(records);
+        for folder in building {
+            let folder = folder.display();
+            output::warning(&format!("cargo builds in {folder}: its records are kept"));
+        }
     }
     let (mut files, mut bytes) = (0, 0);
     for path in &leftovers {
@@ -114,9 +119,10 @@ fn dead_sockets() -> Vec<PathBuf> {
     sockets.map(|entry| entry.path()).collect()
 }
 
-/// The plugin's records beside artefacts, but for folders in which cargo builds just now.
-fn records(target: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
+/// The plugin's records beside artefacts, and folders in which cargo builds just now: theirs are
+/// left out.
+fn records(target: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (mut found, mut building) = (Vec::new(), Vec::new());
     // Profiles lie in the target folder, or in one for the target triple.
     for profile in subfolders(target).into_iter().flat_map(|folder| {
         let mut all = subfolders(&folder);
@@ -126,10 +132,7 @@ fn records(target: &Path) -> Vec<PathBuf> {
         let lock = File::open(profile.join(".cargo-lock"));
         let locked = lock.as_ref().map(File::try_lock);
         if matches!(locked, Ok(Err(TryLockError::WouldBlock))) {
-            output::warning(&format!(
-                "cargo builds in {}: its records are kept",
-                profile.display()
-            ));
+            building.push(profile);
             continue;
         }
         for folder in ["deps", "examples"] {
@@ -140,7 +143,7 @@ fn records(target: &Path) -> Vec<PathBuf> {
             );
         }
     }
-    found
+    (found, building)
 }
 
 fn is_record(path: &Path) -> bool {
@@ -256,7 +259,8 @@ mod tests {
         ours.iter().chain(&others).for_each(|path| write(path));
         let lock = std::fs::File::open(target.path().join("building/.cargo-lock")).unwrap();
         lock.lock().unwrap();
-        let mut found = records(target.path());
+        let (mut found, building) = records(target.path());
+        assert_eq!(building, [target.path().join("building")]);
         found.sort();
         let below = |path: &std::path::Path| {
             let below = path.strip_prefix(target.path()).unwrap();

@@ -10,6 +10,7 @@ use crate::audit;
 use crate::clean;
 use crate::completions::{self, CompletedShell};
 use crate::config;
+use crate::doctor;
 use crate::events::{MessageFormat, Reporter};
 use crate::init;
 use crate::man;
@@ -44,6 +45,8 @@ enum Command {
     Run(Run),
     /// Add the runtime to a package, and show and mark functions that are worth an entry
     Init(init::Options),
+    /// Check what keeps edits from going live here, and say what to change
+    Doctor(doctor::Options),
     /// Count every reference to state in a build, and show which a patch could not redirect
     Audit(Audit),
     /// Show every setting and where its value comes from
@@ -86,7 +89,7 @@ struct ShowConfig {
     selection: Selection,
     /// How to print
     #[arg(long, value_enum, value_name = "FMT", default_value_t)]
-    message_format: MessageFormat,
+    message_format: output::Format,
 }
 
 #[derive(Debug, Args)]
@@ -134,6 +137,7 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
                 quiet: run.quiet,
             },
         }),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Clean(options) => clean::run(&options),
         Command::Completions(command) => {
             output::print(&completions::script(command.shell)).map(|()| 0)

@@ -9,8 +9,7 @@ use anyhow::{Context, Result, bail};
 use cargo_metadata::{MetadataCommand, Package};
 use serde::Serialize;
 
-use crate::events::MessageFormat;
-use crate::output;
+use crate::output::{self, Format};
 use crate::selection::Selection;
 use find::{Candidate, Certainty};
 use functions::Code;
@@ -51,7 +50,7 @@ pub struct Options {
     pub dry_run: bool,
     /// How to print
     #[arg(long, value_enum, value_name = "FMT", default_value_t)]
-    pub message_format: MessageFormat,
+    pub message_format: Format,
     /// Path to Cargo.toml
     #[arg(
         long,
@@ -113,14 +112,14 @@ pub fn run(options: &Options) -> Result<i32> {
     let changes = mark::plan(&code, files, &chosen)?;
     let has_runtime = package.dependencies.iter().any(|one| one.name == RUNTIME);
     match options.message_format {
-        MessageFormat::Human => output::print(&table(&shown))?,
-        MessageFormat::Json => {
+        Format::Human => output::print(&table(&shown))?,
+        Format::Json => {
             for one in &shown {
                 output::print(&(serde_json::to_string(one)? + "\n"))?;
             }
         }
     }
-    let human = options.message_format == MessageFormat::Human;
+    let human = options.message_format == Format::Human;
     if options.dry_run {
         return preview(options, package, has_runtime, &changes).map(|()| 0);
     }

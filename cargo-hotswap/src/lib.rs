@@ -11,6 +11,7 @@ pub mod clean;
 pub mod cli;
 pub mod completions;
 pub mod config;
+pub mod doctor;
 pub mod edits;
 pub mod engine;
 pub mod entries;

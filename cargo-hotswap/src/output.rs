@@ -4,6 +4,16 @@ use std::io::{ErrorKind, Write};
 
 use anyhow::{Context, Result};
 
+/// How a command that ends by itself prints what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Lines for people
+    #[default]
+    Human,
+    /// One JSON object a line
+    Json,
+}
+
 /// Writes data. A reader that has read enough is no error.
 ///
 /// # Errors

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::{Config, Flags};
-use crate::events::MessageFormat;
-use crate::output;
+use crate::output::{self, Format};
 use crate::project::Project;
 use crate::selection::Selection;
 
@@ -15,15 +14,19 @@ use crate::selection::Selection;
 /// # Errors
 ///
 /// The project or a setting can't be read.
-pub fn run(selection: &Selection, format: MessageFormat) -> Result<i32> {
+pub fn run(selection: &Selection, format: Format) -> Result<i32> {
     let project = Project::find(selection)?;
     let config = Config::load(&project, &Flags::default())?;
     for warning in &config.warnings {
         output::warning(warning);
     }
     output::print(&match format {
-        MessageFormat::Human => text(&config),
-        MessageFormat::Json => serde_json::to_string(&config.lines())? + "\n",
+        Format::Human => text(&config),
+        Format::Json => {
+            let lines = config.lines().into_iter();
+            let lines = lines.map(|line| Ok(serde_json::to_string(&line)? + "\n"));
+            lines.collect::<Result<String>>()?
+        }
     })?;
     Ok(0)
 }

@@ -34,6 +34,15 @@ pub struct Sources {
     seen: BTreeSet<PathBuf>,
 }
 
+/// How many functions are marked in these files.
+pub fn entries(sources: &Sources) -> usize {
+    let code = super::functions::Code::read(&sources.files);
+    code.functions
+        .iter()
+        .filter(|function| function.marked)
+        .count()
+}
+
 /// The package that the user means: the one named, the one in this folder, or the only one.
 ///
 /// # Errors
