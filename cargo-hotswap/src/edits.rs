@@ -33,6 +33,9 @@ pub fn items(source: &str) -> Items {
     if let Ok(file) = syn::parse_file(source) {
         collector.visit_file(&file);
     }
+    // The parser keeps every text that it saw, for positions that nobody asks for here; a session
+    // reads files for days.
+    proc_macro2::extra::invalidate_current_thread_spans();
     collector.items
 }
 
