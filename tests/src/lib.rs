@@ -12,6 +12,7 @@ mod browser;
 mod compile;
 mod event;
 mod gate;
+mod interrupts;
 mod package;
 mod schema;
 mod session;

@@ -3,25 +3,21 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     fmt::Write as _,
-    io::{self, BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{
-        Arc, OnceLock,
-        atomic::AtomicBool,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use signal_hook::consts::SIGINT;
 
 use crate::{
     compile::{self, build_plain},
     event::Event,
+    interrupts,
     package::Package,
     schema,
 };
@@ -35,21 +31,6 @@ enum Line {
     Stdout(String),
     Stderr(String),
     Closed,
-}
-
-/// Who starts tests in the background of a script has them ignore Ctrl-C, and with them whatever they
-/// start. A signal that is handled is not ignored in children.
-fn heed_interrupts() -> Result<()> {
-    static DONE: OnceLock<io::Result<()>> = OnceLock::new();
-    let result = DONE.get_or_init(|| {
-        let always = Arc::new(AtomicBool::new(true));
-        signal_hook::flag::register_conditional_shutdown(SIGINT, 130, always).map(|_| ())
-    });
-    let result = result.as_ref().map_err(ToString::to_string);
-    result
-        .copied()
-        .map_err(Error::msg)
-        .context("heeding Ctrl-C")
 }
 
 /// A started tool (or plain program) whose output is collected.
@@ -107,7 +88,7 @@ impl Session {
     ///
     /// When it cannot be started.
     pub fn spawn(mut command: Command) -> Result<Self> {
-        heed_interrupts()?;
+        interrupts::heed()?;
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

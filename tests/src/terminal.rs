@@ -17,6 +17,8 @@ use rustix::{
     termios::{LocalModes, OutputModes, Winsize, tcgetattr, tcsetwinsize},
 };
 
+use crate::interrupts;
+
 /// How long anything may take before the test fails; nothing waits for this when all is well.
 const DEADLINE: Duration = Duration::from_secs(120);
 
@@ -80,6 +82,7 @@ impl Terminal {
             .stdin(end.try_clone()?)
             .stdout(end.try_clone()?)
             .stderr(end);
+        interrupts::heed()?;
         let child = leader.spawn().context("starting it on a terminal")?;
         Ok(Self {
             master: Some(master.into()),

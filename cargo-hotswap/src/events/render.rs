@@ -41,13 +41,15 @@ pub fn human(event: &Event, look: &Look) -> String {
             }
             labelled(ERROR, "error", Style::new(), &message)
         }
+        // As with cargo, the exit code is all that is told then.
+        Event::Exited { .. } if look.quiet => String::new(),
         Event::Exited {
             code,
             signal,
             death,
         } => match death.error(*signal) {
             Some(message) => labelled(ERROR, "error", Style::new(), &message),
-            None if *code == Some(0) || look.quiet => String::new(),
+            None if *code == Some(0) => String::new(),
             None => status(INFO, "Exited", &death.exit(*code, *signal)),
         },
         Event::Refused { message, .. } => refused(message),
