@@ -112,6 +112,8 @@ pub fn run(options: &Options) -> Result<i32> {
     let changes = mark::plan(&code, files, &chosen)?;
     let has_runtime = package.dependencies.iter().any(|one| one.name == RUNTIME);
     match options.message_format {
+        // Who names functions knows what there is.
+        Format::Human if !options.mark.is_empty() => {}
         Format::Human => output::print(&table(&shown))?,
         Format::Json => {
             for one in &shown {

@@ -284,12 +284,8 @@ impl<F: Fn(Seen) -> bool> Thread<F> {
             files = self.places.files().cloned().collect();
         }
         // A link or a folder above may lead elsewhere now.
-        let known: Vec<PathBuf> = files.iter().cloned().collect();
-        let folders = self.places.folders();
-        for file in &known {
-            self.places.add(file);
-        }
-        if batch.moved || self.places.folders() != folders {
+        let elsewhere = files.iter().filter(|file| self.places.add(file)).count();
+        if batch.moved || elsewhere > 0 {
             self.watch_folders();
         }
         let strange = batch.strange.into_iter();

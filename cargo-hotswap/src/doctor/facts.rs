@@ -122,6 +122,8 @@ pub struct Profile {
 pub struct Package {
     /// Its name.
     pub name: String,
+    /// Why it is not clear which of its executables would run.
+    pub unclear: Option<String>,
     /// The runtime's version, if it or a member that it uses depends on it.
     pub runtime: Option<String>,
     /// How many functions are marked, in it and the members that it uses.

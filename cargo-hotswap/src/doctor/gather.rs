@@ -41,6 +41,12 @@ pub fn gather(selection: &Selection) -> Facts {
         Ok(project) => project.target_directory.clone(),
         Err(_) => root.join("target"),
     };
+    let settings = match &project {
+        Ok(project) => Config::load(project, &config::Flags::default())
+            .map(|config| config.warnings)
+            .map_err(|error| format!("{error:#}")),
+        Err(_) => Ok(Vec::new()),
+    };
     Facts {
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         linker: linker(program, &rustflags),
@@ -48,17 +54,9 @@ pub fn gather(selection: &Selection) -> Facts {
         toolchain,
         rustflags,
         profile: profile(&root, selection.profile_name()),
-        settings: match &project {
-            Ok(project) => Config::load(project, &config::Flags::default())
-                .map(|config| config.warnings)
-                .map_err(|error| format!("{error:#}")),
-            Err(_) => Ok(Vec::new()),
-        },
+        settings,
         inotify: inotify(metadata.as_ref().ok()),
-        package: metadata.and_then(|metadata| match project {
-            Ok(project) => Ok(package(&metadata, &project)),
-            Err(error) => Err(format!("{error:#}")),
-        }),
+        package: metadata.and_then(|metadata| package(&metadata, &project, selection)),
         wrappers: wrappers(configured.as_ref()),
         folders: vec![
             folder(Role::Sources, &root),

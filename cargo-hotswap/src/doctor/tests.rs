@@ -32,7 +32,7 @@ fn package(facts: &mut Facts) -> &mut Package {
 type Change = fn(&mut Facts);
 
 /// What is changed, the check that finds it, how bad it is, and words of message and help.
-const BAD: [(&str, Change, &str, Status, &[&str]); 45] = [
+const BAD: [(&str, Change, &str, Status, &[&str]); 46] = [
     (
         "no compiler",
         |f| f.toolchain.error = Some("not found".into()),
@@ -229,6 +229,13 @@ const BAD: [(&str, Change, &str, Status, &[&str]); 45] = [
         "package",
         Status::Problem,
         &["could not find `Cargo.toml`", "--manifest-path"],
+    ),
+    (
+        "several executables",
+        |f| package(f).unclear = Some("several executables: a, b".into()),
+        "executable",
+        Status::Problem,
+        &["several executables: a, b", "--bin NAME"],
     ),
     (
         "no runtime",

@@ -37,9 +37,12 @@ impl Places {
         }
     }
 
-    /// Adds a file, or looks anew where it leads.
-    pub fn add(&mut self, file: &Path) {
+    /// Adds a file, or looks anew where it leads; says whether that is another place than before.
+    pub fn add(&mut self, file: &Path) -> bool {
         let way = find_way(file, &self.root);
+        if self.known.get(file) == Some(&way) {
+            return false;
+        }
         let old = self.known.insert(file.to_owned(), way.clone());
         let Way { names, folders } = old.unwrap_or_default();
         forget(&mut self.files, &names, file);
@@ -52,6 +55,7 @@ impl Places {
                 table.entry(place).or_default().insert(file.to_owned());
             }
         }
+        true
     }
 
     /// The folders in which something can happen.
@@ -215,11 +219,11 @@ mod tests {
         symlink("one", folder.join("now")).unwrap();
         let file = folder.join("now/a.rs");
         let mut places = Places::new(folder);
-        places.add(&file);
+        assert!(places.add(&file) && !places.add(&file));
         assert_eq!(below(folder, &places.folders()), ". one");
         std::fs::remove_file(folder.join("now")).unwrap();
         symlink("two", folder.join("now")).unwrap();
-        places.add(&file);
+        assert!(places.add(&file));
         assert_eq!(below(folder, &places.folders()), ". two");
         assert_eq!(places.files_at(&folder.join("one/a.rs")).count(), 0);
         assert_eq!(places.files_at(&folder.join("two/a.rs")).count(), 1);

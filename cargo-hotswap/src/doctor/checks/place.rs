@@ -22,7 +22,15 @@ pub fn package(facts: &Facts) -> Vec<Finding> {
             )];
         }
     };
-    let mut found = vec![runtime(facts, package.runtime.as_deref())];
+    let mut found = Vec::new();
+    if let Some(error) = &package.unclear {
+        found.push(problem(
+            "executable",
+            error.clone(),
+            "name it, here and for `run`: `--bin NAME` or `--example NAME`",
+        ));
+    }
+    found.push(runtime(facts, package.runtime.as_deref()));
     found.push(match package.entries {
         0 => problem(
             "entries",

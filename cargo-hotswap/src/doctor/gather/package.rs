@@ -8,16 +8,31 @@ use crate::doctor::facts::Package;
 use crate::init::sources::{self, Sources};
 use crate::plugin::wrapper::OWN_CRATES;
 use crate::project::Project;
+use crate::selection::Selection;
 
 /// The runtime's package.
 const RUNTIME: &str = "hotswap-runtime";
 
 /// What the program is made from, as far as manifests say it.
-pub fn package(metadata: &Metadata, project: &Project) -> Package {
-    let own = metadata
-        .packages
-        .iter()
-        .find(|package| package.manifest_path.as_std_path() == project.manifest);
+///
+/// # Errors
+///
+/// It is not clear which package is meant.
+pub fn package(
+    metadata: &Metadata,
+    project: &anyhow::Result<Project>,
+    selection: &Selection,
+) -> Result<Package, String> {
+    let own = match project {
+        Ok(project) => metadata
+            .packages
+            .iter()
+            .find(|package| package.manifest_path.as_std_path() == project.manifest),
+        // The package may be clear, though its executable is not.
+        Err(_) => Some(
+            sources::choose_package(metadata, selection).map_err(|error| format!("{error:#}"))?,
+        ),
+    };
     let mut used = BTreeSet::new();
     if let (Some(own), Some(resolve)) = (own, &metadata.resolve) {
         let mut ahead = vec![&own.id];
@@ -58,7 +73,8 @@ pub fn package(metadata: &Metadata, project: &Project) -> Package {
     let others = packages
         .iter()
         .filter(|one| !members.iter().any(|member| member.id == one.id));
-    Package {
+    Ok(Package {
+        unclear: project.as_ref().err().map(|error| format!("{error:#}")),
         name: own.map(|own| own.name.to_string()).unwrap_or_default(),
         runtime: packages
             .iter()
@@ -70,5 +86,5 @@ pub fn package(metadata: &Metadata, project: &Project) -> Package {
             .sum(),
         shared_crates: names(members.iter().copied().filter(shared).collect()),
         dynamic: names(others.copied().filter(dynamic).collect()),
-    }
+    })
 }
