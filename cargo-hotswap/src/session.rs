@@ -14,12 +14,13 @@ use crate::config::OnRefused;
 use crate::control::message::Outcome;
 use crate::control::server::{Ask, Server};
 use crate::death;
-use crate::events::{Event, MessageFormat, Reporter};
+use crate::events::{Builder, Event, MessageFormat, Reporter};
 use crate::project::Project;
 use crate::selection::Selection;
 use crate::status::Activity;
 use crate::watch::Seen;
 
+use inputs::Change;
 use journal::Identity;
 use keys::Keys;
 use launch::Launch;
@@ -270,8 +271,15 @@ impl<'a> Session<'a> {
         } else if self.running.deaf && !restarts && !self.has_ended() {
             return;
         } else if let Some(edit) = self.running.take_edit() {
-            let files = edit.files.clone();
-            self.talk.report(&Event::Changed { files });
+            let with_cargo =
+                self.running.deaf || self.has_ended() || edit.change != Change::Sources;
+            self.talk.report(&Event::Changed {
+                files: edit.files.clone(),
+                builder: match with_cargo {
+                    true => Builder::Cargo,
+                    false => Builder::Rustc,
+                },
+            });
             if self.has_ended() {
                 let reason = "a file was saved".to_owned();
                 Job::Build { reason }
@@ -415,6 +423,7 @@ fn introduce(talk: &Talk, options: &Options, launch: &Launch) {
     talk.report(&Event::Built {
         executable: launch.built.executable.clone(),
         ms: launch.ms,
+        warnings: launch.built.warnings.clone(),
     });
     for warning in launch.warnings(&options.selection) {
         talk.report(&warning);

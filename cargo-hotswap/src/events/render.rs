@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anstyle::Style;
 
 use super::style::{self, BOLD, ERROR, GOOD, GUTTER, INFO, WARN, fitted, paint, status};
-use super::{Event, OldCause, Phases, StaticReport, StillOld};
+use super::{Builder, Event, OldCause, Phases, StaticReport, StillOld};
 
 mod names;
 
@@ -91,7 +91,17 @@ fn unless_quiet(event: &Event, look: &Look) -> String {
             };
             status(GOOD, "Waiting", &format!("for a save ({how})"))
         }
-        Event::Changed { files } if look.verbose => {
+        Event::Changed {
+            files,
+            builder: Builder::Cargo,
+        } => {
+            let files = paths(files, look);
+            let text = fitted(look.width, [&files, &[]], |files, _| {
+                format!("with cargo ({files} changed)")
+            });
+            status(GOOD, "Building", &text)
+        }
+        Event::Changed { files, .. } if look.verbose => {
             let files = paths(files, look);
             status(
                 INFO,

@@ -11,6 +11,7 @@ use super::support::Support;
 use crate::events::StaticReport;
 use crate::facts::Analysed;
 use crate::host::Host;
+use crate::places::as_written;
 use crate::unit::{Unit, UnitId};
 
 /// A static that is one and the same in two versions.
@@ -182,12 +183,15 @@ impl State {
     }
 
     fn report(&mut self, facts: &StaticFacts, verdict: &'static str, reason: &str) {
-        let name = facts.path.clone();
-        self.reports.push(StaticReport {
-            name,
+        let report = StaticReport {
+            name: as_written(&facts.path).to_owned(),
             verdict,
             reason: reason.to_owned(),
-        });
+        };
+        // A thread-local consists of several.
+        if !self.reports.contains(&report) {
+            self.reports.push(report);
+        }
     }
 
     fn refuse(&mut self, facts: &StaticFacts, reason: &str) {

@@ -1,10 +1,11 @@
 //! Keys that are signals, the shell's job control, and the terminal's end.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use hotswap_tests::{
-    Package, Terminal,
+    Gate, Package, Terminal,
     terminal::{END, INTERRUPT, SUSPEND},
 };
 
@@ -37,13 +38,21 @@ fn an_interrupt_reaches_the_program_once() -> Result<()> {
     terminal.resize(80, 24)?;
     settle(&mut terminal, "count 28", "1 times")?;
     // It still takes edits.
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     terminal.expect("Swapped src/main.rs")?;
     terminal.type_line("count 2")?;
     terminal.expect("3 times")?;
+    // A compiler is not hit by a key that the program handles.
+    let gate = Gate::close(&package.root.join("src/gate.txt"))?;
+    package.edit("src/main.rs", "\"second\"", "include_str!(\"gate.txt\")")?;
+    let held = gate.await_reader()?;
+    terminal.type_keys(INTERRUPT)?;
+    settle(&mut terminal, "count 2", "4 times")?;
+    held.open("third")?;
+    terminal.expect("Swapped src/main.rs")?;
     // Sent to the tool alone, it is meant for the program.
     kill(terminal.pid(), "INT")?;
-    settle(&mut terminal, "count 2", "4 times")?;
+    settle(&mut terminal, "count 2", "5 times")?;
     terminal.type_keys(END)?;
     ensure!(terminal.end()? == 0);
     Ok(())
@@ -58,6 +67,22 @@ fn an_interrupt_ends_both() -> Result<()> {
     ensure!(terminal.end()? == -2, "{}", terminal.written());
     ensure!(run_folders(&package, pid)?.is_empty());
     ensure!(!runs(&package)?);
+    Ok(())
+}
+
+/// What a compiler writes has no place to go to any more.
+#[test]
+fn the_end_does_not_wait_for_a_compiler() -> Result<()> {
+    let package = package("compiler-ended")?;
+    let mut terminal = on_terminal(&package, &[])?;
+    let pid = terminal.pid();
+    let gate = Gate::close(&package.root.join("src/gate.txt"))?;
+    package.edit("src/main.rs", "\"first\"", "include_str!(\"gate.txt\")")?;
+    let held = gate.await_reader()?;
+    terminal.type_keys(END)?;
+    ensure!(terminal.end()? == 0);
+    ensure!(run_folders(&package, pid)?.is_empty());
+    ensure!(held.readers()?.is_empty(), "the compiler is left");
     Ok(())
 }
 
@@ -93,7 +118,7 @@ fn a_shell_stops_and_continues_both() -> Result<()> {
     terminal.type_line("raise 19")?;
     stopped_and_continued(&mut terminal)?;
     terminal.expect("first: raise 19 7\n")?;
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     terminal.expect("Swapped src/main.rs")?;
     terminal.type_line("z")?;
     terminal.expect("second: z 7\n")?;
@@ -104,8 +129,15 @@ fn a_shell_stops_and_continues_both() -> Result<()> {
     terminal.expect("ready> ")?;
     terminal.type_line("echo ended with $?.")?;
     terminal.expect("\nended with 143.")?;
-    terminal.type_line("exit")?;
+    // A shell whose terminal is closed takes its jobs along.
+    terminal.type_line(&format!("'{program}' hotswap run"))?;
+    terminal.expect("Watching for edits")?;
+    terminal.close();
     terminal.end()?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while runs(&package)? {
+        ensure!(Instant::now() < deadline, "the program is left");
+    }
     Ok(())
 }
 
@@ -155,7 +187,7 @@ fn a_closed_pipe_is_no_end() -> Result<()> {
     let ready = stderr.any(|line| line.is_ok_and(|line| line.contains("Watching")));
     ensure!(ready, "the program is not ready");
     drop(stderr);
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     let mut answers = BufReader::new(stdout).lines();
     loop {
         stdin.write_all(b"x\n")?;

@@ -32,11 +32,11 @@ fn a_raw_terminal_is_left_alone() -> Result<()> {
             std::thread::yield_now();
         }
     };
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     logged("Swapped src/main.rs")?;
-    package.edit("src/main.rs", "second: ", "third: {} ")?;
+    package.edit("src/main.rs", "word = \"second\"", "word: &str = 3")?;
     logged("; the program runs on")?;
-    package.edit("src/main.rs", "third: {} ", "third: ")?;
+    package.edit("src/main.rs", "word: &str = 3", "word = \"third\"")?;
     logged("(version 2; answer)")?;
     package.edit("src/main.rs", "struct Held(u32)", "struct Held(u64)")?;
     logged("= help: ")?;
