@@ -8,8 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The line that is typed, what is offered, and what is not.
-const CASES: [(&str, &[&str], &[&str]); 12] = [
-    ("cargo-hotswap hotswap r", &["run"], &["clean"]),
+const CASES: [(&str, &[&str], &[&str]); 14] = [
+    (
+        "cargo-hotswap hotswap r",
+        &["run", "restart", "revert"],
+        &["clean"],
+    ),
     (
         "cargo-hotswap hotswap run --rel",
         &["--release"],
@@ -25,13 +29,15 @@ const CASES: [(&str, &[&str], &[&str]); 12] = [
         &["clean", "completions", "config"],
         &["run", "check"],
     ),
+    ("cargo hotswap st", &["status"], &["restart"]),
+    ("cargo hotswap timings --na", &["--name"], &["--json"]),
     ("cargo +stable hotswap cl", &["clean"], &["config"]),
     ("cargo hotswap run --rel", &["--release"], &["--locked"]),
     ("cargo hotswap run --lock", &["--locked"], &[]),
     (
         "cargo hotswap run --message-format ",
-        &["human", "json"],
-        &["short"],
+        &["human", "short", "json"],
+        &["json-diagnostic-short"],
     ),
     (
         "cargo hotswap audit --al",
