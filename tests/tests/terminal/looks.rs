@@ -12,7 +12,16 @@ const GREEN: &str = "\u{1b}[1m\u{1b}[92m";
 #[test]
 fn a_terminal_gets_progress_and_colours() -> Result<()> {
     let package = package("looks")?;
-    let mut terminal = on_terminal(&package, &["--", "two words"])?;
+    // Cargo shows progress where it takes a while, as a build script sees to.
+    let script = "fn main() {\n    println!(\"cargo::rerun-if-changed=build.rs\");\n    \
+                  std::fs::read_to_string(\"gate.txt\").unwrap();\n}\n";
+    package.write("build.rs", script.as_bytes())?;
+    let gate = Gate::close(&package.root.join("gate.txt"))?;
+    let mut terminal = Terminal::start(&run(&package, &["--", "two words"])?, 100, 30)?;
+    let held = gate.await_reader()?;
+    terminal.expect("    Building [")?;
+    held.open("")?;
+    terminal.expect("Watching for edits (entry answer)\n")?;
     let first = terminal.written();
     ensure!(
         first.contains("\u{1b}[96m    Building\u{1b}[0m ["),
