@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hotswap_layout::Program;
-use hotswap_protocol::manifest::{Entry, Image, Manifest};
+use hotswap_protocol::manifest::Image;
 
 use crate::diagnostics::Form;
 use crate::edits;
@@ -29,6 +29,7 @@ mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
+mod manifest;
 mod outcome;
 mod published;
 mod refusal;
@@ -421,33 +422,6 @@ impl Engine {
         }
         Ok((Some(linked), support))
     }
-
-    /// The host's entries that the newest code no longer has, in the image or not.
-    fn gone(&self, analysed: &[Vec<Arc<Analysed>>], namesake: &HashSet<String>) -> Vec<String> {
-        let now = analysed.iter();
-        let now: HashSet<String> = now
-            .flat_map(|objects| entries::paths(objects, namesake))
-            .collect();
-        let host = self.host.units.values().flat_map(|unit| &unit.entries);
-        host.filter(|path| !now.contains(*path)).cloned().collect()
-    }
-
-    fn manifest(
-        &self,
-        linked: Option<Linked>,
-        entries: &[EntryFacts],
-        gone: Vec<String>,
-        support: &[Image],
-    ) -> Manifest {
-        let mut manifest = Manifest::new(self.host.build_id.clone());
-        manifest.host.backtrace = self.host.backtrace_statics();
-        manifest.support = support.to_vec();
-        manifest.image = linked.map(|linked| linked.manifest);
-        manifest.base_entries = self.host.entries.iter().map(entry).collect();
-        manifest.image_entries = entries.iter().map(entry).collect();
-        manifest.gone = gone;
-        manifest
-    }
 }
 
 /// The objects of these units.
@@ -464,15 +438,6 @@ fn digests_of(objects: &[ObjectFile]) -> Vec<u128> {
 fn sources(units: &[Unit]) -> BTreeSet<&Path> {
     let files = units.iter().flat_map(|unit| &unit.sources);
     files.map(PathBuf::as_path).collect()
-}
-
-fn entry(facts: &EntryFacts) -> Entry {
-    Entry {
-        path: facts.path.clone(),
-        fingerprint: facts.fingerprint.clone(),
-        descriptor: facts.descriptor,
-        body: facts.body,
-    }
 }
 
 /// Measures one phase after the other.
