@@ -24,6 +24,8 @@ pub struct Inputs {
     cargo: BTreeSet<PathBuf>,
     outside: BTreeSet<PathBuf>,
     lock_file: BTreeSet<PathBuf>,
+    /// Files whose presence alone tells cargo of a crate, whether they are there or not.
+    roots: BTreeSet<PathBuf>,
     all: BTreeSet<PathBuf>,
 }
 
@@ -40,9 +42,11 @@ impl Inputs {
         inputs.cargo.extend(inputs.lock_file.clone());
         for member in &project.members {
             inputs.cargo.insert(member.join("Cargo.toml"));
-            inputs.cargo.insert(member.join("build.rs"));
+            let roots = ["build.rs", "src/lib.rs", "src/main.rs"];
+            inputs.roots.extend(roots.map(|root| member.join(root)));
             rust_files(&member.join("src"), &mut inputs.cargo);
         }
+        inputs.cargo.extend(inputs.roots.clone());
         for unit in units {
             inputs.cargo.extend(build_script_inputs(unit));
         }
@@ -81,10 +85,11 @@ impl Inputs {
         self.all.iter()
     }
 
-    /// What the most demanding of these files asks for.
-    pub fn classify(&self, files: &[PathBuf]) -> Change {
+    /// What the most demanding of these files asks for; `exists` tells which are still there.
+    pub fn classify(&self, files: &[PathBuf], exists: impl Fn(&Path) -> bool) -> Change {
         let changes = files.iter().map(|file| {
-            if self.sources.contains(file) {
+            let is_crate_gone = || self.roots.contains(file) && !exists(file);
+            if self.sources.contains(file) && !is_crate_gone() {
                 Change::Sources
             } else if self.outside.contains(file) {
                 Change::Restart
@@ -140,6 +145,7 @@ mod tests {
             .cargo
             .extend(["/w/Cargo.toml".into(), "/w/src/lib.rs".into()]);
         inputs.outside.insert("/o/src/lib.rs".into());
+        inputs.roots.insert("/w/src/lib.rs".into());
         inputs.set_sources(["/w/src/lib.rs".into(), "/w/text.txt".into()].into());
         for (files, expected) in [
             (vec![], Change::Sources),
@@ -148,8 +154,11 @@ mod tests {
             (vec!["/w/Cargo.toml", "/o/src/lib.rs"], Change::Restart),
         ] {
             let files: Vec<_> = files.into_iter().map(Into::into).collect();
-            assert_eq!(inputs.classify(&files), expected);
+            assert_eq!(inputs.classify(&files, |_| true), expected);
         }
+        let gone = |file: &str| inputs.classify(&[file.into()], |_| false);
+        assert_eq!(gone("/w/src/lib.rs"), Change::Cargo);
+        assert_eq!(gone("/w/text.txt"), Change::Sources);
         assert_eq!(inputs.files().count(), 4);
     }
 }

@@ -170,7 +170,7 @@ impl Running {
         }
         let saved = std::mem::take(&mut self.saved);
         let mut files = self.contents.take_changed(&saved);
-        let mut change = self.inputs.classify(&files);
+        let mut change = self.inputs.classify(&files, Path::exists);
         if self.reverted && files.is_empty() {
             // What is saved as it was is newer than what runs.
             files.extend(
@@ -184,7 +184,9 @@ impl Running {
             // Another file may have been mended meanwhile, or what was missing have come. A file
             // that nobody knows is not named beside one that is known: it may be an editor's.
             let mended = self.contents.take_all_changed();
-            change = change.max(self.inputs.classify(&mended)).max(asked);
+            change = change
+                .max(self.inputs.classify(&mended, Path::exists))
+                .max(asked);
             files.extend(mended);
             if files.is_empty() {
                 let new = saved.into_iter();
