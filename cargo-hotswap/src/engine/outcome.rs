@@ -55,7 +55,8 @@ impl Engine {
         let kept = swap.state.shared.iter();
         let kept = kept.map(|shared| shared.patch.as_str()).collect();
         let graph = self.references.graph(&swap.objects);
-        let still_old = still_old(&edited.functions, &graph, &self.current, &kept);
+        let objects = self.units.iter().flat_map(|unit| &unit.objects);
+        let still_old = still_old(&edited.functions, &graph, &self.current, &kept, objects);
         let cause = Cause {
             reverts_to: None,
             files,
