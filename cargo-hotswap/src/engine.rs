@@ -15,7 +15,7 @@ use crate::entries::{self, EntryFacts};
 use crate::events::{Event, Phases};
 use crate::facts::{Analysed, Cache};
 use crate::host::Host;
-use crate::image::state::{Initialisers, State};
+use crate::image::state::{Initialisers, State, Told};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked};
 use crate::membership::with_dependents;
@@ -57,6 +57,8 @@ pub struct Engine {
     references: Index,
     /// What images can bind to in the host.
     exported: HashSet<u64>,
+    /// What was to say of statics in the current version.
+    told: Vec<Told>,
     reprs: Reprs,
     /// The entries of the current image.
     current: Vec<EntryFacts>,
@@ -116,6 +118,7 @@ impl Engine {
             edits,
             references,
             exported: host.exported().map(reach::node_of).collect(),
+            told: Vec::new(),
             reprs,
             current: Vec::new(),
             host,
