@@ -226,9 +226,8 @@ impl Running {
             .cloned()
             .collect();
         self.watch.add(new.iter().map(PathBuf::as_path));
-        if self.contents.record(&new, self.begun) {
-            self.saved.extend(new);
-        }
+        let late = self.contents.record(&new, self.begun);
+        self.saved.extend(late);
     }
 
     /// Where the program was when this signal ended it. Paths below `folder` are shortened.

@@ -11,17 +11,15 @@ pub struct Contents(BTreeMap<PathBuf, Option<u128>>);
 
 impl Contents {
     /// Records the files as they were when the compiler began to read them, at `begun`: one that
-    /// was written later counts as changed. Says whether there is such a file.
-    pub fn record<'a>(
-        &mut self,
-        files: impl IntoIterator<Item = &'a PathBuf>,
-        begun: SystemTime,
-    ) -> bool {
-        let mut written_since = false;
+    /// was written later counts as changed. The result is those.
+    pub fn record(&mut self, files: &[PathBuf], begun: SystemTime) -> Vec<PathBuf> {
+        let mut written_since = Vec::new();
         for file in files {
             let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
             let later = modified.is_ok_and(|modified| modified > begun);
-            written_since |= later;
+            if later {
+                written_since.push(file.clone());
+            }
             self.0
                 .insert(file.clone(), if later { None } else { digest(file) });
         }
@@ -76,7 +74,11 @@ mod tests {
         let both = BTreeSet::from([file.clone(), gone.clone()]);
         let mut contents = Contents::default();
         let later = SystemTime::now() + Duration::from_secs(60);
-        assert!(!contents.record([&file, &gone], later));
+        assert!(
+            contents
+                .record(&[file.clone(), gone.clone()], later)
+                .is_empty()
+        );
         assert!(contents.knows(&file) && !contents.knows(folder.path()));
         std::fs::write(&file, "a").unwrap();
         assert!(contents.take_changed(&both).is_empty());
@@ -94,7 +96,8 @@ mod tests {
         let file = folder.path().join("a.rs");
         std::fs::write(&file, "a").unwrap();
         let mut contents = Contents::default();
-        assert!(contents.record([&file], SystemTime::UNIX_EPOCH));
+        let later = contents.record(std::slice::from_ref(&file), SystemTime::UNIX_EPOCH);
+        assert_eq!(later, std::slice::from_ref(&file));
         assert_eq!(
             contents.take_changed(&BTreeSet::from([file.clone()])),
             [file]
