@@ -41,6 +41,29 @@ pub enum OnRefused {
     Restart,
 }
 
+/// After which ends of the program `run` waits for a save, instead of ending too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Stay {
+    /// After a panic or a fault, if there is a terminal
+    #[default]
+    Crash,
+    /// After every end that nobody asked for
+    Always,
+    /// Never: as `cargo run`
+    Never,
+}
+
+impl Stay {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::Always => "always",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -101,6 +124,8 @@ pub struct Config {
     pub linker: Value<Option<String>>,
     /// What follows a refusal.
     pub on_refused: Value<OnRefused>,
+    /// What follows the program's end.
+    pub stay: Value<Stay>,
     /// Whether files are looked at.
     pub watch_poll: Value<Poll>,
     /// Files that are never taken as edited: globs of paths below the workspace's folder.
@@ -120,6 +145,8 @@ pub struct Flags {
     pub linker: Option<String>,
     /// `--on-refused`.
     pub on_refused: Option<OnRefused>,
+    /// `--stay`.
+    pub stay: Option<Stay>,
 }
 
 /// The settings by name.
@@ -129,16 +156,18 @@ enum Key {
     Keys,
     Linker,
     OnRefused,
+    Stay,
     WatchIgnore,
     WatchPoll,
 }
 
 /// Their names in files; the environment has `HOTSWAP_WATCH_POLL` for `watch.poll`.
-const KEYS: [(&str, Key); 6] = [
+const KEYS: [(&str, Key); 7] = [
     ("debug-patches", Key::DebugPatches),
     ("keys", Key::Keys),
     ("linker", Key::Linker),
     ("on-refused", Key::OnRefused),
+    ("stay", Key::Stay),
     ("watch.ignore", Key::WatchIgnore),
     ("watch.poll", Key::WatchPoll),
 ];
@@ -240,6 +269,15 @@ impl Config {
                 };
                 self.on_refused = said(value, origin);
             }
+            Key::Stay => {
+                let value = match raw {
+                    Raw::Text(text) if text == "crash" => Stay::Crash,
+                    Raw::Text(text) if text == "always" => Stay::Always,
+                    Raw::Text(text) if text == "never" => Stay::Never,
+                    _ => return Err("\"crash\", \"always\" or \"never\""),
+                };
+                self.stay = said(value, origin);
+            }
             Key::WatchIgnore => match raw {
                 Raw::List(globs) => self.watch_ignore = said(globs.clone(), origin),
                 _ => return Err("an array of globs"),
@@ -334,6 +372,7 @@ impl Config {
                     };
                     (string(value), &self.on_refused.origin)
                 }
+                Key::Stay => (string(self.stay.value.word()), &self.stay.origin),
                 Key::WatchIgnore => {
                     let globs = toml::Value::from(self.watch_ignore.value.clone());
                     (globs.to_string(), &self.watch_ignore.origin)

@@ -130,6 +130,8 @@ impl Layer {
             OnRefused::Restart => Raw::Text("restart".to_owned()),
         });
         say(Key::OnRefused, on_refused, "--on-refused");
+        let stay = flags.stay.map(|value| Raw::Text(value.word().to_owned()));
+        say(Key::Stay, stay, "--stay");
         layer
     }
 }
@@ -190,7 +192,7 @@ fn from_text(key: Key, text: String) -> Raw {
         let globs = text.split(SEPARATOR).filter(|glob| !glob.is_empty());
         return Raw::List(globs.map(str::to_owned).collect());
     }
-    let words = matches!(key, Key::Linker | Key::OnRefused);
+    let words = matches!(key, Key::Linker | Key::OnRefused | Key::Stay);
     match text.as_str() {
         _ if words => Raw::Text(text),
         "true" => Raw::Bool(true),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Config, Flags, Layer, OnRefused, Poll};
+use super::{Config, Flags, Layer, OnRefused, Poll, Stay};
 
 fn file(text: &str) -> Layer {
     Layer::of_toml(Path::new("hotswap.toml"), text, &[]).unwrap()
@@ -27,6 +27,7 @@ fn the_stronger_place_decides() {
     };
     let flags = Flags {
         on_refused: Some(OnRefused::Keep),
+        stay: Some(Stay::Never),
         ..Flags::default()
     };
     let config = Config::of_layers(vec![
@@ -58,6 +59,11 @@ fn the_stronger_place_decides() {
             format!("{:?}", config.on_refused.value),
             &config.on_refused.origin,
             "Keep --on-refused",
+        ),
+        (
+            format!("{:?}", config.stay.value),
+            &config.stay.origin,
+            "Never --stay",
         ),
         (
             format!("{:?}", config.watch_ignore.value),
@@ -107,6 +113,8 @@ fn values_are_read() {
     let config = Config::of_layers(vec![variables("HOTSWAP_LINKER=1 HOTSWAP_KEYS=true")]).unwrap();
     assert_eq!(config.linker.value.as_deref(), Some("1"));
     assert!(config.keys.value);
+    let config = Config::of_layers(vec![variables("HOTSWAP_STAY=always")]).unwrap();
+    assert_eq!(config.stay.value, Stay::Always);
 }
 
 #[test]
@@ -139,6 +147,10 @@ fn what_is_wrong_is_said_with_its_place() {
         (
             "on-refused = \"stop\"",
             "hotswap.toml:1:14: `on-refused` must be \"keep\" or \"restart\", not a string",
+        ),
+        (
+            "stay = true",
+            "hotswap.toml:1:8: `stay` must be \"crash\", \"always\" or \"never\", not a boolean",
         ),
         (
             "watch = 5",

@@ -4,10 +4,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use anyhow::Result;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::talk::Talk;
-use crate::config::{Config, Flags, OnRefused};
+use crate::config::{Config, Flags, OnRefused, Stay};
 use crate::death;
 use crate::events::Event;
 use crate::project::Project;
@@ -27,13 +27,12 @@ pub struct Control {
         long,
         value_enum,
         value_name = "WHEN",
-        default_value_t,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "always",
         help_heading = "Control"
     )]
-    pub stay: Stay,
+    pub stay: Option<Stay>,
 }
 
 /// What a run does, as flags, variables and files say.
@@ -59,6 +58,7 @@ impl Settings {
         let flags = Flags {
             keys: control.keys.then_some(true),
             on_refused: control.on_refused,
+            stay: control.stay,
             ..Flags::default()
         };
         let mut config = Config::load(project, &flags)?;
@@ -68,7 +68,7 @@ impl Settings {
         Ok(Self {
             on_refused: config.on_refused.value,
             keys: config.keys.value,
-            stay: control.stay,
+            stay: config.stay.value,
             watch: watch::Settings {
                 root: project.workspace_root.clone(),
                 poll: config.watch_poll.value,
@@ -77,18 +77,6 @@ impl Settings {
             },
         })
     }
-}
-
-/// After which ends the tool waits for a save.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Stay {
-    /// After a panic or a fault, if there is a terminal
-    #[default]
-    Crash,
-    /// After every end that nobody asked for
-    Always,
-    /// Never: as `cargo run`
-    Never,
 }
 
 impl Stay {
