@@ -248,8 +248,8 @@ impl Graph {
         self.0.iter().flat_map(|object| &object.functions)
     }
 
-    /// References by inlined code, as far as they were added. What has no code of its own has a node
-    /// all the same.
+    /// References by inlined code, as far as they were added. What has no code of its own has a
+    /// node all the same.
     fn inlined(&self) -> Vec<(Node, Node)> {
         let mut nodes: HashMap<&str, Vec<Node>> = HashMap::new();
         for function in self.all_functions() {

@@ -25,8 +25,8 @@ impl Engine {
         host.filter(|path| !now.contains(*path)).cloned().collect()
     }
 
-    /// What the program is told of a patch: `linked` is its image, `entries` are those in it, `gone` those
-    /// that the newest code has no longer.
+    /// What the program is told of a patch: `linked` is its image, `entries` are those in it, and
+    /// `gone` those that the newest code has no longer.
     pub(super) fn manifest(
         &self,
         linked: Option<Linked>,

@@ -192,8 +192,9 @@ impl State {
         self.reports.extend(reports);
     }
 
-    /// Leaves out what was said of the version before and is no news: neither the initial value nor the
-    /// text of the initialiser is another than it was then. The result is what there was to say now.
+    /// Leaves out what was said of the version before and is no news: neither the initial value nor
+    /// the text of the initialiser is another than it was then. The result is what there was to say
+    /// now.
     pub fn take_told(&mut self, before: &[Told], edited: &BTreeSet<String>) -> Vec<Told> {
         let about = std::mem::take(&mut self.about);
         self.reports.retain(|report| {
