@@ -109,7 +109,7 @@ impl Engine {
         let live = units.iter().map(Unit::digests).collect();
         let history = History::begin(&units, &reprs);
         Ok(Self {
-            compilation: Compilation::new(folder.join("replay"), &units),
+            compilation: Compilation::new(folder.join("replay"), &units)?,
             units,
             cache,
             images,
@@ -203,21 +203,31 @@ impl Engine {
         files: &[PathBuf],
         detected: Instant,
     ) -> Event {
+        let result = self.try_update_from_cargo(units, link, files, detected);
+        result.unwrap_or_else(|error| Event::Failed {
+            message: format!("{error:#}"),
+        })
+    }
+
+    fn try_update_from_cargo(
+        &mut self,
+        units: Vec<Unit>,
+        link: &LinkCapture,
+        files: &[PathBuf],
+        detected: Instant,
+    ) -> Result<Event> {
         let mut clock = Clock::new(detected);
         clock.phases.compile = clock.lap();
         self.edited.extend(files.iter().cloned());
         let (added, exchanged) = dependencies::compare(&self.cold_libraries, &link.cold_libraries);
         if !exchanged.is_empty() {
-            return dependencies::refusal(exchanged);
+            return Ok(dependencies::refusal(exchanged));
         }
         self.go_forward();
-        self.compilation.done_by_cargo(&units);
+        self.compilation.done_by_cargo(&units)?;
         self.units = units;
         self.added_libraries = added;
-        let result = self.go_live(clock);
-        result.unwrap_or_else(|error| Event::Failed {
-            message: format!("{error:#}"),
-        })
+        self.go_live(clock)
     }
 
     /// Checks, links and loads what the units are now.

@@ -151,7 +151,9 @@ impl Running {
         };
         running.watch_inputs();
         // Cargo itself may have written it.
-        running.contents.take_changed(running.inputs.lock_file());
+        let lock_file = running.inputs.lock_file();
+        running.contents.take_changed(lock_file);
+        running.saved.retain(|file| !lock_file.contains(file));
         Ok(running)
     }
 
@@ -226,8 +228,7 @@ impl Running {
             .cloned()
             .collect();
         self.watch.add(new.iter().map(PathBuf::as_path));
-        let late = self.contents.record(&new, self.begun);
-        self.saved.extend(late);
+        self.saved.extend(self.contents.record(&new, self.begun));
     }
 
     /// Where the program was when this signal ended it. Paths below `folder` are shortened.
