@@ -1,0 +1,40 @@
+//! bevy: systems of a schedule that was built once.
+
+use anyhow::{Context, Result, ensure};
+use hotswap_tests::{Package, Session};
+
+use super::{end, line_that};
+
+const MEADOW: &str = "examples/with-bevy/src/meadow.rs";
+
+/// The number after a word of a report.
+fn number(line: &str, word: &str) -> Result<u32> {
+    let rest = line.split(word).nth(1).context("the word is missing")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().with_context(|| line.to_owned())
+}
+
+#[test]
+fn bevy_keeps_its_world() -> Result<()> {
+    let package = Package::of_example("with-bevy")?;
+    let mut session = Session::run(&package, &["-p", "with-bevy"])?;
+    // Once there is a lamb, the world is not the one that the program began with.
+    let before = line_that(&mut session, |line| !line.contains(": 2 sheep"))?;
+    package.edit(
+        MEADOW,
+        "frame {}: {count} sheep",
+        "frame {} has {count} sheep",
+    )?;
+    session.await_swapped()?;
+    let after = line_that(&mut session, |line| line.contains(" has "))?;
+    let frames = [number(&before, "frame ")?, number(&after, "frame ")?];
+    ensure!(frames[0] < frames[1], "{before}\n{after}");
+    ensure!(number(&after, " has ")? > 2, "{after}");
+    // Snow: all grass is gone, and with it, in time, the sheep.
+    package.edit(MEADOW, "(grass.0 + 3.0).min(100.0)", "0.0")?;
+    session.await_swapped()?;
+    line_that(&mut session, |line| {
+        line.ends_with("0 sheep, 0 grass, strongest: none")
+    })?;
+    end(session)
+}
