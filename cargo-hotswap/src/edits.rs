@@ -76,7 +76,7 @@ impl Sources {
 /// The short path of a function by its canonical path in the symbol table, closures and async
 /// bodies counted to the function they stand in.
 pub fn short_path(canonical: &str) -> Option<String> {
-    let function = canonical.split("::{").next().unwrap_or(canonical);
+    let function = enclosing_function(canonical);
     let (self_type, rest) = match function.strip_prefix('<') {
         // `<crate::Room as crate::Handler>::handle` or `<crate::Room>::handle`.
         Some(inner) => {
@@ -91,6 +91,22 @@ pub fn short_path(canonical: &str) -> Option<String> {
         Some(self_type) => format!("{}::{name}", self_type.rsplit("::").next()?),
         None => name.to_owned(),
     })
+}
+
+/// The function that a closure or async body stands in, by their canonical path. A closure among the
+/// generic arguments is none that the function stands in: `drop_in_place::<app::f::{closure#0}>`.
+pub fn enclosing_function(canonical: &str) -> &str {
+    let (mut depth, mut before) = (0_u32, ' ');
+    for (at, c) in canonical.char_indices() {
+        match c {
+            '<' => depth += 1,
+            '>' if before != '-' => depth = depth.saturating_sub(1),
+            '{' if depth == 0 => return canonical[..at].trim_end_matches(':'),
+            _ => {}
+        }
+        before = c;
+    }
+    canonical
 }
 
 #[derive(Default)]
@@ -144,7 +160,7 @@ impl<'ast> Visit<'ast> for Collector {
 
 #[cfg(test)]
 mod tests {
-    use super::{edited, items, short_path};
+    use super::{edited, enclosing_function, items, short_path};
 
     #[test]
     fn finds_what_was_edited() {
@@ -197,6 +213,28 @@ mod tests {
             ),
         ] {
             assert_eq!(short_path(canonical).as_deref(), Some(short));
+        }
+    }
+
+    #[test]
+    fn finds_the_function_around_a_closure() {
+        for (path, function) in [
+            ("app::f", "app::f"),
+            ("app::f::{closure#0}::{closure#1}", "app::f"),
+            (
+                "<app::R<fn(u8) -> u8> as app::H>::f::{closure#0}",
+                "<app::R<fn(u8) -> u8> as app::H>::f",
+            ),
+            (
+                "core::ptr::drop_in_place::<app::f::{closure#0}>",
+                "core::ptr::drop_in_place::<app::f::{closure#0}>",
+            ),
+            (
+                "app::g::<app::f::{closure#0}>::{closure#1}",
+                "app::g::<app::f::{closure#0}>",
+            ),
+        ] {
+            assert_eq!(enclosing_function(path), function);
         }
     }
 }

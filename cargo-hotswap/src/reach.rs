@@ -11,6 +11,7 @@ use anyhow::Result;
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex, SymbolKind};
 
+use crate::edits;
 use crate::facts::read_all;
 use crate::unit::ObjectFile;
 
@@ -245,7 +246,7 @@ impl Graph {
 /// stand in.
 pub fn function_path(symbol: &str) -> String {
     let path = hotswap_object::canonical_path(symbol);
-    path.split("::{").next().unwrap_or(&path).to_owned()
+    edits::enclosing_function(&path).to_owned()
 }
 
 /// Whether this is the `main` of a crate.

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use hotswap_tests::{Package, Session};
 
-use super::{end, line_that};
+use super::{end, line_that, live};
 
 const MEADOW: &str = "examples/with-bevy/src/meadow.rs";
 
@@ -25,14 +25,14 @@ fn bevy_keeps_its_world() -> Result<()> {
         "frame {}: {count} sheep",
         "frame {} has {count} sheep",
     )?;
-    session.await_swapped()?;
+    live(&mut session)?;
     let after = line_that(&mut session, |line| line.contains(" has "))?;
     let frames = [number(&before, "frame ")?, number(&after, "frame ")?];
     ensure!(frames[0] < frames[1], "{before}\n{after}");
     ensure!(number(&after, " has ")? > 2, "{after}");
     // Snow: all grass is gone, and with it, in time, the sheep.
     package.edit(MEADOW, "(grass.0 + 3.0).min(100.0)", "0.0")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     line_that(&mut session, |line| {
         line.ends_with("0 sheep, 0 grass, strongest: none")
     })?;

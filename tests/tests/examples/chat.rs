@@ -3,7 +3,7 @@
 use anyhow::Result;
 use hotswap_tests::Package;
 
-use super::{end, lines::Client, serve};
+use super::{end, lines::Client, live, serve};
 
 fn enter(address: &str, name: &str) -> Result<Client> {
     let mut client = Client::connect(address)?;
@@ -23,13 +23,13 @@ fn chat_keeps_its_clients_and_their_lines() -> Result<()> {
     bob.hears("alice asks: how are you?")?;
     let main = "examples/chat/src/main.rs";
     package.edit(main, "{name} answers: {answer}", "{name} replies: {answer}")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     package.edit(
         "examples/chat/src/room.rs",
         "\"{}: {line}\"",
         "\"{} says {line}\"",
     )?;
-    session.await_swapped()?;
+    live(&mut session)?;
     bob.say("fine")?;
     // The question was asked in the old version, and ends there; the line itself is new.
     alice.hears("bob says fine")?;

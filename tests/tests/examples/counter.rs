@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use hotswap_tests::{Package, Session};
 
-use super::{end, line_that};
+use super::{end, line_that, live};
 
 #[test]
 fn counter_changes_in_one_loop_only() -> Result<()> {
@@ -11,7 +11,7 @@ fn counter_changes_in_one_loop_only() -> Result<()> {
     let mut session = Session::run(&package, &["-p", "counter"])?;
     line_that(&mut session, |line| line.starts_with("qualified"))?;
     package.edit("examples/counter/src/main.rs", "count + 1", "count + 1000")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     let large = |line: &str, kind: &str| {
         let count = line
             .strip_prefix(kind)

@@ -3,6 +3,8 @@
 use anyhow::Result;
 use hotswap_tests::{Package, Session};
 
+use super::live;
+
 const LIST: &str = "examples/with-egui/src/list.rs";
 
 #[test]
@@ -22,7 +24,7 @@ fn egui_keeps_items_drafts_and_folds() -> Result<()> {
     let typed = "Shopping list | milk | bre | Add | Summary | 0 of 1 bought";
     session.ask("type bre", typed)?;
     package.edit(LIST, "\"Shopping list\"", "\"Groceries\"")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     // The heading is new, the fold is open, the half typed word has the keyboard.
     let typed = "Groceries | milk | bread | Add | Summary | 0 of 1 bought";
     session.ask("type ad", typed)?;
@@ -31,7 +33,7 @@ fn egui_keeps_items_drafts_and_folds() -> Result<()> {
         "{bought} of {} bought",
         "{bought} in the basket, of {}",
     )?;
-    session.await_swapped()?;
+    live(&mut session)?;
     let bought = "Groceries | milk | bread | Add | Summary | 1 in the basket, of 1";
     session.ask("click milk", bought)?;
     session.quit()

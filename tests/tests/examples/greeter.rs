@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use hotswap_tests::{Package, Session};
 
-use super::{end, line_that};
+use super::{end, line_that, live};
 
 #[test]
 fn greeter_changes_its_words() -> Result<()> {
@@ -11,7 +11,7 @@ fn greeter_changes_its_words() -> Result<()> {
     let mut session = Session::run(&package, &["-p", "greeter"])?;
     line_that(&mut session, |line| line == "Hello, Alice! (once)")?;
     package.edit("examples/greeter/src/main.rs", "\"Hello, ", "\"Howdy, ")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     let line = line_that(&mut session, |line| line.starts_with("Howdy"))?;
     ensure!(
         line != "Howdy, Alice! (once)",

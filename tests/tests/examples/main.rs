@@ -16,7 +16,7 @@ mod web;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hotswap_tests::{Package, Session};
 
 /// How long a peer may take to answer.
@@ -39,6 +39,14 @@ fn line_that(session: &mut Session, condition: impl Fn(&str) -> bool) -> Result<
             return Ok(line);
         }
     }
+}
+
+/// Waits for the swap that answers an edit. In the examples nothing that is edited stays old.
+fn live(session: &mut Session) -> Result<()> {
+    let swapped = session.await_swapped()?;
+    let old = swapped.field_has("still_old", &[]);
+    ensure!(!old, "something stays old: {swapped}");
+    Ok(())
 }
 
 /// The examples run until they are ended.

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use hotswap_tests::Package;
 
-use super::{end, lines::Client, serve};
+use super::{end, lines::Client, live, serve};
 
 const MAIN: &str = "examples/pool/src/main.rs";
 
@@ -26,9 +26,9 @@ fn pool_begins_work_of_the_queue_on_new_code() -> Result<()> {
     first.asks("set a 1", "ok")?;
     second.say("wait b")?;
     package.edit(MAIN, "\"welcome to thread {}\"", "\"thread {} greets you\"")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     package.edit(MAIN, "here it is: {}", "here you are: {}")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     first.asks("get a", "1")?;
     first.asks("set b 2", "ok")?;
     // It began to wait in the old version, and ends there; its next line is new.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use hotswap_tests::Package;
 
-use super::{end, http::Connection, serve};
+use super::{end, http::Connection, live, serve};
 
 const TASKS: &str = "examples/with-sqlx/src/tasks.rs";
 
@@ -18,12 +18,12 @@ fn sqlx_keeps_its_pool_and_what_is_in_the_database() -> Result<()> {
     let bread = r#"[{"id":2,"title":"bread","done":false}]"#;
     connection.gives("GET /tasks", "", bread)?;
     package.edit(TASKS, "WHERE NOT done ORDER BY id", "ORDER BY title")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     let milk = r#"{"id":1,"title":"milk","done":true}]"#;
     let both = format!("{},{milk}", bread.trim_end_matches(']'));
     connection.gives("GET /tasks", "", &both)?;
     package.edit(TASKS, "title.trim()", "title.trim().to_uppercase()")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     connection.gives("POST /tasks", "eggs", "3")?;
     let eggs = r#"[{"id":3,"title":"EGGS","done":false},"#;
     let all = both.replacen('[', eggs, 1);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use hotswap_tests::{Package, Session};
 
-use super::{end, serve};
+use super::{end, live, serve};
 
 const STATION: &str = "examples/with-tonic/src/station.rs";
 
@@ -17,7 +17,7 @@ fn tonic_keeps_its_streams_and_readings() -> Result<()> {
     let mut client = Session::run_plain(&package, &arguments)?;
     client.ask("report oslo 10", "mean of 1: 10.0")?;
     client.ask("watch oslo", "watching oslo")?;
-    let mut report = |session: &mut Session, degrees: &str, lines: [&str; 2]| -> Result<()> {
+    let report = |session: &mut Session, degrees: &str, lines: [&str; 2]| -> Result<()> {
         session.send(&format!("report oslo {degrees}"))?;
         let mut heard = [session.line()?, session.line()?];
         // The answer and the stream are not ordered.
@@ -34,10 +34,10 @@ fn tonic_keeps_its_streams_and_readings() -> Result<()> {
         "{city} has {degrees:.1} degrees",
         "{degrees:.0} in {city}",
     )?;
-    session.await_swapped()?;
+    live(&mut session)?;
     report(&mut client, "30", ["mean of 3: 20.0", "30 in oslo"])?;
     package.edit(STATION, "mean of {}: {mean:.1}", "mean {mean:.2} of {}")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     report(&mut client, "40", ["mean 25.00 of 4", "40 in oslo"])?;
     client.quit()?;
     end(session)

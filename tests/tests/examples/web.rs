@@ -3,7 +3,7 @@
 use anyhow::Result;
 use hotswap_tests::Package;
 
-use super::{end, http::Connection, serve};
+use super::{end, http::Connection, live, serve};
 
 #[test]
 fn web_serves_on_over_one_connection() -> Result<()> {
@@ -16,11 +16,11 @@ fn web_serves_on_over_one_connection() -> Result<()> {
     connection.gives("POST /sum", numbers, "{\"sum\":6}")?;
     let handlers = "examples/web/src/handlers.rs";
     package.edit(handlers, "\"Hello, ", "\"Howdy, ")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     connection.gives("GET /hello/Alice", "", "Howdy, Alice!")?;
     connection.gives("GET /", "", "<h1>Visit 2</h1>")?;
     package.edit(handlers, ".iter().sum()", ".iter().map(|n| n * n).sum()")?;
-    session.await_swapped()?;
+    live(&mut session)?;
     connection.gives("POST /sum", numbers, "{\"sum\":14}")?;
     connection.gives("GET /", "", "<h1>Visit 3</h1>")?;
     end(session)
