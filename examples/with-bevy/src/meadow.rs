@@ -62,7 +62,7 @@ pub fn live(mut commands: Commands, mut lambs: Local<u32>, mut sheep: Query<(Ent
 #[hotswap::entry]
 pub fn report(mut frame: Local<u32>, grass: Res<Grass>, sheep: Query<&Sheep>) {
     *frame += 1;
-    if *frame % 10 != 0 {
+    if !frame.is_multiple_of(10) {
         return;
     }
     let strongest = sheep

@@ -1,5 +1,7 @@
 //! bevy: systems of a schedule that was built once.
 
+use std::fs;
+
 use anyhow::{Context, Result, ensure};
 use hotswap_tests::{Package, Session};
 
@@ -36,5 +38,13 @@ fn bevy_keeps_its_world() -> Result<()> {
     line_that(&mut session, |line| {
         line.ends_with("0 sheep, 0 grass, strongest: none")
     })?;
+    // What is in the world has the layout that it was given: more fields are refused.
+    let text = fs::read_to_string(package.root.join(MEADOW))?;
+    let text = text.replace("energy: f32", "energy: f32, age: u32");
+    let text = text.replace("energy: 10.0", "energy: 10.0, age: 1");
+    let text = text.replace("energy: 5.0", "energy: 5.0, age: 0");
+    package.write(MEADOW, text.as_bytes())?;
+    session.await_event("refused", &["meadow::Sheep".to_owned(), "age".to_owned()])?;
+    line_that(&mut session, |line| line.contains("has 0 sheep"))?;
     end(session)
 }
