@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 
+use crate::reach::function_of;
+
 /// Names, each with the tokens of all that has it. Layout and comments are no part of the tokens.
 type Named = BTreeMap<String, Vec<String>>;
 
@@ -33,6 +35,9 @@ pub fn items(source: &str) -> Items {
     if let Ok(file) = syn::parse_file(source) {
         collector.visit_file(&file);
     }
+    // The parser keeps every text that it saw, for positions that nobody asks for here; a session
+    // reads files for days.
+    proc_macro2::extra::invalidate_current_thread_spans();
     collector.items
 }
 
@@ -76,7 +81,7 @@ impl Sources {
 /// The short path of a function by its canonical path in the symbol table, closures and async
 /// bodies counted to the function they stand in.
 pub fn short_path(canonical: &str) -> Option<String> {
-    let function = enclosing_function(canonical);
+    let function = function_of(canonical);
     let (self_type, rest) = match function.strip_prefix('<') {
         // `<crate::Room as crate::Handler>::handle` or `<crate::Room>::handle`.
         Some(inner) => {
@@ -84,29 +89,13 @@ pub fn short_path(canonical: &str) -> Option<String> {
             let self_type = qualified.split(" as ").next().unwrap_or(qualified);
             (Some(self_type.split('<').next().unwrap_or(self_type)), rest)
         }
-        None => (None, function),
+        None => (None, &*function),
     };
     let name = rest.rsplit("::").next()?;
     Some(match self_type {
         Some(self_type) => format!("{}::{name}", self_type.rsplit("::").next()?),
         None => name.to_owned(),
     })
-}
-
-/// The function that a closure or async body stands in, by their canonical path. A closure among the
-/// generic arguments is none that the function stands in: `drop_in_place::<app::f::{closure#0}>`.
-pub fn enclosing_function(canonical: &str) -> &str {
-    let (mut depth, mut before) = (0_u32, ' ');
-    for (at, c) in canonical.char_indices() {
-        match c {
-            '<' => depth += 1,
-            '>' if before != '-' => depth = depth.saturating_sub(1),
-            '{' if depth == 0 => return canonical[..at].trim_end_matches(':'),
-            _ => {}
-        }
-        before = c;
-    }
-    canonical
 }
 
 #[derive(Default)]
@@ -160,7 +149,7 @@ impl<'ast> Visit<'ast> for Collector {
 
 #[cfg(test)]
 mod tests {
-    use super::{edited, enclosing_function, items, short_path};
+    use super::{edited, items, short_path};
 
     #[test]
     fn finds_what_was_edited() {
@@ -207,34 +196,15 @@ mod tests {
             ("app::main", "main"),
             ("app::m::greet::{closure#0}", "greet"),
             ("<app::Room>::say", "Room::say"),
+            ("app::greet::<u8>", "greet"),
+            ("core::fold::<u8, app::greet::{closure#0}>", "fold"),
+            ("<app::f::{closure#0}::Room>::say::<u8>", "Room::say"),
             (
                 "<app::m::Room<u32> as app::Handler>::handle::{closure#1}",
                 "Room::handle",
             ),
         ] {
             assert_eq!(short_path(canonical).as_deref(), Some(short));
-        }
-    }
-
-    #[test]
-    fn finds_the_function_around_a_closure() {
-        for (path, function) in [
-            ("app::f", "app::f"),
-            ("app::f::{closure#0}::{closure#1}", "app::f"),
-            (
-                "<app::R<fn(u8) -> u8> as app::H>::f::{closure#0}",
-                "<app::R<fn(u8) -> u8> as app::H>::f",
-            ),
-            (
-                "core::ptr::drop_in_place::<app::f::{closure#0}>",
-                "core::ptr::drop_in_place::<app::f::{closure#0}>",
-            ),
-            (
-                "app::g::<app::f::{closure#0}>::{closure#1}",
-                "app::g::<app::f::{closure#0}>",
-            ),
-        ] {
-            assert_eq!(enclosing_function(path), function);
         }
     }
 }
