@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use hotswap_bench::figures::{Table, median, p95, pairs};
+use hotswap_bench::figures::{Report, Table, median, p95, pairs};
 
 /// Calls in one measurement.
 const CALLS: u32 = 500_000;
@@ -57,8 +57,8 @@ fn time(call: impl Fn(u64, u64) -> u64) -> f64 {
     begun.elapsed().as_secs_f64() * 1e9 / f64::from(CALLS)
 }
 
-/// Times direct, untracked and tracked calls in turns, and prints a table.
-fn compare(name: &str, calls: [&dyn Fn() -> f64; 3]) {
+/// Times direct, untracked and tracked calls in turns, and reports a table.
+fn compare(report: &mut Report, name: &str, calls: [&dyn Fn() -> f64; 3]) {
     let mut times = [const { Vec::new() }; 3];
     for call in calls {
         // The first call of an entry registers it.
@@ -78,14 +78,16 @@ fn compare(name: &str, calls: [&dyn Fn() -> f64; 3]) {
         let ratio = median(&pairs(times, direct, |time, direct| time / direct));
         table.row(kind, &[median(times), p95(times), over, ratio]);
     }
-    table.print();
+    report.table(&table);
 }
 
-fn main() {
+fn main() -> std::io::Result<()> {
     if !hotswap_bench::is_bench() {
-        return;
+        return Ok(());
     }
+    let mut report = Report::new("call");
     compare(
+        &mut report,
         "fn(u64, u64) -> u64",
         [&|| time(add_direct), &|| time(add_untracked), &|| {
             time(add_tracked)
@@ -93,6 +95,7 @@ fn main() {
     );
     let text = black_box("some text");
     compare(
+        &mut report,
         "fn(&str, u64) -> u64",
         [
             &|| time(|a, b| text_direct(text, a ^ b)),
@@ -100,4 +103,5 @@ fn main() {
             &|| time(|a, b| text_tracked(text, a ^ b)),
         ],
     );
+    report.finish()
 }

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use hotswap_bench::figures::{Table, median, p95, pairs};
+use hotswap_bench::figures::{Report, Table, median, p95, pairs};
 use hotswap_bench::floor::{self, Floor, Link};
 use hotswap_bench::large::{CRATES, Place, large};
 use hotswap_bench::mini_redis::{Server, mini_redis};
@@ -83,7 +83,7 @@ fn measure(
     Ok(times)
 }
 
-fn print(name: &str, edit: Edit, times: &Times) {
+fn tell(report: &mut Report, name: &str, edit: Edit, times: &Times) {
     let edit = match edit {
         Edit::InPlace => "no line shifts",
         Edit::InsertLine => "one line inserted",
@@ -102,14 +102,16 @@ fn print(name: &str, edit: Edit, times: &Times) {
         table.row(&format!("tool over rustc, {name}"), &row(&over));
     }
     add_phases(&mut table, times);
-    table.print();
+    report.table(&table);
     for (name, floor) in floors {
         let ratio = pairs(&times.tool, floor, |tool, floor| tool / floor);
         let [first, median, p95] = row(&ratio);
-        println!("  tool / rustc, {name}: first {first:.2}, median {median:.2}, p95 {p95:.2}");
+        report.line(&format!(
+            "  tool / rustc, {name}: first {first:.2}, median {median:.2}, p95 {p95:.2}"
+        ));
     }
-    println!("  first / tenth: {:.2}", times.tool[0] / times.tool[9]);
-    println!();
+    let first = times.tool[0] / times.tool[9];
+    report.line(&format!("  first / tenth: {first:.2}\n"));
 }
 
 /// First, median and 95th percentile of the rest.
@@ -132,6 +134,7 @@ fn add_phases(table: &mut Table, times: &Times) {
 }
 
 fn bench_tiny(tool: &Path) -> Result<()> {
+    let mut report = Report::new("edit_to_live-tiny");
     for edit in [Edit::InPlace, Edit::InsertLine] {
         let work = tiny()?;
         let mut session = Session::spawn(tool::run(tool, &work, &[]))?;
@@ -141,26 +144,28 @@ fn bench_tiny(tool: &Path) -> Result<()> {
             session.ask("?", &Work::number(number).to_string())
         })?;
         session.quit()?;
-        print("tiny", edit, &times);
+        tell(&mut report, "tiny", edit, &times);
     }
-    Ok(())
+    Ok(report.finish()?)
 }
 
 fn bench_mini_redis(tool: &Path) -> Result<()> {
+    let mut report = Report::new("edit_to_live-mini-redis");
     for edit in [Edit::InPlace, Edit::InsertLine] {
         let work = mini_redis()?;
         let mut server = Server::start(&work, tool)?;
         let mut floors = Floors::new(&work, "mini_redis_server")?;
         let times = measure(&mut server.session, &work, &mut floors, edit, |_, _| Ok(()))?;
         server.end()?;
-        print("mini-redis", edit, &times);
+        tell(&mut report, "mini-redis", edit, &times);
     }
-    Ok(())
+    Ok(report.finish()?)
 }
 
 /// The share of the tool is what it takes beside the compiler, which depends on no crate but those
 /// that are compiled.
 fn bench_large(tool: &Path) -> Result<()> {
+    let mut report = Report::new("edit_to_live-large");
     for place in [Place::Top, Place::Bottom] {
         let (work, lines) = large(place)?;
         let mut session = Session::spawn(tool::run(tool, &work, &[]))?;
@@ -185,10 +190,9 @@ fn bench_large(tool: &Path) -> Result<()> {
         let compile: Vec<f64> = times.phases.iter().map(|phases| phases[1]).collect();
         let share = pairs(&times.tool, &compile, |tool, compile| tool - compile);
         table.row("the tool's own share", &row(&share));
-        table.print();
-        println!();
+        report.table(&table);
     }
-    Ok(())
+    Ok(report.finish()?)
 }
 
 /// Measures one package with a tool.

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use hotswap_bench::figures::{Table, median, p95};
+use hotswap_bench::figures::{Report, Table, median, p95};
 use hotswap_bench::mini_redis::{Server, mini_redis};
 use hotswap_bench::resp::Client;
 use hotswap_bench::tool;
@@ -129,27 +129,23 @@ fn bench(tool: &Path) -> Result<()> {
     Server { session, port }.end()?;
     let mut table = Table::new("edits under load (ms)", &["median", "p95"], 1);
     table.row(&format!("{EDITS} edits"), &[median(&times), p95(&times)]);
-    table.print();
-    println!(
+    let mut report = Report::new("load");
+    report.table(&table);
+    report.line(&format!(
         "  redis-benchmark: {} runs of 2 x {REQUESTS} requests, {} failed",
         load.runs, load.failed
-    );
-    println!("  errors reported: {}", load.errors.len());
-    load.errors
-        .iter()
-        .take(10)
-        .for_each(|line| println!("    {line}"));
-    load.rates
-        .iter()
-        .rev()
-        .take(2)
-        .for_each(|line| println!("    {line}"));
-    println!(
+    ));
+    report.line(&format!("  errors reported: {}", load.errors.len()));
+    let errors = load.errors.iter().take(10);
+    for line in errors.chain(load.rates.iter().rev().take(2)) {
+        report.line(&format!("    {line}"));
+    }
+    report.line(&format!(
         "  {} reads of known keys meanwhile, {misread} wrong",
         rounds * KEYS
-    );
-    println!("  {lost} of {KEYS} keys lost\n");
-    Ok(())
+    ));
+    report.line(&format!("  {lost} of {KEYS} keys lost"));
+    Ok(report.finish()?)
 }
 
 fn main() -> Result<()> {

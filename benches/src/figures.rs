@@ -63,10 +63,52 @@ impl Table {
             self.text += &format!("{number:>10.0$}", self.decimals);
         }
     }
+}
 
-    /// Writes the table to stdout.
-    pub fn print(&self) {
-        println!("{}\n", self.text);
+/// What a bench found out: printed, and written to the book where `HOTSWAP_BOOK` is set.
+#[derive(Debug)]
+pub struct Report {
+    name: &'static str,
+    text: String,
+}
+
+impl Report {
+    /// An empty report; the book has it as `figures/NAME.txt`.
+    pub fn new(name: &'static str) -> Self {
+        let text = String::new();
+        Self { name, text }
+    }
+
+    /// Adds a table.
+    pub fn table(&mut self, table: &Table) {
+        self.line(&format!("{}\n", table.text));
+    }
+
+    /// Adds a line.
+    pub fn line(&mut self, line: &str) {
+        println!("{line}");
+        self.text += line;
+        self.text.push('\n');
+    }
+
+    /// Ends the report.
+    ///
+    /// # Errors
+    ///
+    /// The book can't be written.
+    pub fn finish(self) -> std::io::Result<()> {
+        if std::env::var_os("HOTSWAP_BOOK").is_none() {
+            return Ok(());
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let text = format!(
+            "{}\n\nMeasured on x86_64 Linux with {processors} processors, rustc {}.\n",
+            self.text.trim_end(),
+            env!("BENCH_RUSTC_VERSION")
+        );
+        let folder = hotswap_tests::workspace().join("book/src/figures");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join(format!("{}.txt", self.name)), text)
     }
 }
 
