@@ -86,15 +86,9 @@ impl Engine {
         cache: Cache,
         folder: &Path,
         connection: Connection,
+        debug_patches: bool,
     ) -> Result<Self> {
-        let rustc = units
-            .last()
-            .and_then(|unit| unit.capture.program.last())
-            .cloned();
-        let images = Images::new(
-            folder.join("images"),
-            &rustc.unwrap_or_else(|| "rustc".into()),
-        )?;
+        let images = Images::new(folder.join("images"), &units, debug_patches)?;
         let libraries = libraries::shared_libraries(&host, connection.hello.pid)?;
         let mut edits = edits::Sources::default();
         edits.edited(&sources(&units).into_iter().map(Path::to_owned).collect());
@@ -183,6 +177,7 @@ impl Engine {
         self.edited.extend(files.iter().cloned());
         self.compilation.edited(&self.units, files);
         clock.phases.detect = clock.lap();
+        self.images.start_early();
         let compiled = self.compilation.run(&mut self.units, &self.cache)?;
         if let Compiled::Failed { message, summary } = compiled {
             return Ok(Event::CompileError { message, summary });

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::death;
 
-/// Flags of `run` about refused edits, keys and the program's end.
+/// Flags of `run` about refused edits, debuggers, keys and the program's end.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Control {
     /// What to do when an edit can't go live
@@ -19,6 +19,9 @@ pub struct Control {
         help_heading = "Control"
     )]
     pub on_refused: OnRefused,
+    /// Keep types and variables in patches, for a debugger; each swap takes longer
+    #[arg(long, help_heading = "Control")]
+    pub debug_patches: bool,
     /// Read single keys while the program runs (`?` lists them); the program gets no input
     #[arg(long, help_heading = "Control")]
     pub keys: bool,
