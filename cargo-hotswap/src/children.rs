@@ -155,15 +155,23 @@ impl Drop for Ended {
     }
 }
 
+/// Held by tests that start commands, since one of them ends all that are under way.
+#[cfg(test)]
+pub fn none_ends_them() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::process::Command;
 
-    use super::{Waiting, end_all, output, watched_output};
+    use super::{Waiting, end_all, none_ends_them, output, watched_output};
 
     #[test]
     fn all_that_is_under_way_ends() {
+        let _alone = none_ends_them();
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let mut command = Command::new("sh");
         // A child of the child holds the pipe as well.
@@ -186,6 +194,7 @@ mod tests {
 
     #[test]
     fn each_line_is_shown_and_kept() {
+        let _alone = none_ends_them();
         let mut command = Command::new("sh");
         command.args(["-c", "echo one >&2; printf two >&2; exit 3"]);
         let mut lines = Vec::new();
@@ -200,6 +209,7 @@ mod tests {
 
     #[test]
     fn what_waits_works_or_ends() {
+        let _alone = none_ends_them();
         let waiting = || Waiting::start(Command::new("sh").args(["-c", "read a && echo $a >&2"]));
         let output = waiting().expect("it runs").output(b"text\n");
         let output = output.expect("it was there");

@@ -240,6 +240,7 @@ mod tests {
     use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope};
 
     use super::Linker;
+    use crate::children::none_ends_them;
 
     /// An object that defines a function.
     fn object(path: &Path) -> PathBuf {
@@ -262,6 +263,7 @@ mod tests {
 
     #[test]
     fn a_linker_that_waits_makes_the_same_image() {
+        let _alone = none_ends_them();
         // The second name can't stand in a script.
         for name in ["one two's.o", "a \"quoted\" one.o"] {
             let folder = tempfile::tempdir().expect("a folder");
@@ -284,6 +286,7 @@ mod tests {
 
     #[test]
     fn refusals_are_told_in_the_linkers_words() {
+        let _alone = none_ends_them();
         let folder = tempfile::tempdir().expect("a folder");
         let objects = ["one.o", "two.o"].map(|name| object(&folder.path().join(name)));
         let mut linker = Linker::find("rustc", folder.path()).expect("comes with rustc");
