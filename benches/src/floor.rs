@@ -118,7 +118,7 @@ fn command(
 ) -> Result<Command> {
     let mut capture = unit.capture.clone();
     let mut args = capture.rustc_args();
-    args.set_option("--out-dir", utf8(folder)?);
+    capture.out_dir = folder.to_owned();
     if args.take_codegen("incremental").is_some() {
         args.push_codegen(&format!(
             "incremental={}",

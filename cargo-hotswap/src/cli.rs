@@ -1,15 +1,24 @@
 //! The command line of `cargo hotswap`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::audit;
+use crate::clean;
+use crate::completions::{self, CompletedShell};
+use crate::config;
 use crate::control::message::Verb;
 use crate::control::verbs::{self, VerbArgs};
+use crate::doctor;
 use crate::events::reporter::Settings;
 use crate::events::{MessageFormat, Reporter};
+use crate::init;
+use crate::man;
+use crate::output;
 use crate::selection::{Colour, Diagnostics, Messages, Selection};
 use crate::session;
 use crate::status::{self, command::StatusArgs};
@@ -40,6 +49,8 @@ struct Hotswap {
 enum Command {
     /// Run a binary or example, and make each save live in the running process
     Run(Run),
+    /// Add the runtime to a package, and show and mark functions that are worth an entry
+    Init(init::Options),
     /// Start a running program again, on the newest code
     Restart(VerbArgs),
     /// Make the code of the version before current again
@@ -50,21 +61,31 @@ enum Command {
     Status(StatusArgs),
     /// Show where the time of swaps went, and write a page about it
     Timings(TimingsArgs),
+    /// Check what keeps edits from going live here, and say what to change
+    Doctor(doctor::Options),
     /// Count every reference to state in a build, and show which a patch could not redirect
     Audit(Audit),
+    /// Show every setting and where its value comes from
+    Config(ShowConfig),
+    /// Remove what runs left behind
+    Clean(clean::Options),
+    /// Print a script that makes a shell complete command lines
+    Completions(Completions),
+    /// Write manual pages
+    Man(ManPages),
 }
 
 #[derive(Debug, Args)]
 struct Run {
     #[command(flatten)]
     selection: Selection,
-    /// How to tell what happens, on stderr [possible values: human, short, json]
+    /// How to tell what happens, on stderr
     #[arg(
         long,
         value_name = "FMT",
         default_value = "human",
         hide_default_value = true,
-        value_parser = message_format
+        value_parser = message_formats().try_map(|name| message_format(&name))
     )]
     message_format: MessageFormat,
     /// Refused: it is of no use to somebody who wants to run a program
@@ -77,19 +98,28 @@ struct Run {
     args: Vec<OsString>,
 }
 
+/// The forms, and cargo's own, for which there is an answer.
+fn message_formats() -> PossibleValuesParser {
+    let own = ["human", "short", "json"].map(PossibleValue::new);
+    let cargos = [
+        "json-diagnostic-short",
+        "json-diagnostic-rendered-ansi",
+        "json-render-diagnostics",
+    ];
+    let cargos = cargos.map(|name| PossibleValue::new(name).hide(true));
+    PossibleValuesParser::new(own.into_iter().chain(cargos))
+}
+
 fn message_format(value: &str) -> Result<MessageFormat, String> {
     match value {
         "human" => Ok(MessageFormat::Human),
         "short" => Ok(MessageFormat::Short),
         "json" => Ok(MessageFormat::Json),
-        "json-diagnostic-short" | "json-diagnostic-rendered-ansi" | "json-render-diagnostics" => {
-            Err(
-                "`cargo hotswap` has events of its own, of which the compiler's messages are \
-                 part; use `json`"
-                    .to_owned(),
-            )
-        }
-        _ => Err("possible values: human, short, json".to_owned()),
+        _ => Err(
+            "`cargo hotswap` has events of its own, of which the compiler's messages are part; \
+             use `json`"
+                .to_owned(),
+        ),
     }
 }
 
@@ -102,6 +132,29 @@ struct Audit {
     all: bool,
 }
 
+#[derive(Debug, Args)]
+struct ShowConfig {
+    #[command(flatten)]
+    selection: Selection,
+    /// How to print
+    #[arg(long, value_enum, value_name = "FMT", default_value_t)]
+    message_format: output::Format,
+}
+
+#[derive(Debug, Args)]
+struct Completions {
+    /// The shell that the script is for
+    #[arg(value_enum)]
+    shell: CompletedShell,
+}
+
+#[derive(Debug, Args)]
+struct ManPages {
+    /// Folder for the pages, such as ~/.local/share/man/man1
+    #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
+    out: PathBuf,
+}
+
 fn clap_cargo_styles() -> clap::builder::Styles {
     use clap::builder::styling::{AnsiColor, Effects, Styles};
     Styles::styled()
@@ -109,6 +162,11 @@ fn clap_cargo_styles() -> clap::builder::Styles {
         .usage(AnsiColor::Green.on_default().effects(Effects::BOLD))
         .literal(AnsiColor::Cyan.on_default().effects(Effects::BOLD))
         .placeholder(AnsiColor::Cyan.on_default())
+}
+
+/// The definition of the command line, which starts with `cargo`.
+pub fn command() -> clap::Command {
+    Cargo::command()
 }
 
 /// Runs the tool and returns its exit code. Wrong usage ends the process with code 2, as clap
@@ -130,6 +188,20 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
             settings(&command.selection.messages, MessageFormat::Human)?;
             audit::run(&command.selection, command.all)
         }
+        Command::Init(options) => init::run(&options),
+        Command::Doctor(options) => {
+            settings(&options.selection.messages, MessageFormat::Human)?;
+            doctor::run(&options)
+        }
+        Command::Config(command) => {
+            settings(&command.selection.messages, MessageFormat::Human)?;
+            config::show::run(&command.selection, command.message_format)
+        }
+        Command::Clean(options) => clean::run(&options),
+        Command::Completions(command) => {
+            output::print(&completions::script(command.shell)).map(|()| 0)
+        }
+        Command::Man(command) => man::run(&command.out),
     }
 }
 

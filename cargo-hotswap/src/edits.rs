@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 
+use crate::reach::function_of;
+
 /// Names, each with the tokens of all that has it. Layout and comments are no part of the tokens.
 type Named = BTreeMap<String, Vec<String>>;
 
@@ -33,6 +35,9 @@ pub fn items(source: &str) -> Items {
     if let Ok(file) = syn::parse_file(source) {
         collector.visit_file(&file);
     }
+    // The parser keeps every text that it saw, for positions that nobody asks for here; a session
+    // reads files for days.
+    proc_macro2::extra::invalidate_current_thread_spans();
     collector.items
 }
 
@@ -76,7 +81,7 @@ impl Sources {
 /// The short path of a function by its canonical path in the symbol table, closures and async
 /// bodies counted to the function they stand in.
 pub fn short_path(canonical: &str) -> Option<String> {
-    let function = canonical.split("::{").next().unwrap_or(canonical);
+    let function = function_of(canonical);
     let (self_type, rest) = match function.strip_prefix('<') {
         // `<crate::Room as crate::Handler>::handle` or `<crate::Room>::handle`.
         Some(inner) => {
@@ -84,7 +89,7 @@ pub fn short_path(canonical: &str) -> Option<String> {
             let self_type = qualified.split(" as ").next().unwrap_or(qualified);
             (Some(self_type.split('<').next().unwrap_or(self_type)), rest)
         }
-        None => (None, function),
+        None => (None, &*function),
     };
     let name = rest.rsplit("::").next()?;
     Some(match self_type {
@@ -191,6 +196,9 @@ mod tests {
             ("app::main", "main"),
             ("app::m::greet::{closure#0}", "greet"),
             ("<app::Room>::say", "Room::say"),
+            ("app::greet::<u8>", "greet"),
+            ("core::fold::<u8, app::greet::{closure#0}>", "fold"),
+            ("<app::f::{closure#0}::Room>::say::<u8>", "Room::say"),
             (
                 "<app::m::Room<u32> as app::Handler>::handle::{closure#1}",
                 "Room::handle",

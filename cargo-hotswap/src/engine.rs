@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hotswap_layout::Program;
-use hotswap_protocol::manifest::{Entry, Image, Manifest};
+use hotswap_protocol::manifest::Image;
 
 use crate::diagnostics::Form;
 use crate::edits;
@@ -15,7 +15,7 @@ use crate::entries::{self, EntryFacts};
 use crate::events::{Event, Phases};
 use crate::facts::{Analysed, Cache};
 use crate::host::Host;
-use crate::image::state::{Initialisers, State};
+use crate::image::state::{Initialisers, State, Told};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked};
 use crate::membership::with_dependents;
@@ -29,6 +29,7 @@ mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
+mod manifest;
 mod outcome;
 mod published;
 mod refusal;
@@ -56,6 +57,8 @@ pub struct Engine {
     references: Index,
     /// What images can bind to in the host.
     exported: HashSet<u64>,
+    /// What was to say of statics in the current version.
+    told: Vec<Told>,
     reprs: Reprs,
     /// The entries of the current image.
     current: Vec<EntryFacts>,
@@ -100,7 +103,7 @@ impl Engine {
         let live = units.iter().map(Unit::digests).collect();
         let history = History::begin(&units, &reprs);
         Ok(Self {
-            compilation: Compilation::new(folder.join("replay"), &units),
+            compilation: Compilation::new(folder.join("replay"), &units)?,
             units,
             cache,
             images,
@@ -109,6 +112,7 @@ impl Engine {
             edits,
             references,
             exported: host.exported().map(reach::node_of).collect(),
+            told: Vec::new(),
             reprs,
             current: Vec::new(),
             host,
@@ -194,21 +198,31 @@ impl Engine {
         files: &[PathBuf],
         detected: Instant,
     ) -> Event {
+        let result = self.try_update_from_cargo(units, link, files, detected);
+        result.unwrap_or_else(|error| Event::Failed {
+            message: format!("{error:#}"),
+        })
+    }
+
+    fn try_update_from_cargo(
+        &mut self,
+        units: Vec<Unit>,
+        link: &LinkCapture,
+        files: &[PathBuf],
+        detected: Instant,
+    ) -> Result<Event> {
         let mut clock = Clock::new(detected);
         clock.phases.compile = clock.lap();
         self.edited.extend(files.iter().cloned());
         let (added, exchanged) = dependencies::compare(&self.cold_libraries, &link.cold_libraries);
         if !exchanged.is_empty() {
-            return dependencies::refusal(exchanged);
+            return Ok(dependencies::refusal(exchanged));
         }
         self.go_forward();
-        self.compilation.done_by_cargo(&units);
+        self.compilation.done_by_cargo(&units)?;
         self.units = units;
         self.added_libraries = added;
-        let result = self.go_live(clock);
-        result.unwrap_or_else(|error| Event::Failed {
-            message: format!("{error:#}"),
-        })
+        self.go_live(clock)
     }
 
     /// Checks, links and loads what the units are now.
@@ -416,33 +430,6 @@ impl Engine {
         }
         Ok((Some(linked), support))
     }
-
-    /// The host's entries that the newest code no longer has, in the image or not.
-    fn gone(&self, analysed: &[Vec<Arc<Analysed>>], namesake: &HashSet<String>) -> Vec<String> {
-        let now = analysed.iter();
-        let now: HashSet<String> = now
-            .flat_map(|objects| entries::paths(objects, namesake))
-            .collect();
-        let host = self.host.units.values().flat_map(|unit| &unit.entries);
-        host.filter(|path| !now.contains(*path)).cloned().collect()
-    }
-
-    fn manifest(
-        &self,
-        linked: Option<Linked>,
-        entries: &[EntryFacts],
-        gone: Vec<String>,
-        support: &[Image],
-    ) -> Manifest {
-        let mut manifest = Manifest::new(self.host.build_id.clone());
-        manifest.host.backtrace = self.host.backtrace_statics();
-        manifest.support = support.to_vec();
-        manifest.image = linked.map(|linked| linked.manifest);
-        manifest.base_entries = self.host.entries.iter().map(entry).collect();
-        manifest.image_entries = entries.iter().map(entry).collect();
-        manifest.gone = gone;
-        manifest
-    }
 }
 
 /// The objects of these units.
@@ -459,15 +446,6 @@ fn digests_of(objects: &[ObjectFile]) -> Vec<u128> {
 fn sources(units: &[Unit]) -> BTreeSet<&Path> {
     let files = units.iter().flat_map(|unit| &unit.sources);
     files.map(PathBuf::as_path).collect()
-}
-
-fn entry(facts: &EntryFacts) -> Entry {
-    Entry {
-        path: facts.path.clone(),
-        fingerprint: facts.fingerprint.clone(),
-        descriptor: facts.descriptor,
-        body: facts.body,
-    }
 }
 
 /// Measures one phase after the other.

@@ -97,6 +97,16 @@ pub struct Place {
     pub column: usize,
 }
 
+/// Who builds an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Builder {
+    /// The compiler alone.
+    Rustc,
+    /// Cargo, which may take longer.
+    Cargo,
+}
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -107,6 +117,9 @@ pub enum Event {
         executable: PathBuf,
         /// Milliseconds.
         ms: f64,
+        /// The compiler's warnings in its own words, where cargo has not written them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
     },
     /// The program is about to be started.
     Running {
@@ -127,10 +140,12 @@ pub enum Event {
         /// The marked entries.
         entries: Vec<String>,
     },
-    /// Files were saved with other content.
+    /// Files were saved with other content, and are built now.
     Changed {
         /// The files.
         files: Vec<PathBuf>,
+        /// Who builds them.
+        builder: Builder,
     },
     /// The edit does not compile; the program, if it was started, runs on as it was.
     CompileError {
@@ -251,7 +266,7 @@ impl Event {
         let mut event = self.clone();
         match &mut event {
             Self::CompileError { message, .. } => *message = strip(message),
-            Self::Swapped { warnings, .. } => {
+            Self::Built { warnings, .. } | Self::Swapped { warnings, .. } => {
                 warnings.iter_mut().for_each(|text| *text = strip(text));
             }
             _ => {}

@@ -14,16 +14,25 @@ pub enum Format {
     /// Lines for people
     #[default]
     Human,
-    /// JSON
+    /// JSON, one object a line
     Json,
 }
 
-/// Writes data, at once; false if its reader has read enough, which is no error.
+/// Writes data. A reader that has read enough is no error.
 ///
 /// # Errors
 ///
 /// stdout can't be written for another reason.
-pub fn print(text: &str) -> Result<bool> {
+pub fn print(text: &str) -> Result<()> {
+    offer(text).map(drop)
+}
+
+/// Writes data, at once; false if its reader has read enough.
+///
+/// # Errors
+///
+/// stdout can't be written for another reason.
+pub fn offer(text: &str) -> Result<bool> {
     let mut stdout = anstream::stdout().lock();
     let written = stdout
         .write_all(text.as_bytes())

@@ -11,6 +11,9 @@ use syn::visit::{self, Visit};
 
 use crate::events::Place;
 
+/// The end of the path of a value that `thread_local!` makes.
+const THREAD_LOCAL_VALUE: &str = "::__RUST_STD_INTERNAL_VAL";
+
 /// An item and the modules, types and functions around it.
 #[derive(Debug, PartialEq, Eq)]
 struct Item {
@@ -46,8 +49,19 @@ fn choose(path: &[String], mut items: Vec<Item>) -> Option<Place> {
         .map(|item| item.place)
 }
 
+/// A static's path as it is written in the source: `thread_local!` puts the value that it makes
+/// below the name that it is given.
+pub fn as_written(path: &str) -> &str {
+    let Some(owner) = path.strip_suffix(THREAD_LOCAL_VALUE) else {
+        return path;
+    };
+    let constant = owner.rfind("::{K#").or_else(|| owner.rfind("::{constant#"));
+    &owner[..constant.unwrap_or(owner.len())]
+}
+
 /// The names in a path: `<app::Room<u8> as app::Talk>::say::COUNT` is app, Room, say, COUNT.
 fn segments(path: &str) -> Vec<String> {
+    let path = as_written(path);
     let mut segments = vec![String::new()];
     let (mut depth, mut qualified) = (0_usize, false);
     let text = path.trim_start_matches("dyn ");
@@ -76,10 +90,7 @@ fn segments(path: &str) -> Vec<String> {
             other => segments.last_mut().expect("never empty").push(other),
         }
     }
-    let written = |segment: &String| {
-        !segment.is_empty() && !segment.starts_with('{') && segment != "__RUST_STD_INTERNAL_VAL"
-    };
-    segments.retain(written);
+    segments.retain(|segment| !segment.is_empty() && !segment.starts_with('{'));
     segments
 }
 
@@ -225,7 +236,7 @@ impl<'ast> Visit<'ast> for Collector<'_> {
 mod tests {
     use std::path::Path;
 
-    use super::{choose, items_of, segments};
+    use super::{as_written, choose, items_of, segments};
 
     #[test]
     fn paths_have_names() {
@@ -247,6 +258,23 @@ mod tests {
             ("app::m::{impl#0}::say::COUNT", "app m say COUNT"),
         ] {
             assert_eq!(segments(path).join(" "), names, "{path}");
+        }
+    }
+
+    #[test]
+    fn thread_locals_have_the_names_they_were_given() {
+        for (path, written) in [
+            ("app::COUNT", "app::COUNT"),
+            (
+                "app::CELL::{K#0}::{closure#1}::__RUST_STD_INTERNAL_VAL",
+                "app::CELL",
+            ),
+            (
+                "app::f::{closure#2}::CELL::{constant#0}::{closure#0}::__RUST_STD_INTERNAL_VAL",
+                "app::f::{closure#2}::CELL",
+            ),
+        ] {
+            assert_eq!(as_written(path), written);
         }
     }
 

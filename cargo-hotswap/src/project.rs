@@ -17,6 +17,8 @@ const RUNTIME: &str = "hotswap-runtime";
 pub struct Project {
     /// The package that the user named, for cargo's `--package`.
     pub package: Option<String>,
+    /// The manifest of the package that the target belongs to.
+    pub manifest: PathBuf,
     /// The target's name.
     pub target: String,
     /// Whether the target is an example rather than a bin.
@@ -65,6 +67,7 @@ impl Project {
         let (crates, shared_crates) = library_crates(&members);
         Ok(Self {
             package: selection.package.clone(),
+            manifest: manifest(&packages, &target, example),
             target,
             example,
             workspace_root: metadata.workspace_root.clone().into(),
@@ -107,6 +110,20 @@ pub struct Told(pub i32);
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The manifest of the package that has this target.
+fn manifest(packages: &[&Package], target: &str, example: bool) -> PathBuf {
+    let kind = match example {
+        true => TargetKind::Example,
+        false => TargetKind::Bin,
+    };
+    let has = |package: &&&Package| {
+        let mut targets = package.targets.iter();
+        targets.any(|other| other.name == target && other.kind.contains(&kind))
+    };
+    let found = packages.iter().find(has);
+    found.map_or_else(PathBuf::new, |package| package.manifest_path.clone().into())
 }
 
 fn folder(package: &Package) -> PathBuf {

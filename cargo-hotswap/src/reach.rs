@@ -5,7 +5,7 @@
 //! for what is in it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
 use object::read::elf::ElfFile64;
@@ -23,8 +23,10 @@ type Node = u64;
 /// The references of one object.
 #[derive(Debug, Default)]
 struct References {
-    /// Functions that the object defines, by mangled name.
-    functions: Vec<(String, Node)>,
+    /// The content digest of the object.
+    digest: u128,
+    /// Functions that the object defines.
+    functions: Vec<Function>,
     /// Its writable statics and thread-locals, by mangled name.
     statics: Vec<(String, Node)>,
     /// Symbols that it defines for others.
@@ -35,6 +37,18 @@ struct References {
     edges: Vec<(Node, Node)>,
     /// It has a section that the linker gathers under one name, as registrations do it.
     gathered: bool,
+    /// From functions to those whose code they hold, by mangled names, where it was asked for.
+    inlined: OnceLock<Vec<(String, String)>>,
+}
+
+/// A function that an object defines.
+#[derive(Debug)]
+struct Function {
+    /// Its mangled name.
+    name: String,
+    node: Node,
+    /// The section that it stands in: references may name that instead.
+    section: Node,
 }
 
 /// The references of all objects of a program, kept from version to version.
@@ -208,10 +222,53 @@ fn closure(
 pub struct Graph(Vec<Arc<References>>);
 
 impl Graph {
+    /// Has references by inlined code count too, which only debug information tells. `objects` are
+    /// those that the graph is of; one whose debug information can't be read adds nothing.
+    pub fn add_inlined<'object>(&self, objects: impl IntoIterator<Item = &'object ObjectFile>) {
+        let known = self
+            .0
+            .iter()
+            .map(|references| (references.digest, references));
+        let known: HashMap<u128, &Arc<References>> = known.collect();
+        for object in objects {
+            if let Some(references) = known.get(&object.digest) {
+                references
+                    .inlined
+                    .get_or_init(|| hotswap_layout::inlined(&object.bytes).unwrap_or_default());
+            }
+        }
+    }
+
     /// The functions that the objects define, by mangled name.
     pub fn functions(&self) -> impl Iterator<Item = &str> {
-        let all = self.0.iter().flat_map(|object| &object.functions);
-        all.map(|(name, _)| name.as_str())
+        self.all_functions().map(|function| function.name.as_str())
+    }
+
+    fn all_functions(&self) -> impl Iterator<Item = &Function> {
+        self.0.iter().flat_map(|object| &object.functions)
+    }
+
+    /// References by inlined code, as far as they were added. What has no code of its own has a
+    /// node all the same.
+    fn inlined(&self) -> Vec<(Node, Node)> {
+        let mut nodes: HashMap<&str, Vec<Node>> = HashMap::new();
+        for function in self.all_functions() {
+            nodes.entry(&function.name).or_default().push(function.node);
+        }
+        let mut edges = Vec::new();
+        for object in &self.0 {
+            let sections = object.functions.iter();
+            let sections = sections.map(|function| (function.name.as_str(), function.section));
+            let sections: HashMap<&str, Node> = sections.collect();
+            for (caller, callee) in object.inlined.get().into_iter().flatten() {
+                let from = sections.get(caller.as_str()).copied();
+                let from = from.unwrap_or_else(|| node_of(caller));
+                let to = nodes.get(callee.as_str()).cloned();
+                let to = to.unwrap_or_else(|| vec![node_of(callee)]);
+                edges.extend(to.into_iter().map(|to| (from, to)));
+            }
+        }
+        edges
     }
 
     /// The functions among all that the roots refer to, directly or not, and the roots; but not what
@@ -222,7 +279,11 @@ impl Graph {
         except: &HashSet<&str>,
     ) -> BTreeSet<&'graph str> {
         let mut edges: HashMap<Node, Vec<Node>> = HashMap::new();
-        for &(from, to) in self.0.iter().flat_map(|object| &object.edges) {
+        let references = self
+            .0
+            .iter()
+            .flat_map(|object| object.edges.iter().copied());
+        for (from, to) in references.chain(self.inlined()) {
             edges.entry(from).or_default().push(to);
         }
         let statics = self.0.iter().flat_map(|object| &object.statics);
@@ -232,20 +293,59 @@ impl Graph {
                 edges.remove(&section);
             }
         }
-        let all = || self.0.iter().flat_map(|object| &object.functions);
         let roots: HashSet<&str> = roots.into_iter().collect();
-        let nodes = all().filter(|(name, _)| roots.contains(name.as_str()));
-        let reached = closure(&mut edges, nodes.map(|&(_, node)| node));
-        let functions = all().filter(|(_, node)| reached.contains(node));
-        functions.map(|(name, _)| name.as_str()).collect()
+        let nodes = self.all_functions();
+        let nodes = nodes.filter(|function| roots.contains(function.name.as_str()));
+        let reached = closure(&mut edges, nodes.map(|function| function.node));
+        let is_reached = |function: &&Function| {
+            reached.contains(&function.node) || reached.contains(&function.section)
+        };
+        let functions = self.all_functions().filter(is_reached);
+        functions.map(|function| function.name.as_str()).collect()
     }
 }
 
-/// The canonical path of a function; closures and async bodies are counted to the function they
-/// stand in.
+/// The canonical path of a function without its generic arguments; closures and async bodies are
+/// counted to the function they stand in.
 pub fn function_path(symbol: &str) -> String {
-    let path = hotswap_object::canonical_path(symbol);
-    path.split("::{").next().unwrap_or(&path).to_owned()
+    function_of(&hotswap_object::canonical_path(symbol))
+}
+
+/// The function that a canonical path leads to or into: `app::f` of `app::f::<u8>::{closure#0}`. What
+/// stands in its self type and in arguments says nothing of where it stands.
+pub fn function_of(canonical: &str) -> String {
+    let (mut path, mut rest) = canonical.split_at(bracketed(canonical));
+    let mut function = path.to_owned();
+    while !rest.is_empty() && !rest.starts_with("::{") {
+        let separator = rest.len() - rest.trim_start_matches("::").len();
+        let arguments = bracketed(&rest[separator..]);
+        if arguments > 0 {
+            rest = &rest[separator + arguments..];
+            continue;
+        }
+        let end = rest[separator..].find("::");
+        (path, rest) = rest.split_at(end.map_or(rest.len(), |end| separator + end));
+        function += path;
+    }
+    function
+}
+
+/// How long the part in angle brackets is with which the text begins.
+fn bracketed(text: &str) -> usize {
+    let mut depth = 0_usize;
+    let mut before = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'<' => depth += 1,
+            b'>' if before != b'-' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return if at == 0 { 0 } else { at + 1 };
+        }
+        before = byte;
+    }
+    0
 }
 
 /// Whether this is the `main` of a crate.
@@ -274,7 +374,10 @@ fn read(object: &ObjectFile) -> Result<References> {
             _ => node_of(symbol.name()?),
         })
     };
-    let mut references = References::default();
+    let mut references = References {
+        digest: object.digest,
+        ..References::default()
+    };
     let mut inside: HashMap<SectionIndex, Vec<Node>> = HashMap::new();
     for symbol in elf.symbols() {
         let (node, name) = (node(&symbol)?, symbol.name()?);
@@ -288,7 +391,11 @@ fn read(object: &ObjectFile) -> Result<References> {
             continue;
         };
         if symbol.kind() == SymbolKind::Text {
-            references.functions.push((name.to_owned(), node));
+            references.functions.push(Function {
+                name: name.to_owned(),
+                node,
+                section: own(0, section.0),
+            });
         }
         let is_state = |name: &str| STATE.iter().any(|state| name.starts_with(state));
         if is_state(elf.section_by_index(section)?.name()?) {
@@ -331,122 +438,4 @@ fn is_gathered(section: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-    use std::sync::Arc;
-
-    use super::{Graph, Index, References, function_path, is_gathered, is_main, node_of};
-
-    /// `defines a b; a>x b>a`: what an object defines for others, and its references.
-    fn object(text: &str) -> References {
-        let (defines, edges) = text.split_once(';').expect("there is a ;");
-        let defines: Vec<&str> = defines.split_whitespace().collect();
-        let edges = edges
-            .split_whitespace()
-            .filter_map(|edge| edge.split_once('>'));
-        let edges: Vec<(&str, &str)> = edges.collect();
-        let needs = edges.iter().map(|(_, to)| *to);
-        let needs = needs.filter(|to| !defines.contains(to) && !to.starts_with('.'));
-        let named = defines.iter().map(|&name| (name.to_owned(), node_of(name)));
-        let (statics, functions) = named.partition(|(name, _)| name.to_uppercase() == *name);
-        References {
-            functions,
-            statics,
-            defines: defines.iter().map(|name| node_of(name)).collect(),
-            needs: needs.map(node_of).collect(),
-            edges: edges
-                .iter()
-                .map(|(from, to)| (node_of(from), node_of(to)))
-                .collect(),
-            gathered: false,
-        }
-    }
-
-    #[test]
-    fn follows_references_across_objects_and_in_circles() {
-        let graph = Graph(vec![
-            Arc::new(object("a b STATIC; a>.1 .1>STATIC STATIC>.2 .2>c b>a")),
-            Arc::new(object("c d; c>d d>c")),
-        ]);
-        assert_eq!(graph.functions().count(), 4);
-        for (except, expected) in [
-            (vec![], vec!["a", "c", "d"]),
-            (vec!["STATIC"], vec!["a"]),
-            (vec!["OTHER"], vec!["a", "c", "d"]),
-        ] {
-            let reached = graph.reached(["a"], &except.into_iter().collect());
-            assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
-        }
-    }
-
-    #[test]
-    fn an_image_needs_what_leads_to_a_change() {
-        let objects = [
-            // 0 is changed; 1 leads to it from `caller`, which 2 calls; 3 calls what is beside that.
-            "leaf; leaf>host",
-            "caller beside; caller>.1 .1>leaf beside>hidden",
-            "top; top>caller",
-            "other; other>beside",
-            // 4 has what the host keeps to itself; 5 is for 4, and exported.
-            "hidden; hidden>shown",
-            "shown; shown>host",
-            // 6 leads to the change and is no member.
-            "stranger; stranger>leaf",
-        ];
-        let table: &[(&[u128], &[u128])] = &[
-            (&[], &[]),
-            (&[0], &[0, 1, 2, 4]),
-            (&[2], &[2]),
-            (&[4], &[1, 3, 4]),
-            (&[5], &[1, 3, 4, 5]),
-        ];
-        let mut index = Index::default();
-        for (digest, text) in (0_u128..).zip(objects) {
-            index.add(digest, object(text));
-        }
-        let exported = |node| node != node_of("hidden");
-        for (changed, expected) in table {
-            let found = index.needed(&[0, 1, 2, 3, 4, 5], changed, exported);
-            assert_eq!(
-                found,
-                expected.iter().copied().collect::<HashSet<_>>(),
-                "{changed:?}"
-            );
-        }
-        // What is forgotten leads nowhere.
-        index.forget(1);
-        let found = index.needed(&[0, 2, 3, 4, 5], &[0], exported);
-        assert_eq!(found, HashSet::from([0]));
-        // What is registered by its section always comes along.
-        index.add(
-            7,
-            References {
-                gathered: true,
-                ..object("slice;")
-            },
-        );
-        let found = index.needed(&[0, 2, 7], &[0], exported);
-        assert_eq!(found, HashSet::from([0, 7]));
-    }
-
-    #[test]
-    fn knows_gathered_sections() {
-        for (name, gathered) in [
-            ("linkme_SLICE", true),
-            ("__sancov", true),
-            (".text.f", false),
-            (".init_array", false),
-            ("hotswap_entries", false),
-            ("", false),
-        ] {
-            assert_eq!(is_gathered(name), gathered, "{name}");
-        }
-    }
-
-    #[test]
-    fn names_functions() {
-        let body = "_RNCNvCs5_3app4main0B3_";
-        assert_eq!(function_path(body), "app::main");
-        assert!(is_main("_RNvCs5_3app4main") && !is_main("_RNvNtCs5_3app1m4main"));
-    }
-}
+mod tests;

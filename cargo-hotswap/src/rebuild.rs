@@ -66,9 +66,24 @@ impl Replays {
         }
     }
 
-    /// Forgets all replays: cargo has built everything anew.
-    pub fn forget(&mut self) {
+    /// Publishes what cargo built, and forgets all replays before. Dependents must not read cargo's
+    /// own files: it removes them whenever it builds again, for another run in this folder, say.
+    ///
+    /// # Errors
+    ///
+    /// An artefact can be neither linked nor copied.
+    pub fn begin_with(&mut self, units: &[Unit]) -> Result<()> {
         self.published.clear();
+        for unit in units {
+            let built = unit.capture.out_dir.clone();
+            self.published(unit, |_, to| {
+                for name in artefacts(unit) {
+                    keep(&built.join(&name), &to.join(&name))?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// A compilation of a unit against what is published now.
@@ -96,8 +111,7 @@ impl Replays {
     /// The artefact can't be moved.
     pub fn publish(&mut self, unit: &Unit) -> Result<()> {
         self.published(unit, |from, to| {
-            for ending in ["rmeta", "rlib"] {
-                let name = format!("lib{}.{ending}", unit.stem);
+            for name in artefacts(unit) {
                 let context = || format!("could not move {name} to {}", to.display());
                 std::fs::rename(from.join(&name), to.join(&name)).with_context(context)?;
             }
@@ -236,6 +250,23 @@ impl Replay {
             },
         })
     }
+}
+
+/// The names of a library's files that dependents compile against.
+fn artefacts(unit: &Unit) -> [String; 2] {
+    ["rmeta", "rlib"].map(|ending| format!("lib{}.{ending}", unit.stem))
+}
+
+/// Gives a file a second name under which its content stays when the first is removed.
+fn keep(file: &Path, to: &Path) -> Result<()> {
+    let context = || format!("could not keep {} as {}", file.display(), to.display());
+    if to.exists() {
+        std::fs::remove_file(to).with_context(context)?;
+    }
+    if std::fs::hard_link(file, to).is_err() {
+        std::fs::copy(file, to).with_context(context)?;
+    }
+    Ok(())
 }
 
 fn utf8(path: &Path) -> Result<&str> {

@@ -122,8 +122,8 @@ pub struct Messages {
     /// Do not print status messages
     #[arg(short, long)]
     pub quiet: bool,
-    /// Coloring
-    #[arg(long, value_enum, value_name = "WHEN")]
+    /// Coloring [possible values: auto, always, never]
+    #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true)]
     pub color: Option<Colour>,
     /// Override a configuration value
     #[arg(long, value_name = "KEY=VALUE|PATH")]

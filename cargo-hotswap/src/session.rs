@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -11,24 +10,28 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use rustix::termios::Termios;
 
+use crate::config::OnRefused;
 use crate::control::message::Outcome;
 use crate::control::server::{Ask, Server};
 use crate::death;
-use crate::events::{Event, MessageFormat, Reporter};
+use crate::events::{Builder, Event, MessageFormat, Reporter};
+use crate::project::Project;
 use crate::selection::Selection;
 use crate::status::Activity;
+use crate::watch::Seen;
 
+use inputs::Change;
 use journal::Identity;
 use keys::Keys;
 use launch::Launch;
-use options::{Control, OnRefused};
+use options::{Control, Settings};
 use running::Running;
 use talk::Talk;
 use worker::{Done, Job};
 
 mod asked;
 mod end;
-mod folder;
+pub mod folder;
 mod inputs;
 pub mod journal;
 mod keys;
@@ -41,8 +44,8 @@ mod worker;
 
 /// Everything that can happen while the program runs.
 enum Happening {
-    /// A watched path was written, moved or removed.
-    Saved(PathBuf),
+    /// Something was seen of the watched files.
+    Seen(Seen),
     /// The worker of the program with this number finished what it was at.
     Done(u32, Done),
     /// The program with this number ended.
@@ -76,9 +79,14 @@ pub struct Options {
 /// tool: the program's end decides.
 pub fn run(options: &Options) -> Result<i32> {
     let talk = Talk::new(options.reporter.clone());
-    let (code, signal) = match launch::build(&options.selection)? {
+    let project = Project::find(&options.selection)?;
+    // Read once, so that a mistake made later doesn't end what runs.
+    let settings = Settings::load(&options.control, &project, &talk)?;
+    let (code, signal) = match launch::build(project, &options.selection)? {
         // All that the session has is gone when this is known.
-        launch::Outcome::Ready(launch) => Session::start(options, talk, *launch)?.serve()?,
+        launch::Outcome::Ready(launch) => {
+            Session::start(options, settings, talk, *launch)?.serve()?
+        }
         launch::Outcome::No { event, signal } => {
             let compiled = !matches!(*event, Event::CompileError { .. });
             // People were told by cargo what does not compile.
@@ -137,6 +145,7 @@ struct Wanted {
 /// One run of the tool.
 struct Session<'a> {
     options: &'a Options,
+    settings: Settings,
     talk: Talk,
     sender: Sender<Happening>,
     happenings: Receiver<Happening>,
@@ -156,7 +165,7 @@ struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    fn start(options: &'a Options, talk: Talk, launch: Launch) -> Result<Self> {
+    fn start(options: &'a Options, settings: Settings, talk: Talk, launch: Launch) -> Result<Self> {
         let (sender, happenings) = channel();
         let tell = sender.clone();
         signals::handle(move |signal| {
@@ -165,11 +174,13 @@ impl<'a> Session<'a> {
         introduce(&talk, options, &launch);
         let server = serve_control(&talk, &sender);
         let modes = keys::modes();
-        let keys = options.control.keys.then(|| read_keys(&sender)).flatten();
+        let keys = settings.keys.then(|| read_keys(&sender)).flatten();
         talk.set_keys(keys.is_some());
-        let running = Running::start(options, &talk, launch, 1, stdin(options), &sender)?;
+        let (watch, stdin) = (settings.watch.clone(), stdin(&settings));
+        let running = Running::start(options, &talk, launch, watch, 1, stdin, &sender)?;
         Ok(Self {
             options,
+            settings,
             talk,
             sender,
             happenings,
@@ -224,7 +235,10 @@ impl<'a> Session<'a> {
     /// Takes note of what happened; the result is the exit code, if that is the end of the run.
     fn happened(&mut self, happening: Happening) -> Result<Option<i32>> {
         match happening {
-            Happening::Saved(path) => self.running.saved(path),
+            Happening::Seen(Seen::Saved(paths)) => self.running.saved(paths),
+            Happening::Seen(Seen::Warning(message)) => {
+                self.talk.report(&Event::Warning { message });
+            }
             Happening::Asked(ask) => return Ok(self.asked(ask)),
             Happening::Key(key) => return Ok(self.pressed(key)),
             Happening::Signal(signal) if signals::asks_to_end(signal) => {
@@ -248,7 +262,7 @@ impl<'a> Session<'a> {
         if self.running.busy || matches!(self.life, Life::Ending { .. }) {
             return;
         }
-        let restarts = self.options.control.on_refused == OnRefused::Restart;
+        let restarts = self.settings.on_refused == OnRefused::Restart;
         let job = if let Some(reason) = self.wanted.restart.take() {
             Job::Build { reason }
         } else if let Some(waiting) = self.wanted.reverts.pop_front() {
@@ -257,8 +271,15 @@ impl<'a> Session<'a> {
         } else if self.running.deaf && !restarts && !self.has_ended() {
             return;
         } else if let Some(edit) = self.running.take_edit() {
-            let files = edit.files.clone();
-            self.talk.report(&Event::Changed { files });
+            let with_cargo =
+                self.running.deaf || self.has_ended() || edit.change != Change::Sources;
+            self.talk.report(&Event::Changed {
+                files: edit.files.clone(),
+                builder: match with_cargo {
+                    true => Builder::Cargo,
+                    false => Builder::Rustc,
+                },
+            });
             if self.has_ended() {
                 let reason = "a file was saved".to_owned();
                 Job::Build { reason }
@@ -307,7 +328,7 @@ impl<'a> Session<'a> {
             }
             Done::Updated { event, sources } => {
                 let failed = matches!(*event, Event::CompileError { .. });
-                self.running.updated(failed, sources)?;
+                self.running.updated(failed, sources);
                 self.updated(*event);
             }
             Done::Reverted(ended) => self.reverted(ended),
@@ -338,7 +359,7 @@ impl<'a> Session<'a> {
             self.running.reverted = false;
         }
         let refused = matches!(event, Event::Refused { .. });
-        if refused && self.options.control.on_refused == OnRefused::Restart {
+        if refused && self.settings.on_refused == OnRefused::Restart {
             self.talk.report(&event);
             let reason = "the edit can't be swapped in".to_owned();
             self.wanted.restart.get_or_insert(reason);
@@ -355,7 +376,7 @@ impl<'a> Session<'a> {
         self.talk.report(event);
         self.restart_failed(event);
         match self.life {
-            Life::Ended { code } if !self.options.control.stay.always() && self.keys.is_none() => {
+            Life::Ended { code } if !self.settings.stay.always() && self.keys.is_none() => {
                 Some(code)
             }
             Life::Ended { .. } => {
@@ -368,15 +389,15 @@ impl<'a> Session<'a> {
 
     /// Starts a build in the place of the program that has ended.
     fn launch(&mut self, launch: Launch) -> Result<()> {
-        if !self.options.control.keys {
+        if !self.settings.keys {
             // The terminal is the program's.
             self.set_keys(None);
         }
         introduce(&self.talk, self.options, &launch);
         let number = self.running.number + 1;
-        let stdin = stdin(self.options);
-        let (options, talk) = (self.options, &self.talk);
-        self.running = Running::start(options, talk, launch, number, stdin, &self.sender)?;
+        let (watch, stdin) = (self.settings.watch.clone(), stdin(&self.settings));
+        let (options, talk, sender) = (self.options, &self.talk, &self.sender);
+        self.running = Running::start(options, talk, launch, watch, number, stdin, sender)?;
         self.life = Life::Running;
         Ok(())
     }
@@ -402,6 +423,7 @@ fn introduce(talk: &Talk, options: &Options, launch: &Launch) {
     talk.report(&Event::Built {
         executable: launch.built.executable.clone(),
         ms: launch.ms,
+        warnings: launch.built.warnings.clone(),
     });
     for warning in launch.warnings(&options.selection) {
         talk.report(&warning);
@@ -434,8 +456,8 @@ fn read_keys(sender: &Sender<Happening>) -> Option<Keys> {
 }
 
 /// The program's standard input: the terminal is either its or the tool's.
-fn stdin(options: &Options) -> Stdio {
-    if options.control.keys {
+fn stdin(settings: &Settings) -> Stdio {
+    if settings.keys {
         Stdio::null()
     } else {
         Stdio::inherit()

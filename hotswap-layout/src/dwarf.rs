@@ -1,5 +1,7 @@
 //! Reads types, signatures, statics and vtables out of an object's debug information. The only file that knows `gimli`.
 
+use std::collections::BTreeSet;
+
 use gimli::constants as dw;
 use gimli::{
     AttributeValue, DebugAbbrev, DebugInfo, DebugLineStr, DebugStr, DebugStrOffsets,
@@ -10,7 +12,8 @@ use crate::attributes::{Attributes, Location, Tag, Text};
 use crate::entries::Entries;
 use crate::error::LayoutError;
 use crate::graph::{Kind, ObjectTypes};
-use crate::object_file::ObjectFile;
+use crate::hash::QuickMap;
+use crate::object_file::{ObjectFile, Section};
 
 type Bytes<'a> = EndianSlice<'a, RunTimeEndian>;
 
@@ -29,23 +32,9 @@ impl From<gimli::Error> for LayoutError {
 pub fn read_object(object: &[u8]) -> Result<ObjectTypes, LayoutError> {
     let mut file = ObjectFile::open(object)?;
     let info = file.relocated(".debug_info")?;
-    if u32::try_from(info.bytes.len()).is_err() {
-        return Err(LayoutError::TooLarge(info.bytes.len()));
-    }
     let offsets = file.relocated(".debug_str_offsets")?;
     let addresses = file.relocated(".debug_addr")?;
-    let endian = if file.is_little_endian() {
-        RunTimeEndian::Little
-    } else {
-        RunTimeEndian::Big
-    };
-    let sections = Sections {
-        info: EndianSlice::new(&info.bytes, endian),
-        abbrev: DebugAbbrev::new(file.raw(".debug_abbrev")?, endian),
-        strings: DebugStr::new(file.raw(".debug_str")?, endian),
-        line_strings: DebugLineStr::new(file.raw(".debug_line_str")?, endian),
-        string_offsets: DebugStrOffsets::from(EndianSlice::new(&offsets.bytes, endian)),
-    };
+    let sections = Sections::of(&file, &info, &offsets)?;
     let mut reader = Reader::new(&sections, file.word_bytes());
     let debug_info = DebugInfo::from(sections.info);
     let mut units = debug_info.units();
@@ -63,6 +52,79 @@ struct Sections<'a> {
     strings: DebugStr<Bytes<'a>>,
     line_strings: DebugLineStr<Bytes<'a>>,
     string_offsets: DebugStrOffsets<Bytes<'a>>,
+}
+
+/// The functions of an object whose code holds that of others: pairs of mangled names, caller and callee.
+///
+/// # Errors
+///
+/// As for [`read_object`].
+pub fn inlined(object: &[u8]) -> Result<Vec<(String, String)>, LayoutError> {
+    let file = ObjectFile::open(object)?;
+    let info = file.relocated(".debug_info")?;
+    let offsets = file.relocated(".debug_str_offsets")?;
+    let sections = Sections::of(&file, &info, &offsets)?;
+    let mut reader = Reader::new(&sections, file.word_bytes());
+    let mut calls = Calls::default();
+    let debug_info = DebugInfo::from(sections.info);
+    let mut units = debug_info.units();
+    while let Some(unit) = units.next()? {
+        reader.calls(&unit, &mut calls)?;
+    }
+    Ok(calls.named())
+}
+
+/// Functions by the offsets of their entries.
+#[derive(Default)]
+struct Calls<'a> {
+    names: QuickMap<u32, Text<'a>>,
+    /// From an entry to the one that declares the same function.
+    origins: QuickMap<u32, u32>,
+    inlined: Vec<(u32, u32)>,
+}
+
+impl Calls<'_> {
+    fn name(&self, mut entry: u32) -> Option<String> {
+        // An inlined one leads to what it is an instance of, and that to its declaration.
+        for _ in 0..4 {
+            if let Some(name) = self.names.get(&entry) {
+                return Some(String::from_utf8_lossy(name.bytes()).into_owned());
+            }
+            entry = *self.origins.get(&entry)?;
+        }
+        None
+    }
+
+    fn named(self) -> Vec<(String, String)> {
+        let pairs = self.inlined.iter();
+        let pairs = pairs.filter_map(|(into, what)| self.name(*into).zip(self.name(*what)));
+        let pairs: BTreeSet<_> = pairs.collect();
+        pairs.into_iter().collect()
+    }
+}
+
+impl<'a> Sections<'a> {
+    fn of(
+        file: &ObjectFile<'a>,
+        info: &'a Section<'a>,
+        offsets: &'a Section<'a>,
+    ) -> Result<Sections<'a>, LayoutError> {
+        if u32::try_from(info.bytes.len()).is_err() {
+            return Err(LayoutError::TooLarge(info.bytes.len()));
+        }
+        let endian = if file.is_little_endian() {
+            RunTimeEndian::Little
+        } else {
+            RunTimeEndian::Big
+        };
+        Ok(Sections {
+            info: EndianSlice::new(&info.bytes, endian),
+            abbrev: DebugAbbrev::new(file.raw(".debug_abbrev")?, endian),
+            strings: DebugStr::new(file.raw(".debug_str")?, endian),
+            line_strings: DebugLineStr::new(file.raw(".debug_line_str")?, endian),
+            string_offsets: DebugStrOffsets::from(EndianSlice::new(&offsets.bytes, endian)),
+        })
+    }
 }
 
 struct Reader<'a, 's> {
@@ -113,6 +175,61 @@ impl<'a, 's> Reader<'a, 's> {
                 raw.skip_attributes(specs)?;
                 if abbreviation.has_children() {
                     self.entries.skip(depth);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Collects the functions of a unit and what is inlined in each.
+    fn calls(
+        &mut self,
+        unit: &UnitHeader<Bytes<'a>>,
+        calls: &mut Calls<'a>,
+    ) -> Result<(), LayoutError> {
+        self.unit_start = unit.debug_info_offset().map_or(0, |offset| offset.0);
+        self.format = unit.format();
+        let abbreviations = unit.abbreviations(&self.sections.abbrev)?;
+        let mut raw = unit.entries_raw(&abbreviations, None)?;
+        // The depth of the function that is read, and its entry.
+        let mut function = (isize::MAX, 0);
+        while !raw.is_empty() {
+            let depth = raw.next_depth();
+            let entry = (self.unit_start + raw.next_offset().0) as u32;
+            let Some(abbreviation) = raw.read_abbreviation()? else {
+                continue;
+            };
+            let (tag, specs) = (abbreviation.tag(), abbreviation.attributes());
+            let is_function = tag == dw::DW_TAG_subprogram;
+            if depth <= function.0 {
+                function = (isize::MAX, 0);
+            }
+            if is_function {
+                function = (depth, entry);
+            } else if !matches!(tag, dw::DW_TAG_inlined_subroutine | dw::DW_TAG_compile_unit) {
+                raw.skip_attributes(specs)?;
+                continue;
+            }
+            for spec in specs {
+                let attribute = raw.read_attribute(*spec)?;
+                let value = attribute.raw_value();
+                match attribute.name() {
+                    dw::DW_AT_linkage_name if is_function => {
+                        calls
+                            .names
+                            .extend(self.text(value).map(|name| (entry, name)));
+                    }
+                    dw::DW_AT_abstract_origin | dw::DW_AT_specification => {
+                        let origin = self.reference(value).unwrap_or(entry);
+                        calls.origins.insert(entry, origin);
+                        if !is_function {
+                            calls.inlined.push((function.1, entry));
+                        }
+                    }
+                    dw::DW_AT_str_offsets_base => {
+                        self.string_offsets_base = section_offset(&value).unwrap_or(8);
+                    }
+                    _ => {}
                 }
             }
         }

@@ -39,7 +39,7 @@ mod program;
 pub mod report;
 
 pub use compare::compare;
-pub use dwarf::read_object;
+pub use dwarf::{inlined, read_object};
 pub use error::LayoutError;
 pub use finding::{Cause, Finding, Layout, Reached, Verdict};
 pub use graph::ObjectTypes;

@@ -379,3 +379,30 @@ fn code() {
 fn convention() {
     run(include_str!("catalogue/convention.txt"));
 }
+
+#[test]
+fn inlined_functions_are_told_with_their_callers() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let source = "
+        #[inline(always)] fn deep(n: u32) -> u32 { std::hint::black_box(n) }
+        fn one(n: u32) -> u32 { deep(n) + 1 }
+        #[inline(never)] fn two(n: u32) -> u32 { deep(n) + 2 }
+        pub struct T(u32);
+        impl T { #[inline(never)] pub fn all(&self) -> u32 { one(self.0) + two(self.0) } }
+    ";
+    let objects = compile(folder.path(), "inlined", "c", source, true);
+    let pairs = objects
+        .iter()
+        .flat_map(|object| hotswap_layout::inlined(object).expect("readable"));
+    let path = |name: String| format!("{:#}", rustc_demangle::demangle(&name));
+    let pairs = pairs.map(|(caller, callee)| format!("{} {}", path(caller), path(callee)));
+    let pairs: Vec<String> = pairs.filter(|pair| !pair.contains("core::")).collect();
+    for expected in [
+        "<c::T>::all c::deep",
+        "<c::T>::all c::one",
+        "c::two c::deep",
+    ] {
+        assert!(pairs.iter().any(|pair| pair == expected), "{pairs:?}");
+    }
+    assert!(!pairs.iter().any(|pair| pair == "<c::T>::all c::two"));
+}

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, Signal, kill_process_group},
@@ -153,12 +153,10 @@ impl Terminal {
     /// Reads what there is; `false` at the end.
     fn read(&mut self, deadline: Instant) -> Result<bool> {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            bail!("it took too long:\n{}", self.transcript());
-        }
         let mut master = self.master.as_ref().context("the terminal is closed")?;
         let timeout = Timespec::try_from(left)?;
-        poll(&mut [PollFd::new(master, PollFlags::IN)], Some(&timeout))?;
+        let ready = poll(&mut [PollFd::new(master, PollFlags::IN)], Some(&timeout))?;
+        ensure!(ready > 0, "it took too long:\n{}", self.transcript());
         let mut bytes = [0; 4096];
         // Nobody has the terminal open any more.
         let Ok(count @ 1..) = master.read(&mut bytes) else {

@@ -81,6 +81,13 @@ fn two_programs_share_a_target_folder_and_a_library() -> Result<()> {
     second.await_swapped()?;
     first.ask("x", "first two 3")?;
     second.ask("x", "SECOND two 3")?;
+    package.edit("src/lib.rs", "\"two\"", "\"three\"")?;
+    // The other program's own source was none of its business.
+    let changed = first.await_event("changed", &[])?;
+    ensure!(changed.names("src/lib.rs"), "{changed}");
+    first.await_swapped()?;
+    second.await_swapped()?;
+    first.ask("x", "first three 4")?;
     second.quit()?;
     first.quit()
 }

@@ -80,7 +80,11 @@ fn the_times_of_a_run_are_shown() -> Result<()> {
     let table = timings(&package, &session, "human")?;
     let heading = "timed-and-shown: 5 edits live, 1 revert, 1 refused, 1 did not compile, \
                    1 changed no code, 1 restart";
-    ensure!(table.starts_with(heading), "{table}");
+    ensure!(
+        table.starts_with(heading),
+        "{table}\n{}",
+        timings(&package, &session, "json")?
+    );
     for word in [
         "median",
         "p95",

@@ -59,16 +59,22 @@ pub struct Compilation {
 
 impl Compilation {
     /// Of units that cargo built; what they become is written to this folder.
-    pub fn new(folder: PathBuf, units: &[Unit]) -> Self {
-        Self {
-            replays: Replays::new(folder),
+    ///
+    /// # Errors
+    ///
+    /// Their artefacts can't be kept there.
+    pub fn new(folder: PathBuf, units: &[Unit]) -> Result<Self> {
+        let mut replays = Replays::new(folder);
+        replays.begin_with(units)?;
+        Ok(Self {
+            replays,
             published: Published::by_cargo(units),
             stale: BTreeSet::new(),
             outdated: BTreeSet::new(),
             compiled: BTreeSet::new(),
             warned: Known::default(),
             warnings: Vec::new(),
-        }
+        })
     }
 
     /// Takes note of edited files.
@@ -81,12 +87,17 @@ impl Compilation {
     }
 
     /// Cargo built all units anew.
-    pub fn done_by_cargo(&mut self, units: &[Unit]) {
-        self.replays.forget();
+    ///
+    /// # Errors
+    ///
+    /// Their artefacts can't be kept.
+    pub fn done_by_cargo(&mut self, units: &[Unit]) -> Result<()> {
+        self.replays.begin_with(units)?;
         self.published = Published::by_cargo(units);
         self.stale.clear();
         self.outdated.clear();
         self.compiled = (0..units.len()).collect();
+        Ok(())
     }
 
     /// Compiles the stale units, and those that depend on what became another thereby: as many at a

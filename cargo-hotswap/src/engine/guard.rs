@@ -8,6 +8,7 @@ use hotswap_layout::{EntryBody, Finding, Passed, Program, ReprChange, Root, comp
 use crate::entries::EntryFacts;
 use crate::host::Host;
 use crate::image::state::Shared;
+use crate::places::as_written;
 
 /// A version whose code or values are alive, to check later ones against.
 #[derive(Debug)]
@@ -110,7 +111,8 @@ fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Ro
                 .map(|old| &old.patch),
         };
         let Some(old) = old.cloned() else { continue };
-        let (path, new) = (shared.path.clone(), shared.patch.clone());
+        let path = as_written(&shared.path).to_owned();
+        let new = shared.patch.clone();
         roots.push(if shared.thread_local {
             Root::ThreadLocal { path, old, new }
         } else {

@@ -52,10 +52,12 @@ impl Engine {
         let files = std::mem::take(&mut self.edited);
         let edited = self.edits.edited(&files);
         swap.state.report_edited(&edited.statics);
+        self.told = swap.state.take_told(&self.told, &edited.statics);
         let kept = swap.state.shared.iter();
         let kept = kept.map(|shared| shared.patch.as_str()).collect();
         let graph = self.references.graph(&swap.objects);
-        let still_old = still_old(&edited.functions, &graph, &self.current, &kept);
+        let objects = self.units.iter().flat_map(|unit| &unit.objects);
+        let still_old = still_old(&edited.functions, &graph, &self.current, &kept, objects);
         let cause = Cause {
             reverts_to: None,
             files,
@@ -67,7 +69,9 @@ impl Engine {
     }
 
     /// The report of a swap that brought the code of this version back.
-    pub(super) fn report_revert(&self, swap: Swap, version: u64) -> Event {
+    pub(super) fn report_revert(&mut self, swap: Swap, version: u64) -> Event {
+        // The way forward begins anew, so the next edit tells all.
+        self.told.clear();
         let cause = Cause {
             reverts_to: Some(version),
             ..Cause::default()

@@ -25,17 +25,29 @@ pub fn layouts(refused: &[Finding], units: &[Unit]) -> Option<Event> {
 
 /// The refusal of these statics, each with its reason.
 pub fn statics(refused: &[(String, String)], units: &[Unit]) -> Event {
-    let paths: Vec<&str> = refused.iter().map(|(path, _)| path.as_str()).collect();
+    let mut paths: Vec<&str> = Vec::new();
+    let mut reasons: Vec<&str> = Vec::new();
+    for (path, reason) in refused {
+        let path = places::as_written(path);
+        // A thread-local consists of several.
+        if !paths.contains(&path) {
+            paths.push(path);
+            reasons.push(reason);
+        }
+    }
     let places: Vec<Option<Place>> = paths.iter().map(|path| place(path, units)).collect();
-    let part = |((path, reason), place): (&(String, String), &Option<Place>)| {
-        let mut part = format!("the static `{path}` can't go live: {reason}\n");
-        if let Some(place) = place {
+    let part = |at: usize| {
+        let mut part = format!(
+            "the static `{}` can't go live: {}\n",
+            paths[at], reasons[at]
+        );
+        if let Some(place) = &places[at] {
             part += &format!("  --> {}\n", text(place));
         }
         part += "   = why: its value in the running program would be read as something else\n";
         part + "   = help: undo the change to the static, or restart the program\n"
     };
-    let parts: Vec<String> = refused.iter().zip(&places).map(part).collect();
+    let parts: Vec<String> = (0..paths.len()).map(part).collect();
     refused_event("static", parts.join("\n"), &paths, places)
 }
 

@@ -6,15 +6,18 @@ use crate::edits;
 use crate::entries::EntryFacts;
 use crate::events::{OldCause, StillOld};
 use crate::reach::{self, Graph};
+use crate::unit::ObjectFile;
 
 /// Functions that were edited and that no entry leads to: whoever runs them now goes on in the
 /// old code. `graph` is that of the image; `kept` are the statics that stay as they are: what their
-/// initial values point at is code of the version that they come from.
-pub fn still_old(
+/// initial values point at is code of the version that they come from. `objects` are the image's, and
+/// may be more.
+pub fn still_old<'object>(
     edited: &BTreeSet<String>,
     graph: &Graph,
     current: &[EntryFacts],
     kept: &HashSet<&str>,
+    objects: impl IntoIterator<Item = &'object ObjectFile>,
 ) -> Vec<StillOld> {
     if edited.is_empty() {
         return Vec::new();
@@ -24,13 +27,20 @@ pub fn still_old(
         return Vec::new();
     }
     let bodies = current.iter().map(|entry| entry.body_symbol.as_str());
-    let new = paths_among(&candidates, &graph.reached(bodies, kept));
+    let bodies: Vec<&str> = bodies.collect();
     let entries: BTreeSet<&str> = current.iter().map(|entry| entry.path.as_str()).collect();
     let all: BTreeSet<&str> = candidates.values().map(String::as_str).collect();
-    let old: Vec<&str> = all
-        .into_iter()
-        .filter(|path| !new.contains(path) && !entries.contains(path))
-        .collect();
+    let not_reached = || -> Vec<&str> {
+        let new = paths_among(&candidates, &graph.reached(bodies.iter().copied(), kept));
+        let all = all.iter().copied();
+        all.filter(|path| !new.contains(path) && !entries.contains(path))
+            .collect()
+    };
+    let mut old = not_reached();
+    if !old.is_empty() {
+        graph.add_inlined(objects);
+        old = not_reached();
+    }
     if old.is_empty() {
         return Vec::new();
     }

@@ -148,7 +148,10 @@ mod tests {
     fn tells_what_matters_afterwards() {
         let table: [(&[(Event, &str)], &str); 7] = [
             (&[], ""),
-            (&[(Event::Changed { files: Vec::new() }, "changed\n")], ""),
+            (
+                &[(Event::Unchanged { files: Vec::new() }, "unchanged\n")],
+                "",
+            ),
             (
                 &[(swapped(1), "one\n"), (swapped(2), "two\n")],
                 "   Meanwhile 2 swaps (version 2) while the program had the screen\n",

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use anstyle::Style;
 
 use super::style::{self, BOLD, ERROR, GOOD, GUTTER, INFO, WARN, fitted, paint, status};
-use super::{Event, OldCause, Phases, StaticReport, StillOld};
+use super::{Builder, Event, OldCause, Phases, StaticReport, StillOld};
+use crate::death::Death;
 
 mod names;
 
@@ -24,6 +25,29 @@ pub struct Look {
     pub folder: PathBuf,
 }
 
+impl Look {
+    /// A line about what goes on.
+    fn line(&self, style: Style, verb: &str, text: &str) -> String {
+        match self.quiet {
+            true => String::new(),
+            false => status(style, verb, text),
+        }
+    }
+
+    /// A line for those who want to know everything.
+    fn detail(&self, verb: &str, text: &str) -> String {
+        match self.verbose {
+            true => self.line(INFO, verb, text),
+            false => String::new(),
+        }
+    }
+
+    /// A text that names as many of these as fit.
+    fn listing(&self, names: &[String], compose: impl Fn(&str) -> String) -> String {
+        fitted(self.width, [names, &[]], |names, _| compose(names))
+    }
+}
+
 /// The text of an event; empty where people are told nothing.
 pub fn human(event: &Event, look: &Look) -> String {
     let mut look = look.clone();
@@ -32,29 +56,29 @@ pub fn human(event: &Event, look: &Look) -> String {
     }
     let look = &look;
     match event {
-        Event::Warning { message } => warning(message),
+        Event::Built { .. } => String::new(),
+        Event::Running { command } => look.line(GOOD, "Running", &shell_line(command)),
+        Event::Started { pid } => look.detail("Process", &pid.to_string()),
+        Event::Ready { entries, .. } => look.line(GOOD, "Watching", &watching(entries, look)),
+        Event::Changed { files, builder } => changed(files, *builder, look),
         Event::CompileError { message, summary } => compile_error(message, summary, look),
-        Event::Failed { message } => {
-            let mut message = message.trim_end().to_owned();
-            if !look.ended {
-                message += "\n  = note: the program runs on as it was";
-            }
-            labelled(ERROR, "error", Style::new(), &message)
+        Event::Swapped { warnings, .. } => warnings.concat() + &swapped(event, look),
+        Event::Refused { message, .. } => refused(message),
+        Event::Unchanged { files } => {
+            let compose = |files: &str| format!("{files} (no code differs)");
+            let text = look.listing(&paths(files, look), compose);
+            look.line(GOOD, "Unchanged", &text)
         }
-        // As with cargo, the exit code is all that is told then.
-        Event::Exited { .. } if look.quiet => String::new(),
+        Event::Failed { message } => failed(message, look),
+        Event::Warning { message } => warning(message),
+        Event::Restarting { reason } => look.line(GOOD, "Restarting", reason),
+        Event::Quitting { reason } => look.line(GOOD, "Quitting", reason),
+        Event::Waiting { keys } => look.line(GOOD, "Waiting", waiting(*keys)),
         Event::Exited {
             code,
             signal,
             death,
-        } => match death.error(*signal) {
-            Some(message) => labelled(ERROR, "error", Style::new(), &message),
-            None if *code == Some(0) => String::new(),
-            None => status(INFO, "Exited", &death.exit(*code, *signal)),
-        },
-        Event::Refused { message, .. } => refused(message),
-        Event::Swapped { warnings, .. } => warnings.concat() + &unless_quiet(event, look),
-        _ => unless_quiet(event, look),
+        } => exited(*code, *signal, death, look),
     }
 }
 
@@ -71,73 +95,6 @@ pub fn error(message: &str, causes: &[String]) -> String {
         text += &format!("\nCaused by:\n  {cause}\n");
     }
     text
-}
-
-/// What `--quiet` leaves out.
-fn unless_quiet(event: &Event, look: &Look) -> String {
-    if look.quiet {
-        return String::new();
-    }
-    match event {
-        Event::Running { command } => status(GOOD, "Running", &shell_line(command)),
-        Event::Started { pid } if look.verbose => status(INFO, "Process", &pid.to_string()),
-        Event::Ready { entries, .. } => status(GOOD, "Watching", &watching(entries, look)),
-        Event::Restarting { reason } => status(GOOD, "Restarting", reason),
-        Event::Quitting { reason } => status(GOOD, "Quitting", reason),
-        Event::Waiting { keys } => {
-            let how = match keys {
-                true => "press r to start again, q to quit, ? for help",
-                false => "or `cargo hotswap restart`, `cargo hotswap quit`",
-            };
-            status(GOOD, "Waiting", &format!("for a save ({how})"))
-        }
-        Event::Changed { files } if look.verbose => {
-            let files = paths(files, look);
-            status(
-                INFO,
-                "Changed",
-                &fitted(look.width, [&files, &[]], |files, _| files.to_owned()),
-            )
-        }
-        Event::Unchanged { files } => {
-            let files = paths(files, look);
-            let text = fitted(look.width, [&files, &[]], |files, _| {
-                format!("{files} (no code differs)")
-            });
-            status(GOOD, "Unchanged", &text)
-        }
-        Event::Swapped {
-            version,
-            reverts_to,
-            files,
-            phases,
-            compiled,
-            relinked,
-            entries,
-            reshaped,
-            still_old,
-            statics,
-            ..
-        } => {
-            let versions = (*version, *reverts_to);
-            let mut text = swapped(versions, files, phases, entries, statics, look);
-            if look.verbose {
-                text += &status(INFO, "Phases", &in_phases(phases));
-                for (verb, crates) in [("Compiled", compiled), ("Relinked", relinked)] {
-                    if !crates.is_empty() {
-                        text += &status(INFO, verb, &crates.join(", "));
-                    }
-                }
-            }
-            text += &reshaped_entries(reshaped, look);
-            text += &old_functions(still_old, look);
-            if look.verbose {
-                text.extend(statics.iter().map(static_in_full));
-            }
-            text
-        }
-        _ => String::new(),
-    }
 }
 
 /// A path relative to the folder that the tool was started in, if it lies there.
@@ -160,43 +117,94 @@ fn shell_line(command: &[String]) -> String {
 }
 
 fn watching(entries: &[String], look: &Look) -> String {
-    if entries.is_empty() {
-        return "(no entry is marked, so no edit can go live)".to_owned();
-    }
-    let word = if entries.len() == 1 {
-        "entry"
-    } else {
-        "entries"
+    let word = match entries.len() {
+        0 => return "(no entry is marked, so no edit can go live)".to_owned(),
+        1 => "entry",
+        _ => "entries",
     };
-    fitted(
-        look.width,
-        [&names::of(entries, look), &[]],
-        |entries, _| format!("for edits ({word} {entries})"),
-    )
+    look.listing(&names::of(entries, look), |entries| {
+        format!("for edits ({word} {entries})")
+    })
 }
 
-fn swapped(
-    (version, reverts_to): (u64, Option<u64>),
-    files: &[PathBuf],
-    phases: &Phases,
-    entries: &[String],
-    statics: &[StaticReport],
-    look: &Look,
-) -> String {
+/// Cargo may take its time, so people are told that it is at work.
+fn changed(files: &[PathBuf], builder: Builder, look: &Look) -> String {
+    let files = paths(files, look);
+    match builder {
+        Builder::Rustc => look.detail("Changed", &look.listing(&files, str::to_owned)),
+        Builder::Cargo => {
+            let text = look.listing(&files, |files| format!("with cargo ({files} changed)"));
+            look.line(GOOD, "Building", &text)
+        }
+    }
+}
+
+fn failed(message: &str, look: &Look) -> String {
+    let mut message = message.trim_end().to_owned();
+    if !look.ended {
+        message += "\n  = note: the program runs on as it was";
+    }
+    labelled(ERROR, "error", Style::new(), &message)
+}
+
+fn waiting(keys: bool) -> &'static str {
+    match keys {
+        true => "for a save (press r to start again, q to quit, ? for help)",
+        false => "for a save (or `cargo hotswap restart`, `cargo hotswap quit`)",
+    }
+}
+
+/// With `-q`, the exit code is all that is told, as with cargo.
+fn exited(code: Option<i32>, signal: Option<i32>, death: &Death, look: &Look) -> String {
+    match death.error(signal) {
+        _ if look.quiet => String::new(),
+        Some(message) => labelled(ERROR, "error", Style::new(), &message),
+        None if code == Some(0) => String::new(),
+        None => status(INFO, "Exited", &death.exit(code, signal)),
+    }
+}
+
+fn swapped(event: &Event, look: &Look) -> String {
+    let Event::Swapped {
+        version,
+        reverts_to,
+        files,
+        phases,
+        compiled,
+        relinked,
+        entries,
+        reshaped,
+        still_old,
+        statics,
+        ..
+    } = event
+    else {
+        return String::new();
+    };
     let total = phases.total();
     let (verb, what) = match reverts_to {
         Some(to) => ("Reverted", vec![format!("to the code of version {to}")]),
         None => ("Swapped", paths_or_code(files, look)),
     };
     let lists = [&what[..], &names::of(entries, look)];
-    let statics = statics_in_short(statics, look);
+    let kept = statics_in_short(statics, look);
     let text = fitted(look.width, lists, |files, entries| {
         let version = format!("version {version}");
-        let parts = [&version, entries, &statics].into_iter();
+        let parts = [&version, entries, &kept].into_iter();
         let parts: Vec<&str> = parts.filter(|part| !part.is_empty()).collect();
         format!("{files} in {total:.0} ms ({})", parts.join("; "))
     });
-    status(GOOD, verb, &text)
+    let mut text = look.line(GOOD, verb, &text);
+    text += &look.detail("Phases", &in_phases(phases));
+    for (verb, crates) in [("Compiled", compiled), ("Relinked", relinked)] {
+        if !crates.is_empty() {
+            text += &look.detail(verb, &crates.join(", "));
+        }
+    }
+    text += &reshaped_entries(reshaped, look);
+    text += &old_functions(still_old, look);
+    text.extend(statics.iter().map(|one| static_in_full(one, look)));
+    text
 }
 
 /// The edited files; what was built without an edit is called what it is.
@@ -218,18 +226,17 @@ fn reshaped_entries(reshaped: &[String], look: &Look) -> String {
     if reshaped.is_empty() {
         return String::new();
     }
-    let names = names::of(reshaped, look);
-    let text = fitted(look.width, [&names, &[]], |names, _| {
+    let text = look.listing(&names::of(reshaped, look), |names| {
         format!("{names}: callers in older code keep the body of the old signature")
     });
-    status(WARN, "Reshaped", &text)
+    look.line(WARN, "Reshaped", &text)
 }
 
 fn old_functions(still_old: &[StillOld], look: &Look) -> String {
     if look.verbose {
         let line = |old: &StillOld| {
             let text = format!("{}: {}", old.function, old.reason);
-            status(WARN, "Still old", &text)
+            look.line(WARN, "Still old", &text)
         };
         return still_old.iter().map(line).collect();
     }
@@ -243,12 +250,9 @@ fn old_functions(still_old: &[StillOld], look: &Look) -> String {
         if functions.is_empty() {
             return String::new();
         }
-        let text = fitted(
-            look.width,
-            [&names::of(&functions, look), &[]],
-            |names, _| format!("{names}: {words}"),
-        );
-        status(WARN, "Still old", &text)
+        let names = names::of(&functions, look);
+        let text = look.listing(&names, |names| format!("{names}: {words}"));
+        look.line(WARN, "Still old", &text)
     };
     causes.into_iter().map(line).collect()
 }
@@ -266,12 +270,12 @@ fn statics_in_short(statics: &[StaticReport], look: &Look) -> String {
     }
 }
 
-fn static_in_full(one: &StaticReport) -> String {
+fn static_in_full(one: &StaticReport, look: &Look) -> String {
     let verb = match one.verdict {
         "new" => "New",
         _ => "Kept",
     };
-    status(INFO, verb, &format!("{}: {}", one.name, one.reason))
+    look.detail(verb, &format!("{}: {}", one.name, one.reason))
 }
 
 /// The compiler's messages, and the line that cargo ends them with.

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::render::{Look, human};
-use super::{Event, OldCause, Phases, Place, StaticReport, StillOld, schema};
+use super::{Builder, Event, OldCause, Phases, Place, StaticReport, StillOld, schema};
 use crate::death::{Death, Fault, Frame};
 
 /// One event of each kind and shape, by the name of its snapshot.
@@ -15,6 +15,7 @@ fn examples() -> Vec<(&'static str, Event)> {
             Event::Built {
                 executable: "/w/target/debug/app".into(),
                 ms: 1234.5,
+                warnings: Vec::new(),
             },
         ),
         (
@@ -31,6 +32,14 @@ fn examples() -> Vec<(&'static str, Event)> {
             "changed",
             Event::Changed {
                 files: files(&["src/main.rs", "src/room.rs"]),
+                builder: Builder::Rustc,
+            },
+        ),
+        (
+            "changed-for-cargo",
+            Event::Changed {
+                files: files(&["Cargo.toml", "build.rs"]),
+                builder: Builder::Cargo,
             },
         ),
         ("compile-error", compile_error()),

@@ -11,6 +11,7 @@ use super::support::Support;
 use crate::events::StaticReport;
 use crate::facts::Analysed;
 use crate::host::Host;
+use crate::places::as_written;
 use crate::unit::{Unit, UnitId};
 
 /// A static that is one and the same in two versions.
@@ -30,6 +31,14 @@ pub struct Shared {
     pub runs: bool,
 }
 
+/// What was said of a static, and the initial value that it was said about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    report: StaticReport,
+    bytes: u64,
+    pointers: Vec<(u64, Pointee)>,
+}
+
 /// What a patch does with state.
 #[derive(Debug, Default)]
 pub struct State {
@@ -39,6 +48,8 @@ pub struct State {
     pub shared: Vec<Shared>,
     /// What the user may want to know.
     pub reports: Vec<StaticReport>,
+    /// What those of the reports are about that an initial value gave rise to.
+    about: Vec<Told>,
     /// Statics that can't go live, with the reason.
     pub refused: Vec<(String, String)>,
     /// Initialisers that run when the image is loaded.
@@ -181,13 +192,39 @@ impl State {
         self.reports.extend(reports);
     }
 
+    /// Leaves out what was said of the version before and is no news: neither the initial value nor
+    /// the text of the initialiser is another than it was then. The result is what there was to say
+    /// now.
+    pub fn take_told(&mut self, before: &[Told], edited: &BTreeSet<String>) -> Vec<Told> {
+        let about = std::mem::take(&mut self.about);
+        self.reports.retain(|report| {
+            let name = report.name.rsplit("::").next().unwrap_or_default();
+            let mut about = about
+                .iter()
+                .filter(|told| told.report == *report)
+                .peekable();
+            edited.contains(name)
+                || about.peek().is_none()
+                || about.any(|told| !before.contains(told))
+        });
+        about
+    }
+
     fn report(&mut self, facts: &StaticFacts, verdict: &'static str, reason: &str) {
-        let name = facts.path.clone();
-        self.reports.push(StaticReport {
-            name,
+        let report = StaticReport {
+            name: as_written(&facts.path).to_owned(),
             verdict,
             reason: reason.to_owned(),
+        };
+        self.about.push(Told {
+            report: report.clone(),
+            bytes: facts.bytes,
+            pointers: facts.pointers.clone(),
         });
+        // A thread-local consists of several.
+        if !self.reports.contains(&report) {
+            self.reports.push(report);
+        }
     }
 
     fn refuse(&mut self, facts: &StaticFacts, reason: &str) {
@@ -317,7 +354,63 @@ fn is_registration(facts: &StaticFacts) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::enclosing_block;
+    use super::{State, StaticReport, Told, enclosing_block};
+
+    #[test]
+    fn only_news_of_statics_is_told() {
+        let told = |name: &str, bytes| Told {
+            report: StaticReport {
+                name: format!("app::{name}"),
+                verdict: "kept",
+                reason: "edited".to_owned(),
+            },
+            bytes,
+            pointers: Vec::new(),
+        };
+        // What was said before, what there is to say, the statics whose text was edited, what is said.
+        for (before, now, edited, expected) in [
+            (vec![], vec![told("A", 1)], vec![], "A"),
+            (vec![told("A", 1)], vec![told("A", 1)], vec![], ""),
+            (vec![told("A", 1)], vec![told("A", 1)], vec!["A"], "A"),
+            // A constant that the initialiser reads was edited.
+            (vec![told("A", 1)], vec![told("A", 2)], vec![], "A"),
+            (
+                vec![told("A", 1)],
+                vec![told("A", 1), told("B", 1)],
+                vec![],
+                "B",
+            ),
+            // Two of one name.
+            (
+                vec![told("A", 1)],
+                vec![told("A", 1), told("A", 2)],
+                vec![],
+                "A",
+            ),
+        ] {
+            let mut state = State::default();
+            for one in &now {
+                if !state.reports.contains(&one.report) {
+                    state.reports.push(one.report.clone());
+                }
+            }
+            // This one is told for another reason than its value.
+            let other = told("OTHER", 0).report;
+            state.reports.push(other);
+            state.about.clone_from(&now);
+            let edited = edited.into_iter().map(str::to_owned).collect();
+            assert_eq!(state.take_told(&before, &edited), now);
+            let said = state.reports.iter().map(|report| &report.name[5..]);
+            let said: Vec<&str> = said.filter(|name| *name != "OTHER").collect();
+            assert_eq!(said.concat(), expected);
+            assert!(
+                state
+                    .reports
+                    .iter()
+                    .any(|report| report.name == "app::OTHER")
+            );
+        }
+    }
 
     #[test]
     fn items_of_one_unnamed_block_share_its_path() {

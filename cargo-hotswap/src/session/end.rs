@@ -65,7 +65,7 @@ impl Session<'_> {
         if self.building || self.wanted.restart.is_some() {
             return None;
         }
-        let stay = self.options.control.stay;
+        let stay = self.settings.stay;
         if self.told_to_end || !stay.after(status, keys::has_terminal()) {
             self.signal = status.signal();
             return Some(code);

@@ -186,7 +186,7 @@ impl Inner {
                 }
                 self.status.activity = Activity::Watching;
             }
-            Event::Changed { files } => {
+            Event::Changed { files, .. } => {
                 self.edit = Some((files.clone(), Instant::now()));
                 self.status.activity = Activity::Swapping;
             }

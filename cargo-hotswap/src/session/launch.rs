@@ -44,27 +44,26 @@ pub enum Outcome {
 /// How records come of a project.
 type Builder = fn(&Project, &Selection) -> Result<Build>;
 
-/// Builds the program with cargo, which tells on stderr what it does.
+/// Builds this program with cargo, which tells on stderr what it does.
 ///
 /// # Errors
 ///
 /// Cargo can't be run, or its answer is not understood.
-pub fn build(selection: &Selection) -> Result<Outcome> {
-    build_with(selection, records::build)
+pub fn build(project: Project, selection: &Selection) -> Result<Outcome> {
+    build_with(project, selection, records::build)
 }
 
-/// The same while a program has the terminal, or had it: cargo writes nothing, and what it would
+/// Finds the program and builds it while one has the terminal, or had it: cargo writes nothing, and what it would
 /// have said is in the outcome.
 ///
 /// # Errors
 ///
 /// As for [`build`].
 pub fn build_unseen(selection: &Selection) -> Result<Outcome> {
-    build_with(selection, records::build_unseen)
+    build_with(Project::find(selection)?, selection, records::build_unseen)
 }
 
-fn build_with(selection: &Selection, build: Builder) -> Result<Outcome> {
-    let mut project = Project::find(selection)?;
+fn build_with(mut project: Project, selection: &Selection, build: Builder) -> Result<Outcome> {
     if let Some(refusal) = refuse_linker(selection) {
         return Ok(Outcome::No {
             event: Box::new(refusal),

@@ -3,22 +3,22 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use clap::{Args, ValueEnum};
+use anyhow::Result;
+use clap::Args;
 
+use super::talk::Talk;
+use crate::config::{Config, Flags, OnRefused, Stay};
 use crate::death;
+use crate::events::Event;
+use crate::project::Project;
+use crate::watch;
 
 /// Flags of `run` about refused edits, debuggers, keys and the program's end.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Control {
     /// What to do when an edit can't go live
-    #[arg(
-        long,
-        value_enum,
-        value_name = "DO",
-        default_value_t,
-        help_heading = "Control"
-    )]
-    pub on_refused: OnRefused,
+    #[arg(long, value_enum, value_name = "DO", help_heading = "Control")]
+    pub on_refused: Option<OnRefused>,
     /// Keep types and variables in patches, for a debugger; each swap takes longer
     #[arg(long, help_heading = "Control")]
     pub debug_patches: bool,
@@ -30,35 +30,56 @@ pub struct Control {
         long,
         value_enum,
         value_name = "WHEN",
-        default_value_t,
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "always",
         help_heading = "Control"
     )]
+    pub stay: Option<Stay>,
+}
+
+/// What a run does, as flags, variables and files say.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What to do when an edit can't go live.
+    pub on_refused: OnRefused,
+    /// Whether single keys are read while the program runs.
+    pub keys: bool,
+    /// When to wait after the program's end.
     pub stay: Stay,
+    /// How files are watched.
+    pub watch: watch::Settings,
 }
 
-/// What follows a refusal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum OnRefused {
-    /// The program runs on as it was
-    #[default]
-    Keep,
-    /// The program is started again on the newest code
-    Restart,
-}
-
-/// After which ends the tool waits for a save.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum Stay {
-    /// After a panic or a fault, if there is a terminal
-    #[default]
-    Crash,
-    /// After every end that nobody asked for
-    Always,
-    /// Never: as `cargo run`
-    Never,
+impl Settings {
+    /// Reads the settings, and warns of those that nobody understands.
+    ///
+    /// # Errors
+    ///
+    /// A file or a value is malformed.
+    pub fn load(control: &Control, project: &Project, talk: &Talk) -> Result<Self> {
+        let flags = Flags {
+            keys: control.keys.then_some(true),
+            on_refused: control.on_refused,
+            stay: control.stay,
+            ..Flags::default()
+        };
+        let mut config = Config::load(project, &flags)?;
+        for message in std::mem::take(&mut config.warnings) {
+            talk.report(&Event::Warning { message });
+        }
+        Ok(Self {
+            on_refused: config.on_refused.value,
+            keys: config.keys.value,
+            stay: config.stay.value,
+            watch: watch::Settings {
+                root: project.workspace_root.clone(),
+                poll: config.watch_poll.value,
+                ignore: config.ignored()?,
+                patience: watch::Patience::default(),
+            },
+        })
+    }
 }
 
 impl Stay {

@@ -22,7 +22,7 @@ use crate::death::{Fault, resolve};
 use crate::events::Event;
 use crate::program::{self, LastWord};
 use crate::records::Built;
-use crate::watch::{Contents, Watch};
+use crate::watch::{self, Contents, Watch};
 
 /// A program, from its start until another takes its place.
 pub struct Running {
@@ -81,11 +81,12 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// It can't be started, or its files can't be watched.
+    /// It can't be started.
     pub fn start(
         options: &Options,
         talk: &Talk,
         launch: Launch,
+        watch: watch::Settings,
         number: u32,
         stdin: Stdio,
         sender: &Sender<Happening>,
@@ -105,7 +106,7 @@ impl Running {
         } = built;
         let folder = RunFolder::new(&project.target_directory)?;
         let host = folder.keep(&executable)?;
-        let watch = Watch::new(sender.clone(), Happening::Saved)?;
+        let watch = Watch::new(watch, sender.clone(), Happening::Seen);
         let inputs = Inputs::new(&project, &units);
         let command = program::command_line(&executable, &options.args, &surroundings.runner);
         talk.report(&Event::Running {
@@ -149,18 +150,19 @@ impl Running {
             begun,
             _folder: folder,
         };
-        running.watch_inputs()?;
+        running.watch_inputs();
         // Cargo itself may have written it.
-        running.contents.take_changed(running.inputs.lock_file());
+        let lock_file = running.inputs.lock_file();
+        running.contents.take_changed(lock_file);
+        running.saved.retain(|file| !lock_file.contains(file));
         Ok(running)
     }
 
-    /// Takes note of a save, if it can change the program. After a failed compilation any file
+    /// Takes note of those saves that can change the program. After a failed compilation any file
     /// can: the missing module, say.
-    pub fn saved(&mut self, path: PathBuf) {
-        if self.contents.knows(&path) || self.failed.is_some() {
-            self.saved.insert(path);
-        }
+    pub fn saved(&mut self, paths: BTreeSet<PathBuf>) {
+        let matters = |path: &PathBuf| self.contents.knows(path) || self.failed.is_some();
+        self.saved.extend(paths.into_iter().filter(matters));
     }
 
     /// What was saved since the last time and has to be dealt with. All that waits is taken at
@@ -171,7 +173,7 @@ impl Running {
         }
         let saved = std::mem::take(&mut self.saved);
         let mut files = self.contents.take_changed(&saved);
-        let mut change = self.inputs.classify(&files);
+        let mut change = self.inputs.classify(&files, Path::exists);
         if self.reverted && files.is_empty() {
             // What is saved as it was is newer than what runs.
             files.extend(
@@ -185,7 +187,9 @@ impl Running {
             // Another file may have been mended meanwhile, or what was missing have come. A file
             // that nobody knows is not named beside one that is known: it may be an editor's.
             let mended = self.contents.take_all_changed();
-            change = change.max(self.inputs.classify(&mended)).max(asked);
+            change = change
+                .max(self.inputs.classify(&mended, Path::exists))
+                .max(asked);
             files.extend(mended);
             if files.is_empty() {
                 let new = saved.into_iter();
@@ -201,14 +205,10 @@ impl Running {
     }
 
     /// The job of the last edit ended: whether it failed to compile, and what the compiler read.
-    ///
-    /// # Errors
-    ///
-    /// New files can't be watched.
-    pub fn updated(&mut self, failed: bool, sources: BTreeSet<PathBuf>) -> Result<()> {
+    pub fn updated(&mut self, failed: bool, sources: BTreeSet<PathBuf>) {
         self.settled(failed);
         self.inputs.set_sources(sources);
-        self.watch_inputs()
+        self.watch_inputs();
     }
 
     /// The job of the last edit ended without a look at the sources.
@@ -221,18 +221,16 @@ impl Running {
     }
 
     /// Watches inputs that are new since the last look, and records their content.
-    fn watch_inputs(&mut self) -> Result<()> {
+    fn watch_inputs(&mut self) {
         let new: Vec<PathBuf> = self
             .inputs
             .files()
-            .filter(|file| !self.contents.knows(file))
+            .filter(|file| !self.contents.knows(file) && !self.watch.ignores(file))
             .cloned()
             .collect();
-        self.watch.add(new.iter().map(PathBuf::as_path))?;
-        if self.contents.record(&new, self.begun) {
-            self.saved.extend(new);
-        }
-        Ok(())
+        self.watch.add(new.iter().map(PathBuf::as_path));
+        let late = self.contents.record(&new, self.begun);
+        self.saved.extend(late);
     }
 
     /// Where the program was when this signal ended it. Paths below `folder` are shortened.

@@ -60,7 +60,7 @@ fn tell(args: &StatusArgs) -> Result<i32> {
         format: FORMAT,
         programs,
     };
-    if !output::print(&text(&report, args.message_format)?)? || !args.follow {
+    if !output::offer(&text(&report, args.message_format)?)? || !args.follow {
         return Ok(0);
     }
     match tools.pop() {

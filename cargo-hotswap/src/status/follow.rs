@@ -18,7 +18,7 @@ pub fn follow(tool: Client, format: Format) -> Result<i32> {
             Format::Json if line.json.is_empty() => String::new(),
             Format::Json => line.json + "\n",
         };
-        Ok(text.is_empty() || output::print(&text)?)
+        Ok(text.is_empty() || output::offer(&text)?)
     })?;
     Ok(0)
 }

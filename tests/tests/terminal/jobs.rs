@@ -1,24 +1,37 @@
 //! Keys that are signals, the shell's job control, and the terminal's end.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use hotswap_tests::{
-    Package, Terminal,
+    Gate, Package, Terminal,
     terminal::{END, INTERRUPT, SUSPEND},
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::program::{on_terminal, package, run, run_folders};
 
+/// How long anything may take before the test fails.
+const DEADLINE: Duration = Duration::from_secs(60);
+
 /// Asks the program until this is its answer: signals arrive when they arrive.
 fn settle(terminal: &mut Terminal, question: &str, answer: &str) -> Result<()> {
+    let deadline = Instant::now() + DEADLINE;
     loop {
         terminal.type_line(question)?;
         // The terminal shows the question first.
         terminal.expect(&format!("{question}\n"))?;
-        if terminal.expect("\n")? == answer {
+        let found = terminal.expect("\n")?;
+        if found == answer {
             return Ok(());
         }
+        ensure!(
+            Instant::now() < deadline,
+            "{question}: {found}, not {answer}"
+        );
     }
 }
 
@@ -37,13 +50,21 @@ fn an_interrupt_reaches_the_program_once() -> Result<()> {
     terminal.resize(80, 24)?;
     settle(&mut terminal, "count 28", "1 times")?;
     // It still takes edits.
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     terminal.expect("Swapped src/main.rs")?;
     terminal.type_line("count 2")?;
     terminal.expect("3 times")?;
+    // A compiler is not hit by a key that the program handles.
+    let gate = Gate::close(&package.root.join("src/gate.txt"))?;
+    package.edit("src/main.rs", "\"second\"", "include_str!(\"gate.txt\")")?;
+    let held = gate.await_reader()?;
+    terminal.type_keys(INTERRUPT)?;
+    settle(&mut terminal, "count 2", "4 times")?;
+    held.open("third")?;
+    terminal.expect("Swapped src/main.rs")?;
     // Sent to the tool alone, it is meant for the program.
     kill(terminal.pid(), "INT")?;
-    settle(&mut terminal, "count 2", "4 times")?;
+    settle(&mut terminal, "count 2", "5 times")?;
     terminal.type_keys(END)?;
     ensure!(terminal.end()? == 0);
     Ok(())
@@ -57,7 +78,23 @@ fn an_interrupt_ends_both() -> Result<()> {
     terminal.type_keys(INTERRUPT)?;
     ensure!(terminal.end()? == -2, "{}", terminal.written());
     ensure!(run_folders(&package, pid)?.is_empty());
-    ensure!(!runs(&package)?);
+    ensure!(running(&package)?.is_none());
+    Ok(())
+}
+
+/// What a compiler writes has no place to go to any more.
+#[test]
+fn the_end_does_not_wait_for_a_compiler() -> Result<()> {
+    let package = package("compiler-ended")?;
+    let mut terminal = on_terminal(&package, &[])?;
+    let pid = terminal.pid();
+    let gate = Gate::close(&package.root.join("src/gate.txt"))?;
+    package.edit("src/main.rs", "\"first\"", "include_str!(\"gate.txt\")")?;
+    let held = gate.await_reader()?;
+    terminal.type_keys(END)?;
+    ensure!(terminal.end()? == 0);
+    ensure!(run_folders(&package, pid)?.is_empty());
+    ensure!(held.readers()?.is_empty(), "the compiler is left");
     Ok(())
 }
 
@@ -93,7 +130,7 @@ fn a_shell_stops_and_continues_both() -> Result<()> {
     terminal.type_line("raise 19")?;
     stopped_and_continued(&mut terminal)?;
     terminal.expect("first: raise 19 7\n")?;
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     terminal.expect("Swapped src/main.rs")?;
     terminal.type_line("z")?;
     terminal.expect("second: z 7\n")?;
@@ -104,8 +141,19 @@ fn a_shell_stops_and_continues_both() -> Result<()> {
     terminal.expect("ready> ")?;
     terminal.type_line("echo ended with $?.")?;
     terminal.expect("\nended with 143.")?;
-    terminal.type_line("exit")?;
+    // A shell whose terminal is closed takes its jobs along.
+    terminal.type_line(&format!("'{program}' hotswap run"))?;
+    terminal.expect("Watching for edits")?;
+    let program = running(&package)?.context("the program runs")?;
+    let program = pidfd_open(program, PidfdFlags::empty())?;
+    terminal.close();
     terminal.end()?;
+    let deadline = Timespec {
+        tv_sec: 60,
+        tv_nsec: 0,
+    };
+    let ended = poll(&mut [PollFd::new(&program, PollFlags::IN)], Some(&deadline))?;
+    ensure!(ended > 0, "the program is left");
     Ok(())
 }
 
@@ -132,7 +180,7 @@ fn a_closed_terminal_ends_both() -> Result<()> {
         let ended_by = if heedless { -15 } else { -1 };
         ensure!(terminal.end()? == ended_by);
         ensure!(run_folders(&package, pid)?.is_empty());
-        ensure!(!runs(&package)?);
+        ensure!(running(&package)?.is_none());
     }
     Ok(())
 }
@@ -155,12 +203,14 @@ fn a_closed_pipe_is_no_end() -> Result<()> {
     let ready = stderr.any(|line| line.is_ok_and(|line| line.contains("Watching")));
     ensure!(ready, "the program is not ready");
     drop(stderr);
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     let mut answers = BufReader::new(stdout).lines();
+    let deadline = Instant::now() + DEADLINE;
     loop {
         stdin.write_all(b"x\n")?;
         let answer = answers.next().transpose()?;
         ensure!(answer.is_some(), "the program ended");
+        ensure!(Instant::now() < deadline, "the edit is not live");
         if answer.is_some_and(|answer| answer.starts_with("second: x 7")) {
             break;
         }
@@ -179,13 +229,18 @@ fn kill(pid: u32, signal: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether the package's program runs.
-fn runs(package: &Package) -> Result<bool> {
+/// The process of the package's program.
+fn running(package: &Package) -> Result<Option<Pid>> {
     let target = package.shared_target()?.unwrap_or_default();
     let name = package.root.file_name().unwrap_or_default();
     let executable = target.join("debug").join(name);
-    let mut links = std::fs::read_dir("/proc")?
+    let mut processes = std::fs::read_dir("/proc")?
         .flatten()
-        .filter_map(|entry| std::fs::read_link(entry.path().join("exe")).ok());
-    Ok(links.any(|link| link == executable))
+        .map(|entry| entry.path());
+    let runs = |process: &PathBuf| {
+        std::fs::read_link(process.join("exe")).is_ok_and(|link| link == executable)
+    };
+    let process = processes.find(runs);
+    let number = process.and_then(|process| process.file_name()?.to_str()?.parse().ok());
+    Ok(number.and_then(Pid::from_raw))
 }

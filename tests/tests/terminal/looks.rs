@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use hotswap_tests::{Package, Terminal, cargo, terminal::END};
+use hotswap_tests::{Gate, Package, Terminal, cargo, terminal::END};
 
 use super::program::{on_terminal, package, run};
 
@@ -12,7 +12,16 @@ const GREEN: &str = "\u{1b}[1m\u{1b}[92m";
 #[test]
 fn a_terminal_gets_progress_and_colours() -> Result<()> {
     let package = package("looks")?;
-    let mut terminal = on_terminal(&package, &["--", "two words"])?;
+    // Cargo shows progress where it takes a while, as a build script sees to.
+    let script = "fn main() {\n    println!(\"cargo::rerun-if-changed=build.rs\");\n    \
+                  std::fs::read_to_string(\"gate.txt\").unwrap();\n}\n";
+    package.write("build.rs", script.as_bytes())?;
+    let gate = Gate::close(&package.root.join("gate.txt"))?;
+    let mut terminal = Terminal::start(&run(&package, &["--", "two words"])?, 100, 30)?;
+    let held = gate.await_reader()?;
+    terminal.expect("    Building [")?;
+    held.open("")?;
+    terminal.expect("Watching for edits (entry answer)\n")?;
     let first = terminal.written();
     ensure!(
         first.contains("\u{1b}[96m    Building\u{1b}[0m ["),
@@ -33,7 +42,7 @@ fn a_terminal_gets_progress_and_colours() -> Result<()> {
         "progress is left on the screen"
     );
 
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     terminal.expect("Swapped src/main.rs in ")?;
     terminal.expect(" ms (version 1; answer)\n")?;
     ensure!(
@@ -44,18 +53,37 @@ fn a_terminal_gets_progress_and_colours() -> Result<()> {
     terminal.type_line("x")?;
     terminal.expect("second: x 7\n")?;
 
-    // A narrow terminal gets less in a line, and what is in a line is in full.
-    terminal.resize(42, 30)?;
-    package.write("src/other.rs", b"pub fn other() {}\n")?;
-    package.edit("src/main.rs", "fn stty", "mod other;\n\nfn stty")?;
-    terminal.expect("Swapped src/main.rs in ")?;
-    package.write("src/other.rs", b"pub fn other() {}\npub fn third() {}\n")?;
-    package.edit("src/main.rs", "second: ", "third: ")?;
-    terminal.expect("answer")?;
-
+    many_files(&package, &mut terminal)?;
     refusal(&package, &mut terminal)?;
     terminal.type_keys(END)?;
     ensure!(terminal.end()? == 0);
+    Ok(())
+}
+
+/// A list is cut to the terminal's width, as it is when the line is written.
+fn many_files(package: &Package, terminal: &mut Terminal) -> Result<()> {
+    package.write("src/other.rs", b"pub fn other() {}\n")?;
+    package.edit("src/main.rs", "fn stty", "mod other;\n\nfn stty")?;
+    terminal.expect("Swapped src/main.rs in ")?;
+    let mut word = "\"second\"";
+    for (columns, listed) in [
+        (100, "src/gate100.txt, src/main.rs, src/other.rs in "),
+        (50, "src/gate50.txt and 2 more in "),
+    ] {
+        terminal.resize(columns, 30)?;
+        // What is saved during a build is taken together by the next.
+        let gate = Gate::close(&package.root.join(format!("src/gate{columns}.txt")))?;
+        let gated = format!("include_str!(\"gate{columns}.txt\")");
+        package.edit("src/main.rs", word, &gated)?;
+        let held = gate.await_reader()?;
+        let other = format!("pub fn other_{columns}() {{}}\n");
+        package.write("src/other.rs", other.as_bytes())?;
+        word = "\"third\"";
+        package.edit("src/main.rs", &gated, word)?;
+        held.open("gate")?;
+        terminal.expect("Swapped src/main.rs in ")?;
+        terminal.expect(&format!("Swapped {listed}"))?;
+    }
     Ok(())
 }
 
@@ -118,7 +146,7 @@ fn a_compile_error_looks_as_cargos() -> Result<()> {
     package.edit("src/main.rs", "let other: Absent = 1u32;", "")?;
     terminal.expect("warning: unused variable: `unused`")?;
     terminal.expect("Swapped src/main.rs")?;
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     let before = terminal.expect("Swapped src/main.rs")?;
     ensure!(!before.contains("warning"), "told twice: {before}");
     terminal.type_keys(END)?;
@@ -204,7 +232,7 @@ fn more_and_less_is_told_as_asked() -> Result<()> {
         terminal.type_line("x")?;
         terminal.expect("first: x 7\n")?;
         // An error is told in any case, and all that came before it by then.
-        package.edit("src/main.rs", "first: ", "second: ")?;
+        package.edit("src/main.rs", "\"first\"", "\"second\"")?;
         if swapped {
             terminal.expect(" ms (version 1; ")?;
         }
@@ -218,7 +246,7 @@ fn more_and_less_is_told_as_asked() -> Result<()> {
         terminal.type_keys(END)?;
         terminal.end()?;
         package.edit("src/main.rs", "Held(x)", "Held(7)")?;
-        package.edit("src/main.rs", "second: ", "first: ")?;
+        package.edit("src/main.rs", "\"second\"", "\"first\"")?;
     }
     Ok(())
 }

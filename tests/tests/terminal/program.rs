@@ -36,6 +36,7 @@ fn stty(words: &[&str]) {
 
 #[hotswap::entry]
 fn answer(line: &str) -> String {
+    let word = "first";
     match line.split_once(' ').unwrap_or((line, "")) {
         ("raw", _) => stty(&["raw", "-echo"]),
         ("sane", _) => stty(&["sane"]),
@@ -50,7 +51,7 @@ fn answer(line: &str) -> String {
         ("exit", code) => std::process::exit(code.parse().unwrap()),
         _ => {}
     }
-    format!("first: {line} {}", HELD.lock().unwrap().0)
+    format!("{word}: {line} {}", HELD.lock().unwrap().0)
 }
 
 fn environment() -> String {

@@ -1,9 +1,13 @@
 //! Programs that draw on the terminal: their screen is theirs.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use hotswap_tests::terminal::END;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::inotify,
+};
 
 use super::program::{on_terminal, package, run_folders};
 
@@ -20,23 +24,19 @@ fn a_raw_terminal_is_left_alone() -> Result<()> {
     let target = package
         .shared_target()?
         .context("the target folder is shared")?;
-    let log = target.join("hotswap").join(folder).join("log");
+    let folder = target.join("hotswap").join(folder);
+    let log = folder.join("log");
+    // What the tool does shows in the log alone.
     let logged = |words: &str| -> Result<()> {
-        // What the tool does shows in the log alone; the program answers meanwhile.
-        loop {
-            let text = fs::read_to_string(&log).unwrap_or_default();
-            if text.contains(words) {
-                ensure!(!text.contains('\u{1b}'), "the log has colours");
-                return Ok(());
-            }
-            std::thread::yield_now();
-        }
+        let text = await_text(&folder, &log, words)?;
+        ensure!(!text.contains('\u{1b}'), "the log has colours");
+        Ok(())
     };
-    package.edit("src/main.rs", "first: ", "second: ")?;
+    package.edit("src/main.rs", "\"first\"", "\"second\"")?;
     logged("Swapped src/main.rs")?;
-    package.edit("src/main.rs", "second: ", "third: {} ")?;
+    package.edit("src/main.rs", "word = \"second\"", "word: &str = 3")?;
     logged("; the program runs on")?;
-    package.edit("src/main.rs", "third: {} ", "third: ")?;
+    package.edit("src/main.rs", "word: &str = 3", "word = \"third\"")?;
     logged("(version 2; answer)")?;
     package.edit("src/main.rs", "struct Held(u32)", "struct Held(u64)")?;
     logged("= help: ")?;
@@ -63,6 +63,28 @@ fn a_raw_terminal_is_left_alone() -> Result<()> {
     ensure!(terminal.end()? == 0);
     ensure!(!log.exists(), "the log is left");
     Ok(())
+}
+
+/// Waits until a file contains these words.
+fn await_text(folder: &Path, file: &Path, words: &str) -> Result<String> {
+    let watch = inotify::init(inotify::CreateFlags::CLOEXEC)?;
+    let changes = inotify::WatchFlags::CREATE | inotify::WatchFlags::MODIFY;
+    inotify::add_watch(&watch, folder, changes)?;
+    loop {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        if text.contains(words) {
+            return Ok(text);
+        }
+        let ready = poll(
+            &mut [PollFd::new(&watch, PollFlags::IN)],
+            Some(&Timespec {
+                tv_sec: 60,
+                tv_nsec: 0,
+            }),
+        )?;
+        ensure!(ready > 0, "{words:?} was not logged:\n{text}");
+        rustix::io::read(&watch, &mut [0; 4096])?;
+    }
 }
 
 #[test]

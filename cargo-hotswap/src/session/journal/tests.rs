@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use super::{FOLLOWER_LINES, Journal, KEPT_LINES};
 use crate::death::Death;
-use crate::events::{Event, Phases};
+use crate::events::{Builder, Event, Phases};
 use crate::status::{Activity, RunStatus, SwapOutcome};
 
 fn changed() -> Event {
     Event::Changed {
         files: vec![PathBuf::from("src/main.rs")],
+        builder: Builder::Rustc,
     }
 }
 

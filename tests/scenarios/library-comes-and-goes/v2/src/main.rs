@@ -1,0 +1,21 @@
+//! A part of it is in a library now.
+
+use std::{
+    io,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+use library_comes_and_goes::word;
+
+static LINES: AtomicU32 = AtomicU32::new(0);
+
+fn main() {
+    for _ in io::stdin().lines() {
+        println!("{}", answer());
+    }
+}
+
+#[hotswap::entry]
+fn answer() -> String {
+    format!("{} {}", word(), LINES.fetch_add(1, Relaxed) + 1)
+}
