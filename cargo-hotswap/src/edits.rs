@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 
 use crate::reach::function_of;
+use crate::texts::{Text, Texts};
 
 /// Names, each with the tokens of all that has it. Layout and comments are no part of the tokens.
 type Named = BTreeMap<String, Vec<String>>;
@@ -29,15 +31,10 @@ pub struct Edited {
     pub statics: BTreeSet<String>,
 }
 
-/// Reads the items of a source file; none if it does not parse.
-pub fn items(source: &str) -> Items {
+/// The items of a source file.
+pub fn items(file: &syn::File) -> Items {
     let mut collector = Collector::default();
-    if let Ok(file) = syn::parse_file(source) {
-        collector.visit_file(&file);
-    }
-    // The parser keeps every text that it saw, for positions that nobody asks for here; a session
-    // reads files for days.
-    proc_macro2::extra::invalidate_current_thread_spans();
+    collector.visit_file(file);
     collector.items
 }
 
@@ -56,19 +53,19 @@ pub fn edited(old: &Items, new: &Items) -> Edited {
 
 /// The items of all source files as last compiled.
 #[derive(Debug, Default)]
-pub struct Sources(BTreeMap<PathBuf, Items>);
+pub struct Sources(BTreeMap<PathBuf, Arc<Text>>);
 
 impl Sources {
     /// Reads these files anew; the result is what changed since the last time.
-    pub fn edited(&mut self, files: &BTreeSet<PathBuf>) -> Edited {
+    pub fn edited(&mut self, files: &BTreeSet<PathBuf>, texts: &Texts) -> Edited {
         let mut all = Edited::default();
         for file in files
             .iter()
             .filter(|file| file.extension().is_some_and(|ext| ext == "rs"))
         {
-            let new = items(&std::fs::read_to_string(file).unwrap_or_default());
+            let new = texts.of_file(file);
             if let Some(old) = self.0.get(file) {
-                let Edited { functions, statics } = edited(old, &new);
+                let Edited { functions, statics } = edited(&old.items, &new.items);
                 all.functions.extend(functions);
                 all.statics.extend(statics);
             }
@@ -149,7 +146,11 @@ impl<'ast> Visit<'ast> for Collector {
 
 #[cfg(test)]
 mod tests {
-    use super::{edited, items, short_path};
+    use super::{Items, edited, short_path};
+
+    fn items(source: &str) -> Items {
+        syn::parse_file(source).map_or_else(|_| Items::default(), |file| super::items(&file))
+    }
 
     #[test]
     fn finds_what_was_edited() {

@@ -23,6 +23,7 @@ use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
 use crate::reach::{self, Index};
 use crate::reprs::Reprs;
+use crate::texts::Texts;
 use crate::unit::{self, ObjectFile, Unit};
 
 mod compilation;
@@ -54,6 +55,7 @@ pub struct Engine {
     ran: Initialisers,
     /// The sources of the version that is current.
     edits: edits::Sources,
+    texts: Texts,
     references: Index,
     /// What images can bind to in the host.
     exported: HashSet<u64>,
@@ -94,11 +96,14 @@ impl Engine {
         let images = Images::new(folder.join("images"), &units, debug_patches)?;
         let libraries = libraries::shared_libraries(&host, connection.hello.pid)?;
         let mut edits = edits::Sources::default();
-        edits.edited(&sources(&units).into_iter().map(Path::to_owned).collect());
+        let texts = Texts::default();
+        let all: Vec<PathBuf> = sources(&units).into_iter().map(Path::to_owned).collect();
+        texts.read_ahead(&all);
+        edits.edited(&all.into_iter().collect(), &texts);
         let mut references = Index::default();
         references.update(&objects(&units))?;
         let mut reprs = Reprs::default();
-        reprs.read(sources(&units), &BTreeSet::new());
+        reprs.read(sources(&units), &BTreeSet::new(), &texts);
         reprs.went_live();
         let live = units.iter().map(Unit::digests).collect();
         let history = History::begin(&units, &reprs);
@@ -110,6 +115,7 @@ impl Engine {
             support: Support::default(),
             ran: Initialisers::of_host(&host),
             edits,
+            texts,
             references,
             exported: host.exported().map(reach::node_of).collect(),
             told: Vec::new(),
@@ -180,9 +186,12 @@ impl Engine {
         self.go_forward();
         self.edited.extend(files.iter().cloned());
         self.compilation.edited(&self.units, files);
+        self.texts.begin_edit();
         clock.phases.detect = clock.lap();
         self.images.start_early();
-        let compiled = self.compilation.run(&mut self.units, &self.cache)?;
+        let compiled = self
+            .compilation
+            .run(&mut self.units, &self.cache, &self.texts)?;
         if let Compiled::Failed { message, summary } = compiled {
             return Ok(Event::CompileError { message, summary });
         }
@@ -230,7 +239,8 @@ impl Engine {
         // Not what an editor had there for a moment while it saved.
         let (units, edited) = (&self.units, &mut self.edited);
         edited.retain(|file| file.is_file() || sources(units).contains(file.as_path()));
-        self.reprs.read(sources(&self.units), &self.edited);
+        self.reprs
+            .read(sources(&self.units), &self.edited, &self.texts);
         match self.bring_live(clock)? {
             Brought::Unchanged => {
                 let files = std::mem::take(&mut self.edited).into_iter().collect();

@@ -28,6 +28,8 @@ pub struct Host {
     pub units: BTreeMap<UnitId, HostUnit>,
     /// The types of all hot units.
     pub types: Program,
+    /// Where the standard library keeps the list of files that backtraces are named from.
+    pub backtrace: Option<BacktraceStatics>,
 }
 
 /// One hot unit as it is in the host.
@@ -91,30 +93,11 @@ impl Host {
         Ok(Self {
             executable: executable.to_owned(),
             build_id,
+            backtrace: backtrace_statics(&symbols),
             symbols,
             entries,
             units: by_id,
             types,
-        })
-    }
-
-    /// Where the standard library keeps the list of files that backtraces are named from.
-    pub fn backtrace_statics(&self) -> Option<BacktraceStatics> {
-        let find = |parts: [&str; 3]| {
-            let mut found = self.symbols.symbols.iter().filter(|(name, _)| {
-                name.contains(parts[0]) && name.contains(parts[1]) && name.ends_with(parts[2])
-            });
-            match (found.next(), found.next()) {
-                (Some((_, one)), None) => Some(Static {
-                    address: one.address,
-                    size: one.size,
-                }),
-                _ => None,
-            }
-        };
-        Some(BacktraceStatics {
-            cache: find(["3std", "symbolize5gimli", "14MAPPINGS_CACHE"])?,
-            lock: find(["3std", "3sys9backtrace", "4lock4LOCK"])?,
         })
     }
 
@@ -151,4 +134,24 @@ impl Host {
         let exported = all.filter(|(_, symbol)| symbol.exported);
         exported.map(|(name, _)| name.as_str())
     }
+}
+
+/// The statics that the standard library's backtraces depend on, if each is found once.
+fn backtrace_statics(symbols: &HostFacts) -> Option<BacktraceStatics> {
+    let find = |parts: [&str; 3]| {
+        let mut found = symbols.symbols.iter().filter(|(name, _)| {
+            name.contains(parts[0]) && name.contains(parts[1]) && name.ends_with(parts[2])
+        });
+        match (found.next(), found.next()) {
+            (Some((_, one)), None) => Some(Static {
+                address: one.address,
+                size: one.size,
+            }),
+            _ => None,
+        }
+    };
+    Some(BacktraceStatics {
+        cache: find(["3std", "symbolize5gimli", "14MAPPINGS_CACHE"])?,
+        lock: find(["3std", "3sys9backtrace", "4lock4LOCK"])?,
+    })
 }

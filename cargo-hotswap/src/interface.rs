@@ -91,25 +91,11 @@ const EXPRESSION_MACROS: [&str; 52] = [
     "write",
 ];
 
-/// Whether a file's old and new text are the same for the crates that depend on it. Text that does
-/// not parse is the same as nothing.
-pub fn same(old: &str, new: &str) -> bool {
-    let Some(old) = visible(old) else {
-        return false;
-    };
-    visible(new).is_some_and(|new| new == old)
-}
-
-/// What of a source file other crates can see, as text to compare; `None` if it does not parse.
-fn visible(source: &str) -> Option<String> {
-    let mut file = syn::parse_file(source).ok()?;
+/// What of a source file other crates can see, as text to compare.
+pub fn visible(mut file: syn::File) -> String {
     let mut cut = Cut::default();
     cut.visit_file_mut(&mut file);
-    let text = format!("{} {}", file.to_token_stream(), cut.beside);
-    // Spans keep the text of everything that this thread ever parsed.
-    drop(file);
-    proc_macro2::extra::invalidate_current_thread_spans();
-    Some(text)
+    format!("{} {}", file.to_token_stream(), cut.beside)
 }
 
 /// Empties the bodies of plain functions.
@@ -288,7 +274,12 @@ fn hides_items(tokens: &TokenStream) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{EXPRESSION_MACROS, HARMLESS_ATTRIBUTES, same};
+    use super::{EXPRESSION_MACROS, HARMLESS_ATTRIBUTES, visible};
+
+    fn same(old: &str, new: &str) -> bool {
+        let visible = |source| syn::parse_file(source).ok().map(visible);
+        visible(old).is_some_and(|old| visible(new) == Some(old))
+    }
 
     #[test]
     fn tables_are_sorted() {

@@ -40,6 +40,7 @@ pub mod reprs;
 pub mod selection;
 pub mod session;
 pub mod status;
+pub mod texts;
 pub mod timings;
 pub mod unit;
 pub mod watch;

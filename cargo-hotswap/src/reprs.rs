@@ -14,11 +14,10 @@ use hotswap_layout::{ReprChange, Subject};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree, token_stream};
 use syn::ext::IdentExt as _;
 
+use crate::texts::Texts;
+
 /// The name of all types that have a macro's variable for a name, or one that a macro puts together.
 const MADE: &str = "$";
-
-/// Larger files that are read with `include!` and its like are taken for data.
-const MAX_INCLUDED: u64 = 1 << 20;
 
 /// The types of a file in their order: name and `repr`, which is empty where there is none.
 pub type Types = Vec<(String, String)>;
@@ -38,13 +37,13 @@ pub struct Reprs {
 
 impl Reprs {
     /// Takes these files as the newest sources; reads those that are edited or not known yet.
-    pub fn read(&mut self, sources: BTreeSet<&Path>, edited: &BTreeSet<PathBuf>) {
+    pub fn read(&mut self, sources: BTreeSet<&Path>, edited: &BTreeSet<PathBuf>, texts: &Texts) {
         self.files
             .retain(|file, _| sources.contains(file.as_path()));
         for file in sources {
             if edited.contains(file) || !self.files.contains_key(file) {
                 self.files
-                    .insert(file.to_owned(), Arc::new(types(&source(file))));
+                    .insert(file.to_owned(), Arc::clone(&texts.of_file(file).types));
             }
         }
     }
@@ -106,30 +105,10 @@ fn text(reprs: &BTreeSet<&str>) -> String {
     quoted.collect::<Vec<_>>().join(" or ")
 }
 
-/// A file's text; none for what is no source.
-fn source(file: &Path) -> String {
-    let is_rust = file.extension().is_some_and(|ext| ext == "rs");
-    let is_small = || std::fs::metadata(file).is_ok_and(|data| data.len() <= MAX_INCLUDED);
-    if is_rust || is_small() {
-        std::fs::read_to_string(file).unwrap_or_default()
-    } else {
-        String::new()
-    }
-}
-
-/// The types of a source file; none if it does not consist of tokens.
-fn types(source: &str) -> Types {
-    let source = source.trim_start_matches('\u{feff}');
-    let script = source.starts_with("#!") && !source[2..].trim_start().starts_with('[');
-    let source = if script {
-        source.split_once('\n').map_or("", |(_, rest)| rest)
-    } else {
-        source
-    };
+/// The types in a source file's tokens.
+pub fn types(tokens: TokenStream) -> Types {
     let mut types = Types::new();
-    if let Ok(tokens) = source.parse() {
-        collect(tokens, &mut types);
-    }
+    collect(tokens, &mut types);
     types
 }
 
@@ -200,21 +179,22 @@ fn type_name(tokens: &mut Tokens) -> Option<String> {
 mod tests {
     use hotswap_layout::Subject;
 
-    use super::{Arc, Reprs, types};
+    use super::{Arc, Reprs, Types};
+    use crate::texts::Texts;
+
+    fn text(source: &str) -> Arc<Types> {
+        Arc::clone(&Texts::default().of(source.as_bytes()).types)
+    }
 
     /// The changes of the last version against all others, which were live.
     fn changes(versions: &[&str]) -> String {
         let mut reprs = Reprs::default();
         let (newest, live) = versions.split_last().expect("there is a version");
         for version in live {
-            reprs
-                .files
-                .insert("main.rs".into(), Arc::new(types(version)));
+            reprs.files.insert("main.rs".into(), text(version));
             reprs.went_live();
         }
-        reprs
-            .files
-            .insert("main.rs".into(), Arc::new(types(newest)));
+        reprs.files.insert("main.rs".into(), text(newest));
         let changes = reprs.changes().into_iter();
         let changes = changes.map(|change| {
             let of = match change.of {
@@ -337,22 +317,26 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let [a, b, c] = ["a.rs", "b.rs", "c.in"].map(|name| folder.path().join(name));
         std::fs::write(&a, "struct A;").expect("written");
-        let mut reprs = Reprs::default();
-        reprs.read([a.as_path()].into(), &[].into());
+        let (mut reprs, texts) = (Reprs::default(), Texts::default());
+        reprs.read([a.as_path()].into(), &[].into(), &texts);
         reprs.went_live();
         std::fs::write(&a, "").expect("written");
         std::fs::write(&b, "#[repr(C)] struct A;").expect("written");
         // Moved from one file to another.
-        reprs.read([a.as_path(), b.as_path()].into(), &[a.clone()].into());
+        reprs.read(
+            [a.as_path(), b.as_path()].into(),
+            &[a.clone()].into(),
+            &texts,
+        );
         assert_eq!(reprs.changes().len(), 1);
         // What is included has other names, and is no text at times.
         std::fs::write(&c, "#[repr(C)] struct A;").expect("written");
-        reprs.read([c.as_path()].into(), &[].into());
+        reprs.read([c.as_path()].into(), &[].into(), &texts);
         assert_eq!(reprs.changes().len(), 1);
         std::fs::write(&c, [255]).expect("written");
-        reprs.read([c.as_path()].into(), &[c.clone()].into());
+        reprs.read([c.as_path()].into(), &[c.clone()].into(), &texts);
         assert_eq!(reprs.changes().len(), 0);
-        reprs.read([a.as_path()].into(), &[].into());
+        reprs.read([a.as_path()].into(), &[].into(), &texts);
         assert_eq!(reprs.changes().len(), 0);
     }
 }

@@ -60,7 +60,7 @@ pub struct Host {
 }
 
 /// The standard library's private statics that backtraces depend on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BacktraceStatics {
     /// The cached list of loaded files.

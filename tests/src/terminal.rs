@@ -137,6 +137,23 @@ impl Terminal {
         }
     }
 
+    /// Waits until the screen is as it should be, and returns what it shows.
+    ///
+    /// # Errors
+    ///
+    /// It never is.
+    pub fn shows(&mut self, right: impl Fn(&str) -> bool) -> Result<String> {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            let screen = self.screen();
+            if right(&screen) {
+                return Ok(screen);
+            }
+            let more = self.read(deadline)?;
+            ensure!(more, "the program ended, and left:\n{screen}");
+        }
+    }
+
     /// Waits for the end of the session's leader, and returns its exit code, or the number of the
     /// signal that ended it below zero.
     ///

@@ -11,6 +11,7 @@ use crate::diagnostics::{Form, Known};
 use crate::facts::Cache;
 use crate::membership::first_ready;
 use crate::rebuild::{self, Replays};
+use crate::texts::Texts;
 use crate::unit::{self, ObjectFile, Unit};
 
 /// How the compile phase ended.
@@ -106,9 +107,9 @@ impl Compilation {
     /// # Errors
     ///
     /// The compiler can't be run or its artefacts can't be read; not that it found errors.
-    pub fn run(&mut self, units: &mut [Unit], cache: &Cache) -> Result<Compiled> {
+    pub fn run(&mut self, units: &mut [Unit], cache: &Cache, texts: &Texts) -> Result<Compiled> {
         loop {
-            if let Compiled::Failed { message, summary } = self.compile_stale(units)? {
+            if let Compiled::Failed { message, summary } = self.compile_stale(units, texts)? {
                 return Ok(Compiled::Failed { message, summary });
             }
             let Some((missed, sources)) = self.published.take_missed(units, cache)? else {
@@ -119,7 +120,7 @@ impl Compilation {
     }
 
     /// Compiles until nothing is stale, or something does not compile.
-    fn compile_stale(&mut self, units: &mut [Unit]) -> Result<Compiled> {
+    fn compile_stale(&mut self, units: &mut [Unit], texts: &Texts) -> Result<Compiled> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let (sender, news) = channel();
         let mut running: BTreeMap<usize, Running> = BTreeMap::new();
@@ -129,7 +130,7 @@ impl Compilation {
                 && running.len() < processors
                 && let Some(index) = self.ready(units, &running)
             {
-                match self.start(units, index, &sender) {
+                match self.start(units, index, texts, &sender) {
                     Ok(started) => drop(running.insert(index, started)),
                     Err(error) => failed = Some(Err(error)),
                 }
@@ -141,7 +142,7 @@ impl Compilation {
             let result = match news.recv()? {
                 News::Metadata(index) => self.show_metadata(units, index, &mut running),
                 News::Ended(index, outcome) => match running.remove(&index) {
-                    Some(begun) => self.ended(units, index, begun, outcome),
+                    Some(begun) => self.ended(units, index, begun, outcome, texts),
                     None => Ok(Compiled::Yes),
                 },
             };
@@ -167,10 +168,15 @@ impl Compilation {
         first_ready(&unit::dependencies(units), &waiting, &unsettled)
     }
 
-    fn start(&mut self, units: &[Unit], index: usize, news: &Sender<News>) -> Result<Running> {
+    fn start(
+        &mut self,
+        units: &[Unit],
+        index: usize,
+        texts: &Texts,
+        news: &Sender<News>,
+    ) -> Result<Running> {
         let before = Sources::read(&units[index]);
         let outdated = self.outdated.contains(&index);
-        let differs = outdated || !self.published.serves(index, &units[index], &before);
         let replay = self.replays.of(&units[index])?;
         let news = news.clone();
         std::thread::spawn(move || {
@@ -178,6 +184,8 @@ impl Compilation {
             let outcome = replay.run(|| drop(news.send(News::Metadata(index))));
             drop(news.send(News::Ended(index, outcome)));
         });
+        // Looked at beside the compiler, which takes longer.
+        let differs = outdated || !self.published.serves(index, &units[index], &before, texts);
         // From now on it is stale only if something changes while it compiles.
         self.stale.remove(&index);
         self.outdated.remove(&index);
@@ -215,6 +223,7 @@ impl Compilation {
         index: usize,
         begun: Running,
         outcome: Result<rebuild::Outcome>,
+        texts: &Texts,
     ) -> Result<Compiled> {
         if !matches!(outcome, Ok(rebuild::Outcome::Compiled { .. })) {
             self.stale.insert(index);
@@ -247,7 +256,9 @@ impl Compilation {
         }
         match sources {
             // If it was outdated, its metadata names those of a dependency that is another now.
-            Some(sources) if !begun.outdated && self.published.serves(index, unit, &sources) => {
+            Some(sources)
+                if !begun.outdated && self.published.serves(index, unit, &sources, texts) =>
+            {
                 self.published.keep_back(index, sources);
             }
             sources => self.publish(units, index, sources)?,

@@ -46,7 +46,7 @@ impl Guard {
             passed.add(Passed::of(&next.types));
             findings.extend(passed.refusals(reprs));
         }
-        findings
+        merged(findings)
     }
 
     /// Keeps a version to check later ones against, unless it tells nothing new: its signatures are
@@ -120,4 +120,70 @@ fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Ro
         });
     }
     roots
+}
+
+/// What several versions that are alive have to say alike of one type is said once, with all that
+/// leads to it.
+fn merged(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let alike = |known: &&mut Finding| {
+            known.subject == finding.subject
+                && known.cause == finding.cause
+                && known.differences == finding.differences
+                && (&known.old, &known.new) == (&finding.old, &finding.new)
+        };
+        match merged.iter_mut().find(alike) {
+            Some(known) => {
+                for reached in finding.reached {
+                    if !known.reached.contains(&reached) {
+                        known.reached.push(reached);
+                    }
+                }
+            }
+            None => merged.push(finding),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use hotswap_layout::{Cause, Finding, Reached, Verdict};
+
+    use super::merged;
+
+    fn finding(subject: &str, difference: &str, roots: &[&str]) -> Finding {
+        let reached = |root: &&str| Reached {
+            root: (*root).to_owned(),
+            path: Vec::new(),
+        };
+        Finding {
+            subject: subject.to_owned(),
+            verdict: Verdict::Refused,
+            cause: Cause::Layout,
+            differences: vec![difference.to_owned()],
+            old: None,
+            new: None,
+            reached: roots.iter().map(reached).collect(),
+            reason: String::new(),
+            help: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_versions_say_alike_is_said_once() {
+        let findings = vec![
+            finding("app::World", "field added", &["entry step"]),
+            finding("app::Ball", "field added", &["entry step"]),
+            finding("app::World", "field added", &["entry step", "static W"]),
+            finding("app::Ball", "field removed", &["entry step"]),
+        ];
+        let expected = vec![
+            finding("app::World", "field added", &["entry step", "static W"]),
+            finding("app::Ball", "field added", &["entry step"]),
+            finding("app::Ball", "field removed", &["entry step"]),
+        ];
+        assert_eq!(merged(findings), expected);
+    }
 }

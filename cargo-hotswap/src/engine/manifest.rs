@@ -35,7 +35,7 @@ impl Engine {
         support: &[Image],
     ) -> Manifest {
         let mut manifest = Manifest::new(self.host.build_id.clone());
-        manifest.host.backtrace = self.host.backtrace_statics();
+        manifest.host.backtrace = self.host.backtrace;
         manifest.support = support.to_vec();
         manifest.image = linked.map(|linked| linked.manifest);
         manifest.base_entries = self.host.entries.iter().map(entry).collect();

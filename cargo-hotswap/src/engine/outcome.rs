@@ -50,7 +50,7 @@ impl Engine {
     /// The report of a swap that an edit asked for.
     pub(super) fn report(&mut self, mut swap: Swap) -> Event {
         let files = std::mem::take(&mut self.edited);
-        let edited = self.edits.edited(&files);
+        let edited = self.edits.edited(&files, &self.texts);
         swap.state.report_edited(&edited.statics);
         self.told = swap.state.take_told(&self.told, &edited.statics);
         let kept = swap.state.shared.iter();

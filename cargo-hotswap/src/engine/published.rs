@@ -11,9 +11,9 @@ use anyhow::Result;
 use hotswap_object::Scope;
 
 use crate::facts::{Analysed, Cache};
-use crate::interface;
 use crate::membership::with_dependents;
 use crate::plugin::capture;
+use crate::texts::Texts;
 use crate::unit::{self, ObjectFile, Unit};
 
 /// The source files of one unit with their bytes.
@@ -53,22 +53,21 @@ impl Sources {
     }
 
     /// Whether dependents can't tell these from the others.
-    fn same_for_dependents(&self, other: &Self) -> bool {
+    fn same_for_dependents(&self, other: &Self, texts: &Texts) -> bool {
         let same = |(file, old): (&PathBuf, &Option<Vec<u8>>)| {
             let Some(new) = other.0.get(file) else {
                 return false;
             };
-            old == new || same_file(old.as_deref(), new.as_deref())
+            old == new || same_file(old.as_deref(), new.as_deref(), texts)
         };
         self.0.len() == other.0.len() && self.0.iter().all(same)
     }
 }
 
-fn same_file(old: Option<&[u8]>, new: Option<&[u8]>) -> bool {
-    let text = |bytes| std::str::from_utf8(bytes).ok();
-    let (old, new) = (old.and_then(text), new.and_then(text));
-    old.zip(new)
-        .is_some_and(|(old, new)| interface::same(old, new))
+/// Whether other crates see the same of two contents. What does not parse is the same as nothing.
+fn same_file(old: Option<&[u8]>, new: Option<&[u8]>, texts: &Texts) -> bool {
+    let visible = |content: Option<&[u8]>| texts.of(content?).visible;
+    visible(old).is_some_and(|old| visible(new) == Some(old))
 }
 
 /// One unit as its dependents were compiled against it.
@@ -112,10 +111,10 @@ impl Published {
 
     /// Whether dependents of a unit that is made from `sources` can go on with the published version.
     /// Optimised code takes over whatever the optimiser likes, so there none can.
-    pub fn serves(&self, index: usize, unit: &Unit, sources: &Sources) -> bool {
+    pub fn serves(&self, index: usize, unit: &Unit, sources: &Sources, texts: &Texts) -> bool {
         let published = self.versions[index].sources.as_ref();
         !unit.capture.rustc_args().is_optimised()
-            && published.is_some_and(|published| published.same_for_dependents(sources))
+            && published.is_some_and(|published| published.same_for_dependents(sources, texts))
     }
 
     /// Records that the newest version of a unit, made from `sources`, is not published.

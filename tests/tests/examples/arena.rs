@@ -1,0 +1,38 @@
+//! ratatui on a terminal, in a program of several library crates.
+
+use anyhow::{Result, ensure};
+use hotswap_tests::{Package, Terminal, hotswap};
+
+/// The number of steps that a screen shows.
+fn steps(screen: &str) -> Option<u64> {
+    let (_, rest) = screen.split_once("| step ")?;
+    rest.split(',').next()?.parse().ok()
+}
+
+#[test]
+fn arena_keeps_its_balls_in_the_air() -> Result<()> {
+    let package = Package::of_example("arena")?;
+    let mut command = hotswap(&package)?;
+    command.args(["run", "-p", "arena"]);
+    let mut terminal = Terminal::start(&command, 100, 30)?;
+    terminal.shows(|screen| screen.contains("0 balls, 0 bounces"))?;
+    terminal.type_keys("   ")?;
+    let before = terminal.shows(|screen| screen.contains("3 balls"))?;
+    // A crate that the program depends on.
+    package.edit("examples/arena/draw/src/lib.rs", " Arena ", " Circus ")?;
+    let after = terminal.shows(|screen| screen.contains(" Circus "))?;
+    ensure!(after.contains("3 balls"), "{after}");
+    ensure!(steps(&before) < steps(&after), "{before}\n{after}");
+    // One on which others depend: those are new with it.
+    let world = "examples/arena/world/src/lib.rs";
+    package.edit(world, "{balls} balls, ", "{balls} in the air, ")?;
+    terminal.shows(|screen| screen.contains("3 in the air"))?;
+    let rules = "examples/arena/rules/src/lib.rs";
+    package.edit(rules, "world.steps += 1;", "world.steps += 1_000_000;")?;
+    let leaps = |screen: &str| steps(screen).is_some_and(|steps| steps > 1_000_000);
+    let last = terminal.shows(leaps)?;
+    ensure!(last.contains("3 in the air"), "{last}");
+    terminal.type_keys("q")?;
+    ensure!(terminal.end()? == 0, "{}", terminal.written());
+    Ok(())
+}
