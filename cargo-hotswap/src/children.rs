@@ -5,7 +5,7 @@
 //! group of its own. What a run leaves behind would write into the folder that is removed.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -69,23 +69,67 @@ fn run(
     command: &mut Command,
     to_its_end: impl FnOnce(Child) -> io::Result<Output>,
 ) -> io::Result<Output> {
-    command
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .process_group(0);
-    let child = {
-        let mut running = running();
-        if running.ending {
-            return Err(io::Error::other("the run ends"));
-        }
-        let child = command.spawn()?;
-        running.groups.insert(child.id().cast_signed());
-        child
-    };
+    command.stdin(Stdio::null());
+    let child = spawn(command)?;
     let group = child.id().cast_signed();
     let output = to_its_end(child);
     running().groups.remove(&group);
     output
+}
+
+fn spawn(command: &mut Command) -> io::Result<Child> {
+    command.stderr(Stdio::piped()).process_group(0);
+    let mut running = running();
+    if running.ending {
+        return Err(io::Error::other("the run ends"));
+    }
+    let child = command.spawn()?;
+    running.groups.insert(child.id().cast_signed());
+    Ok(child)
+}
+
+/// A command that was started before there is work for it, and waits for its input. Where none
+/// comes, it is ended.
+#[derive(Debug)]
+pub struct Waiting(Option<Child>);
+
+impl Waiting {
+    /// Starts the command.
+    ///
+    /// # Errors
+    ///
+    /// It can't be run, or the run is ending.
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        spawn(command).map(|child| Self(Some(child)))
+    }
+
+    /// Gives it this input, and runs it to its end. It must read before it writes.
+    ///
+    /// # Errors
+    ///
+    /// It has ended, or can't be waited for.
+    pub fn output(mut self, input: &[u8]) -> io::Result<Output> {
+        let gone = || io::Error::other("the command is gone");
+        let child = self.0.as_mut().ok_or_else(gone)?;
+        child.stdin.take().ok_or_else(gone)?.write_all(input)?;
+        let child = self.0.take().ok_or_else(gone)?;
+        let group = child.id().cast_signed();
+        let output = child.wait_with_output();
+        running().groups.remove(&group);
+        output
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // One that has ended can't be killed, and is waited for all the same.
+            let _ = child.kill();
+            let _ = child.wait();
+            running().groups.remove(&child.id().cast_signed());
+        }
+    }
 }
 
 /// While this lives, no command begins.
@@ -111,15 +155,23 @@ impl Drop for Ended {
     }
 }
 
+/// Held by tests that start commands, since one of them ends all that are under way.
+#[cfg(test)]
+pub fn none_ends_them() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read;
     use std::process::Command;
 
-    use super::{end_all, output, watched_output};
+    use super::{Waiting, end_all, none_ends_them, output, watched_output};
 
     #[test]
     fn all_that_is_under_way_ends() {
+        let _alone = none_ends_them();
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let mut command = Command::new("sh");
         // A child of the child holds the pipe as well.
@@ -142,6 +194,7 @@ mod tests {
 
     #[test]
     fn each_line_is_shown_and_kept() {
+        let _alone = none_ends_them();
         let mut command = Command::new("sh");
         command.args(["-c", "echo one >&2; printf two >&2; exit 3"]);
         let mut lines = Vec::new();
@@ -152,6 +205,35 @@ mod tests {
             (Some(3), b"one\ntwo".to_vec())
         );
         assert_eq!(lines, [b"one\n".to_vec(), b"two".to_vec()]);
+    }
+
+    #[test]
+    fn what_waits_works_or_ends() {
+        let _alone = none_ends_them();
+        let waiting = || Waiting::start(Command::new("sh").args(["-c", "read a && echo $a >&2"]));
+        let output = waiting().expect("it runs").output(b"text\n");
+        let output = output.expect("it was there");
+        assert_eq!(
+            (output.status.code(), &*output.stderr),
+            (Some(0), &b"text\n"[..])
+        );
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = with_descriptor(Command::new("cat"), writer);
+        let waiting = Waiting::start(&mut command).expect("it runs");
+        drop(command);
+        drop(waiting);
+        // Its end of the pipe is closed.
+        let rest = reader.read_to_end(&mut Vec::new());
+        assert_eq!(rest.expect("closed"), 0);
+        let mut command = Command::new("cat");
+        let waiting = Waiting::start(&mut command).expect("it runs");
+        let ended = end_all();
+        assert!(
+            waiting
+                .output(b"text")
+                .map_or(true, |output| !output.status.success())
+        );
+        drop(ended);
     }
 
     fn with_descriptor(mut command: Command, writer: std::io::PipeWriter) -> Command {

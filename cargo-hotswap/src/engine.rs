@@ -91,15 +91,9 @@ impl Engine {
         cache: Cache,
         folder: &Path,
         connection: Connection,
+        debug_patches: bool,
     ) -> Result<Self> {
-        let rustc = units
-            .last()
-            .and_then(|unit| unit.capture.program.last())
-            .cloned();
-        let images = Images::new(
-            folder.join("images"),
-            &rustc.unwrap_or_else(|| "rustc".into()),
-        )?;
+        let images = Images::new(folder.join("images"), &units, debug_patches)?;
         let libraries = libraries::shared_libraries(&host, connection.hello.pid)?;
         let mut edits = edits::Sources::default();
         let texts = Texts::default();
@@ -194,6 +188,7 @@ impl Engine {
         self.compilation.edited(&self.units, files);
         self.texts.begin_edit();
         clock.phases.detect = clock.lap();
+        self.images.start_early();
         let compiled = self
             .compilation
             .run(&mut self.units, &self.cache, &self.texts)?;

@@ -11,7 +11,7 @@ use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::{checksum, manifest};
 
 use crate::facts::on_all_processors;
-use crate::unit::ObjectFile;
+use crate::unit::{ObjectFile, Unit};
 use lld::Export;
 
 pub mod lld;
@@ -38,24 +38,35 @@ pub struct Images {
     /// Rewritten objects on disk, by digest of the object and of the bindings it was made with.
     rewritten: HashMap<(u128, u128), PathBuf>,
     count: u64,
+    /// All debug information is kept.
+    debug: bool,
 }
 
 impl Images {
-    /// Images that are written to this folder.
+    /// Images of these units that are written to this folder. Where somebody wants to look at them
+    /// with a debugger, `debug` keeps what else only makes the linker and the program read more.
     ///
     /// # Errors
     ///
     /// No linker was found, or the folder can't be written.
-    pub fn new(folder: PathBuf, rustc: &str) -> Result<Self> {
+    pub fn new(folder: PathBuf, units: &[Unit], debug: bool) -> Result<Self> {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("could not make {}", folder.display()))?;
+        let rustc = units.last().and_then(|unit| unit.capture.program.last());
+        let rustc = rustc.map_or("rustc", String::as_str);
         let linker = lld::Linker::find(rustc, &folder)?;
         Ok(Self {
             folder,
             linker,
             rewritten: HashMap::new(),
             count: 0,
+            debug,
         })
+    }
+
+    /// An image may soon be linked.
+    pub fn start_early(&mut self) {
+        self.linker.start_early();
     }
 
     /// Rewrites and links these objects.
@@ -99,12 +110,15 @@ impl Images {
     ) -> Result<Vec<PathBuf>> {
         let key = digest_bindings(bindings, exports);
         let done: Mutex<BTreeMap<usize, Result<PathBuf>>> = Mutex::new(BTreeMap::new());
-        let (folder, known) = (&self.folder, &self.rewritten);
+        let (folder, known, debug) = (&self.folder, &self.rewritten, self.debug);
         on_all_processors(objects.len(), |at| {
             let object = objects[at];
             let result = match known.get(&(object.digest, key)) {
                 Some(path) => Ok(path.clone()),
-                None => rewrite_one(object, bindings, !exports.is_empty(), folder, key),
+                None => {
+                    let path = folder.join(format!("{:032x}{key:032x}.o", object.digest));
+                    rewrite_one(object, bindings, !exports.is_empty(), debug, &path).map(|()| path)
+                }
             };
             done.lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -141,9 +155,9 @@ fn rewrite_one(
     object: &ObjectFile,
     bindings: &Bindings,
     exporting: bool,
-    folder: &Path,
-    key: u128,
-) -> Result<PathBuf> {
+    debug: bool,
+    path: &Path,
+) -> Result<()> {
     // What is exported must have a name that the linker sees.
     let exposed = if exporting {
         hotswap_object::expose(&object.bytes)?
@@ -154,9 +168,12 @@ fn rewrite_one(
     let rewritten = hotswap_object::rewrite(original, bindings)
         .with_context(|| format!("the object file {} can't be patched in", object.name))?;
     let bytes = rewritten.bytes.as_deref().unwrap_or(original);
-    let path = folder.join(format!("{:032x}{key:032x}.o", object.digest));
-    std::fs::write(&path, bytes).with_context(|| format!("could not write {}", path.display()))?;
-    Ok(path)
+    let thinned = match debug {
+        true => None,
+        false => hotswap_object::thin(bytes)?,
+    };
+    std::fs::write(path, thinned.as_deref().unwrap_or(bytes))
+        .with_context(|| format!("could not write {}", path.display()))
 }
 
 /// The allocator's entry points and `main`'s wrapper for the allocator belong to the host alone.

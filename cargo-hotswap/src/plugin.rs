@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub mod archive;
 pub mod capture;
 pub mod linker;
+pub mod proper;
 pub mod rustc_args;
 pub mod wrapper;
 

@@ -1,9 +1,11 @@
 //! Reading of ELF objects: sections, symbols and relocations as plain values.
 
 pub mod patch;
+pub mod rebuild;
 
 use object::LittleEndian;
 use object::elf::{self, FileHeader64, Rela64, Sym64};
+use object::endian::{I64, U64};
 use object::read::elf::{FileHeader as _, SectionHeader as _, SectionTable, Sym as _, SymbolTable};
 
 use crate::error::ObjectError;
@@ -223,6 +225,16 @@ pub fn offset_of(relocation: &Rela) -> u64 {
 /// Addend of a relocation.
 pub fn addend_of(relocation: &Rela) -> i64 {
     relocation.r_addend.get(ENDIAN)
+}
+
+/// The same relocation of another place, and with another addend if one is given.
+pub fn moved(relocation: &Rela, offset: u64, addend: Option<i64>) -> Rela {
+    let addend = addend.unwrap_or_else(|| addend_of(relocation));
+    Rela {
+        r_offset: U64::new(ENDIAN, offset),
+        r_info: relocation.r_info,
+        r_addend: I64::new(ENDIAN, addend),
+    }
 }
 
 fn read_sections<'data>(

@@ -3,7 +3,8 @@
 //! Everything here is pure: bytes go in, facts or bytes come out. The order of work is
 //! [`inspect`] the objects of host and patch, [`expose`] the host's objects before the host is
 //! linked, match the statics of both with [`statics::match_statics`], and [`rewrite`] the
-//! patch's objects with the resulting [`Bindings`] before they are linked as an image.
+//! patch's objects with the resulting [`Bindings`], and [`thin`] them, before they are linked as an
+//! image.
 
 mod bindings;
 mod elf;
@@ -14,6 +15,7 @@ mod host;
 mod names;
 mod rewrite;
 mod state;
+mod thin;
 mod x86_64;
 
 pub mod audit;
@@ -30,3 +32,4 @@ pub use host::{HostFacts, HostSymbol, read_host};
 pub use names::{canonical_path, exact_path, identity};
 pub use rewrite::{Form, Rewritten, SiteCounts, rewrite};
 pub use state::ENTRY_SECTION;
+pub use thin::thin;

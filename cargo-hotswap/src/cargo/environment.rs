@@ -95,6 +95,14 @@ fn tells_of_package(name: &str) -> bool {
     name == "CARGO" || name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
+/// The target that the program is built for.
+pub fn target<'a>(configured: &'a cargo_config2::Config, selection: &'a Selection) -> &'a str {
+    let build = configured.build.target.as_deref().unwrap_or_default();
+    let named = selection.target.first().map(String::as_str);
+    let configured = build.first().map(cargo_config2::TargetTriple::triple);
+    named.or(configured).unwrap_or(TARGETS[0])
+}
+
 /// The folders of libraries that the build made, before those of the user's.
 fn libraries(products: &Products, linked: &[PathBuf]) -> Result<OsString> {
     let folder = products.executable.parent().unwrap_or(Path::new("."));
@@ -136,13 +144,8 @@ fn without_kind(folder: &str) -> PathBuf {
 }
 
 fn runner(configured: &cargo_config2::Config, selection: &Selection) -> Vec<OsString> {
-    let build = configured.build.target.as_deref().unwrap_or_default();
-    let named = selection.target.first().map(String::as_str);
-    let target = named.or_else(|| build.first().map(cargo_config2::TargetTriple::triple));
-    let runner = configured
-        .runner(target.unwrap_or(TARGETS[0]))
-        .ok()
-        .flatten();
+    let runner = configured.runner(target(configured, selection));
+    let runner = runner.ok().flatten();
     runner.map_or_else(Vec::new, |runner| {
         let program = runner.path.into_os_string();
         std::iter::once(program).chain(runner.args).collect()

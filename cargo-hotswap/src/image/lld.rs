@@ -1,9 +1,12 @@
 //! The linker for images: the one that rustc brings, called without a compiler driver.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+
+use crate::children::{self, Waiting};
 
 /// A static that an image defines for later ones, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,16 +18,33 @@ pub struct Export {
     pub name: String,
 }
 
+/// Flags of every image.
+const FLAGS: [&str; 9] = [
+    "-shared",
+    "--eh-frame-hdr",
+    "--build-id",
+    "-z",
+    "now",
+    "-z",
+    "noexecstack",
+    "--no-gc-sections",
+    "--hash-style=gnu",
+];
+
 /// A linker that understands GNU ld's flags.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Linker {
     program: PathBuf,
-    flavor: bool,
-    version_script: PathBuf,
+    /// It is rustc's own.
+    own: bool,
+    folder: PathBuf,
+    /// One that is there already when the compiler is done, for an image without exports.
+    waiting: Option<Waiting>,
 }
 
 impl Linker {
-    /// Finds rust-lld in the toolchain of this rustc, else a linker on the path.
+    /// Finds rust-lld in the toolchain of this rustc, else a linker on the path. It may write to
+    /// the folder.
     ///
     /// # Errors
     ///
@@ -32,7 +52,7 @@ impl Linker {
     pub fn find(rustc: &str, folder: &Path) -> Result<Self> {
         let lld = rust_lld(rustc);
         let found = lld.filter(|path| path.exists()).map(|path| (path, true));
-        let Some((program, flavor)) = found.or_else(|| on_path().map(|path| (path, false))) else {
+        let Some((program, own)) = found.or_else(|| on_path().map(|path| (path, false))) else {
             bail!(
                 "no linker for images was found: rustc's own `rust-lld` is missing from its \
                  toolchain, and none of ld.lld, mold and ld is on the path"
@@ -40,9 +60,25 @@ impl Linker {
         };
         Ok(Self {
             program,
-            flavor,
-            version_script: folder.join("exports.ver"),
+            own,
+            folder: folder.to_owned(),
+            waiting: None,
         })
+    }
+
+    /// Starts the linker while there is nothing to link yet: to load it takes longer than to link a
+    /// small image. It reads the names of its files, as a script, once they are known.
+    pub fn start_early(&mut self) {
+        if !self.own || self.waiting.is_some() {
+            return;
+        }
+        let Ok(flags) = self.image_flags(&[]) else {
+            return;
+        };
+        let mut command = self.command();
+        command.args(flags).arg("/dev/stdin");
+        // Without it the link begins from nothing.
+        self.waiting = Waiting::start(&mut command).ok();
     }
 
     /// Links objects into an image whose symbols stay inside, but for those in `exports`.
@@ -51,32 +87,45 @@ impl Linker {
     ///
     /// The linker can't be run or refuses; its words are in the error.
     pub fn link_shared(
-        &self,
+        &mut self,
         objects: &[PathBuf],
         libraries: &[PathBuf],
         exports: &[Export],
         output: &Path,
     ) -> Result<()> {
-        // Nothing leaves the image but what is named: its own calls bind inside.
+        if let Some(waiting) = self.waiting.take()
+            && exports.is_empty()
+            && let Some(script) = script(objects, libraries, output)
+            && let Ok(result) = waiting.output(script.as_bytes())
+            && result.status.success()
+        {
+            return Ok(());
+        }
+        // Whatever was wrong with that is told here, where it is wrong here too.
+        self.run(&self.image_flags(exports)?, objects, libraries, output)
+    }
+
+    /// The flags of an image from which nothing leaves but what is named: its own calls bind inside.
+    fn image_flags(&self, exports: &[Export]) -> Result<Vec<OsString>> {
         let names: String = exports
             .iter()
             .map(|export| format!(" {};", export.name))
             .collect();
-        let global = if exports.is_empty() {
-            String::new()
-        } else {
-            format!("global:{names} ")
+        let (file, global) = match exports {
+            [] => ("local.ver", String::new()),
+            _ => ("exports.ver", format!("global:{names} ")),
         };
-        std::fs::write(&self.version_script, format!("{{ {global}local: *; }};\n"))
-            .with_context(|| format!("could not write {}", self.version_script.display()))?;
-        let mut script = std::ffi::OsString::from("--version-script=");
-        script.push(&self.version_script);
+        let file = self.folder.join(file);
+        std::fs::write(&file, format!("{{ {global}local: *; }};\n"))
+            .with_context(|| format!("could not write {}", file.display()))?;
+        let mut script = OsString::from("--version-script=");
+        script.push(&file);
         let mut flags = vec!["-Bsymbolic".into(), script];
         let aliases = exports
             .iter()
             .map(|Export { symbol, name }| format!("--defsym={name}={symbol}"));
-        flags.extend(aliases.map(std::ffi::OsString::from));
-        self.run(&flags, objects, libraries, output)
+        flags.extend(aliases.map(OsString::from));
+        Ok(flags)
     }
 
     /// Links objects and Rust libraries, in full, into a support image, whose symbols later images
@@ -92,41 +141,37 @@ impl Linker {
         libraries: &[PathBuf],
         output: &Path,
     ) -> Result<()> {
-        let mut flags: Vec<std::ffi::OsString> = vec!["--whole-archive".into()];
+        let mut flags: Vec<OsString> = vec!["--whole-archive".into()];
         flags.extend(whole.iter().map(Into::into));
         flags.push("--no-whole-archive".into());
         self.run(&flags, objects, libraries, output)
     }
 
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        if self.own {
+            command.args(["-flavor", "gnu"]);
+        }
+        command.args(FLAGS);
+        command
+    }
+
     fn run(
         &self,
-        flags: &[std::ffi::OsString],
+        flags: &[OsString],
         objects: &[PathBuf],
         libraries: &[PathBuf],
         output: &Path,
     ) -> Result<()> {
-        let mut command = Command::new(&self.program);
-        if self.flavor {
-            command.args(["-flavor", "gnu"]);
-        }
+        let mut command = self.command();
         command
-            .args([
-                "-shared",
-                "--eh-frame-hdr",
-                "--build-id",
-                "-z",
-                "now",
-                "-z",
-                "noexecstack",
-            ])
-            .args(["--no-gc-sections", "--hash-style=gnu"])
             .args(flags)
             .arg("-o")
             .arg(output)
             .args(objects)
             .arg("--as-needed")
             .args(libraries);
-        let result = crate::children::output(&mut command)
+        let result = children::output(&mut command)
             .with_context(|| format!("could not run the linker {}", self.program.display()))?;
         if !result.status.success() {
             bail!(
@@ -137,6 +182,26 @@ impl Linker {
         }
         Ok(())
     }
+}
+
+/// A linker script that says the same as file names on the command line; `None` if a path can't
+/// stand in one.
+fn script(objects: &[PathBuf], libraries: &[PathBuf], output: &Path) -> Option<String> {
+    let quoted = |path: &Path| {
+        let text = path.to_str()?;
+        // Quotes have no escapes.
+        let plain = path.is_absolute() && !text.contains(['"', '\n']);
+        plain.then(|| format!("\"{text}\""))
+    };
+    let list = |paths: &[PathBuf]| -> Option<Vec<String>> {
+        paths.iter().map(|path| quoted(path)).collect()
+    };
+    Some(format!(
+        "OUTPUT({})\nINPUT({}\nAS_NEEDED({}))\n",
+        quoted(output)?,
+        list(objects)?.join("\n"),
+        list(libraries)?.join("\n")
+    ))
 }
 
 /// Where rustc keeps its linker.
@@ -165,4 +230,73 @@ fn on_path() -> Option<PathBuf> {
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
         .find(|path| path.exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use object::write::{Object, StandardSection, Symbol, SymbolSection};
+    use object::{Architecture, BinaryFormat, Endianness, SymbolFlags, SymbolKind, SymbolScope};
+
+    use super::Linker;
+    use crate::children::none_ends_them;
+
+    /// An object that defines a function.
+    fn object(path: &Path) -> PathBuf {
+        let mut object = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+        let symbol = object.add_symbol(Symbol {
+            name: b"function".into(),
+            value: 0,
+            size: 0,
+            kind: SymbolKind::Text,
+            scope: SymbolScope::Dynamic,
+            weak: false,
+            section: SymbolSection::Undefined,
+            flags: SymbolFlags::None,
+        });
+        let text = object.section_id(StandardSection::Text);
+        object.add_symbol_data(symbol, text, &[0xc3], 1);
+        std::fs::write(path, object.write().expect("it is whole")).expect("written");
+        path.to_owned()
+    }
+
+    #[test]
+    fn a_linker_that_waits_makes_the_same_image() {
+        let _alone = none_ends_them();
+        // The second name can't stand in a script.
+        for name in ["one two's.o", "a \"quoted\" one.o"] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let objects = [object(&folder.path().join(name))];
+            let mut linker = Linker::find("rustc", folder.path()).expect("comes with rustc");
+            let mut images = Vec::new();
+            for early in [false, true, true] {
+                if early {
+                    linker.start_early();
+                    assert!(linker.waiting.is_some());
+                }
+                let output = folder.path().join(format!("{}.so", images.len()));
+                let linked = linker.link_shared(&objects, &[], &[], &output);
+                linked.expect("a good object");
+                images.push(std::fs::read(&output).expect("it was written"));
+            }
+            assert!(images.iter().all(|image| *image == images[0]), "{name}");
+        }
+    }
+
+    #[test]
+    fn refusals_are_told_in_the_linkers_words() {
+        let _alone = none_ends_them();
+        let folder = tempfile::tempdir().expect("a folder");
+        let objects = ["one.o", "two.o"].map(|name| object(&folder.path().join(name)));
+        let mut linker = Linker::find("rustc", folder.path()).expect("comes with rustc");
+        for early in [false, true] {
+            if early {
+                linker.start_early();
+            }
+            let linked = linker.link_shared(&objects, &[], &[], &folder.path().join("image.so"));
+            let error = linked.expect_err("defined twice").to_string();
+            assert!(error.contains("duplicate symbol: function"), "{error}");
+        }
+    }
 }

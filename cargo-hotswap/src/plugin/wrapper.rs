@@ -10,6 +10,7 @@ use command_fds::{CommandFdExt, FdMapping};
 
 use super::capture::{self, UnitCapture};
 use super::linker::{LinkMode, LinkRequest};
+use super::proper::Called;
 use super::rustc_args::RustcArgs;
 use super::{LINK_VAR, PLUGIN_VAR, PluginConfig};
 
@@ -178,6 +179,8 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
         .collect();
     env.insert(EXPAND_VAR.to_owned(), "1".to_owned());
     if executable {
+        // What the tool could not read in the configuration stands here.
+        Called::of(&line).map_or(Ok(None), |called| called.ask())?;
         let linker = line
             .take_codegen("linker")
             .unwrap_or_else(|| "cc".to_owned());

@@ -5,7 +5,10 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::Result;
 
+use crate::cargo::environment;
 use crate::events::Event;
+use crate::plugin::proper::Called;
+use crate::plugin::rustc_args::RustcArgs;
 use crate::profile;
 use crate::project::Project;
 use crate::records::{self, Build, Built};
@@ -61,6 +64,12 @@ pub fn build_unseen(selection: &Selection) -> Result<Outcome> {
 }
 
 fn build_with(mut project: Project, selection: &Selection, build: Builder) -> Result<Outcome> {
+    if let Some(refusal) = refuse_linker(selection) {
+        return Ok(Outcome::No {
+            event: Box::new(refusal),
+            signal: None,
+        });
+    }
     let (since, begun) = (Instant::now(), SystemTime::now());
     let built = match build(&project, selection)? {
         Build::Done(built) => *built,
@@ -150,6 +159,24 @@ fn refuse_setup(project: &Project, built: &Built) -> Option<Event> {
         reason: "dynamic-library",
         message,
         items: vec![name],
+        places: Vec::new(),
+    })
+}
+
+/// A linker that is not known, as far as cargo's configuration names one; the wrapper sees the rest.
+fn refuse_linker(selection: &Selection) -> Option<Event> {
+    let configured = cargo_config2::Config::load().ok()?;
+    let target = environment::target(&configured, selection);
+    let flags = configured.rustflags(target).ok().flatten();
+    let mut args = RustcArgs(flags.map_or_else(Vec::new, |flags| flags.flags));
+    if let Some(linker) = configured.linker(target).ok().flatten() {
+        args.push_codegen(&format!("linker={}", linker.display()));
+    }
+    let unknown = Called::of(&args)?.ask().err()?;
+    Some(Event::Refused {
+        reason: "linker",
+        message: unknown.to_string(),
+        items: vec![unknown.name],
         places: Vec::new(),
     })
 }

@@ -13,12 +13,15 @@ use crate::events::Event;
 use crate::project::Project;
 use crate::watch;
 
-/// Flags of `run` about refused edits, keys and the program's end.
+/// Flags of `run` about refused edits, debuggers, keys and the program's end.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Control {
     /// What to do when an edit can't go live
     #[arg(long, value_enum, value_name = "DO", help_heading = "Control")]
     pub on_refused: Option<OnRefused>,
+    /// Keep types and variables in patches, for a debugger; each swap takes longer
+    #[arg(long, help_heading = "Control")]
+    pub debug_patches: bool,
     /// Read single keys while the program runs (`?` lists them); the program gets no input
     #[arg(long, help_heading = "Control")]
     pub keys: bool,

@@ -126,6 +126,7 @@ impl Running {
             link,
             host,
             folder: folder.path(),
+            debug_patches: options.control.debug_patches,
         };
         let tell = {
             let sender = sender.clone();

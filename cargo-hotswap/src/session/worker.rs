@@ -102,6 +102,8 @@ pub struct Preparation {
     pub host: PathBuf,
     /// The run's folder.
     pub folder: PathBuf,
+    /// Patches keep all debug information.
+    pub debug_patches: bool,
 }
 
 /// How long the worker may take to notice that the run ends.
@@ -225,6 +227,7 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
         cache,
         &preparation.folder,
         connection,
+        preparation.debug_patches,
     )
 }
 
