@@ -8,7 +8,7 @@ mod handlers;
 
 use std::{env, io};
 
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, http::KeepAlive, web};
 use handlers::Links;
 
 #[actix_web::main]
@@ -27,6 +27,8 @@ async fn main() -> io::Result<()> {
             .service(handlers::follow)
     })
     .workers(2)
+    // A connection stays as long as its client does, however long an edit takes.
+    .keep_alive(KeepAlive::Os)
     .bind(address)?;
     for address in server.addrs() {
         println!("listening on http://{address}");
