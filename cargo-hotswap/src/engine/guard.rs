@@ -46,7 +46,7 @@ impl Guard {
             passed.add(Passed::of(&next.types));
             findings.extend(passed.refusals(reprs));
         }
-        findings
+        without_repeats(findings)
     }
 
     /// Keeps a version to check later ones against, unless it tells nothing new: its signatures are
@@ -82,6 +82,23 @@ impl Guard {
             self.alive.push(next);
         }
     }
+}
+
+/// The findings without those of the same change against another version.
+fn without_repeats(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut all: Vec<Finding> = Vec::new();
+    for finding in findings {
+        let same = |told: &Finding| {
+            told.subject == finding.subject
+                && told.cause == finding.cause
+                && told.differences == finding.differences
+                && (&told.old, &told.new) == (&finding.old, &finding.new)
+        };
+        if !all.iter().any(same) {
+            all.push(finding);
+        }
+    }
+    all
 }
 
 /// Where values can cross from an older version to the next: entries that both have, and statics
@@ -120,4 +137,34 @@ fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Ro
         });
     }
     roots
+}
+
+#[cfg(test)]
+mod tests {
+    use hotswap_layout::{Cause, Finding, Verdict};
+
+    use super::without_repeats;
+
+    #[test]
+    fn a_change_against_several_versions_is_told_once() {
+        let finding = |subject: &str, difference: &str, reason: &str| Finding {
+            subject: subject.to_owned(),
+            verdict: Verdict::Refused,
+            cause: Cause::Layout,
+            differences: vec![difference.to_owned()],
+            old: None,
+            new: None,
+            reached: Vec::new(),
+            reason: reason.to_owned(),
+            help: String::new(),
+        };
+        let all = vec![
+            finding("Tile", "size", "one entry"),
+            finding("Room", "size", ""),
+            finding("Tile", "size", "another entry"),
+            finding("Tile", "offset", ""),
+        ];
+        let kept = [&all[0], &all[1], &all[3]].map(Clone::clone);
+        assert_eq!(without_repeats(all), kept);
+    }
 }
