@@ -135,21 +135,34 @@ fn target(capture: &UnitCapture) -> String {
     }
 }
 
-/// The warnings that each unit had when it was last compiled.
+/// The warnings of each unit: those that were told, and those that it has now.
 #[derive(Debug, Default)]
-pub struct Known(BTreeMap<String, Vec<String>>);
+pub struct Known {
+    told: BTreeMap<String, Vec<String>>,
+    /// Of units that were compiled since the last telling.
+    now: BTreeMap<String, Vec<Warning>>,
+}
 
 impl Known {
-    /// The rendered forms of those warnings that this unit did not have the last time.
-    pub fn new_ones(&mut self, unit: &str, warnings: Vec<Warning>) -> Vec<String> {
-        let keys = warnings.iter().map(|warning| warning.key.clone()).collect();
-        let mut known = self.0.insert(unit.to_owned(), keys).unwrap_or_default();
-        let is_new = |warning: &Warning| {
-            let at = known.iter().position(|key| *key == warning.key);
-            at.map(|at| known.swap_remove(at)).is_none()
-        };
-        let new = warnings.into_iter().filter(is_new);
-        new.map(|warning| warning.text).collect()
+    /// A unit was compiled. What it had before and nobody was told of is gone.
+    pub fn compiled(&mut self, unit: &str, warnings: Vec<Warning>) {
+        self.now.insert(unit.to_owned(), warnings);
+    }
+
+    /// The rendered forms of those warnings that units did not have when they were last told.
+    pub fn take_new(&mut self) -> Vec<String> {
+        let mut all = Vec::new();
+        for (unit, warnings) in std::mem::take(&mut self.now) {
+            let keys = warnings.iter().map(|warning| warning.key.clone()).collect();
+            let mut told = self.told.insert(unit, keys).unwrap_or_default();
+            let is_new = |warning: &Warning| {
+                let at = told.iter().position(|key| *key == warning.key);
+                at.map(|at| told.swap_remove(at)).is_none()
+            };
+            let new = warnings.into_iter().filter(is_new);
+            all.extend(new.map(|warning| warning.text));
+        }
+        all
     }
 }
 
@@ -291,11 +304,13 @@ mod tests {
             ("u", "b", ""),
             ("u", "ab", "a"),
         ] {
-            assert_eq!(
-                known.new_ones(unit, warnings(keys)).concat(),
-                new,
-                "{unit} {keys}"
-            );
+            known.compiled(unit, warnings(keys));
+            assert_eq!(known.take_new().concat(), new, "{unit} {keys}");
         }
+        // An edit that was refused, and the one that undid it.
+        known.compiled("u", warnings("abc"));
+        known.compiled("u", warnings("abd"));
+        known.compiled("v", warnings("a"));
+        assert_eq!(known.take_new(), ["d"]);
     }
 }

@@ -20,6 +20,8 @@ pub struct Items {
     functions: Named,
     /// Initialisers of statics, by name.
     statics: Named,
+    /// Values of constants, by name: whoever mentions one has it in its own code.
+    constants: Named,
 }
 
 /// What an edit touched or added.
@@ -29,6 +31,8 @@ pub struct Edited {
     pub functions: BTreeSet<String>,
     /// Statics whose initialiser it was, by name.
     pub statics: BTreeSet<String>,
+    /// Constants whose value it was, by name.
+    pub constants: BTreeSet<String>,
 }
 
 /// The items of a source file.
@@ -48,7 +52,27 @@ pub fn edited(old: &Items, new: &Items) -> Edited {
     Edited {
         functions: differing(&old.functions, &new.functions),
         statics: differing(&old.statics, &new.statics),
+        constants: differing(&old.constants, &new.constants),
     }
+}
+
+impl Items {
+    /// Functions that mention one of these constants.
+    fn mentioning(&self, constants: &BTreeSet<String>) -> impl Iterator<Item = &String> {
+        let found = self
+            .functions
+            .iter()
+            .filter(|(_, all)| mention(all, constants));
+        found.map(|(name, _)| name)
+    }
+}
+
+fn mention(all: &[String], names: &BTreeSet<String>) -> bool {
+    let is_name = |character: char| character.is_alphanumeric() || character == '_';
+    let mut words = all
+        .iter()
+        .flat_map(|text| text.split(|character| !is_name(character)));
+    words.any(|word| names.contains(word))
 }
 
 /// The items of all source files as last compiled.
@@ -65,13 +89,44 @@ impl Sources {
         {
             let new = texts.of_file(file);
             if let Some(old) = self.0.get(file) {
-                let Edited { functions, statics } = edited(&old.items, &new.items);
+                let Edited {
+                    functions,
+                    statics,
+                    constants,
+                } = edited(&old.items, &new.items);
                 all.functions.extend(functions);
                 all.statics.extend(statics);
+                all.constants.extend(constants);
             }
             self.0.insert(file.clone(), new);
         }
+        self.add_users(&mut all);
         all
+    }
+
+    /// Constants that are made of edited ones, and functions that mention any: their text is what it
+    /// was, their code is not.
+    fn add_users(&self, edited: &mut Edited) {
+        if edited.constants.is_empty() {
+            return;
+        }
+        loop {
+            let constants = self.0.values().flat_map(|text| &text.items.constants);
+            let made = constants.filter(|(_, values)| mention(values, &edited.constants));
+            let made: Vec<String> = made
+                .map(|(name, _)| name)
+                .filter(|name| !edited.constants.contains(*name))
+                .cloned()
+                .collect();
+            if made.is_empty() {
+                break;
+            }
+            edited.constants.extend(made);
+        }
+        for text in self.0.values() {
+            let users = text.items.mentioning(&edited.constants).cloned();
+            edited.functions.extend(users);
+        }
     }
 }
 
@@ -110,6 +165,14 @@ impl Collector {
         let functions = self.items.functions.entry(path).or_default();
         functions.push(tokens.to_token_stream().to_string());
     }
+
+    fn add_constant(&mut self, name: &syn::Ident, value: &syn::Expr) {
+        // `const _: () = …` has no users.
+        if name != "_" {
+            let values = self.items.constants.entry(name.to_string()).or_default();
+            values.push(value.to_token_stream().to_string());
+        }
+    }
 }
 
 impl<'ast> Visit<'ast> for Collector {
@@ -130,6 +193,16 @@ impl<'ast> Visit<'ast> for Collector {
         visit::visit_item_static(self, item);
     }
 
+    fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
+        self.add_constant(&item.ident, &item.expr);
+        visit::visit_item_const(self, item);
+    }
+
+    fn visit_impl_item_const(&mut self, item: &'ast syn::ImplItemConst) {
+        self.add_constant(&item.ident, &item.expr);
+        visit::visit_impl_item_const(self, item);
+    }
+
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
         let outer = self.self_type.take();
         if let syn::Type::Path(path) = &*item.self_ty {
@@ -146,7 +219,10 @@ impl<'ast> Visit<'ast> for Collector {
 
 #[cfg(test)]
 mod tests {
-    use super::{Items, edited, short_path};
+    use std::collections::BTreeSet;
+
+    use super::{Items, Sources, edited, short_path};
+    use crate::texts::Texts;
 
     fn items(source: &str) -> Items {
         syn::parse_file(source).map_or_else(|_| Items::default(), |file| super::items(&file))
@@ -188,6 +264,34 @@ mod tests {
             let found = edited(&items(old), &items(new)).statics;
             let found: Vec<_> = found.into_iter().collect();
             assert_eq!(found.join(" "), expected, "{new}");
+        }
+    }
+
+    #[test]
+    fn finds_who_has_an_edited_constant_in_its_code() {
+        let common =
+            "const B: u8 = A + 1; const C: u8 = 3; impl T { const D: u8 = 1; fn own() { Self::D } }
+            fn a() { x(A) } fn b() { y!(m::B) } fn c() { C } fn other() { A1 + BA }";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.rs");
+        let files = BTreeSet::from([file.clone()]);
+        let (mut sources, texts) = (Sources::default(), Texts::default());
+        for (text, expected) in [
+            ("const A: u8 = 1;".to_owned() + common, ""),
+            ("const A: u8 = 2;".to_owned() + common, "a b"),
+            ("/** It. */ pub const A: u8 = 2;".to_owned() + common, ""),
+            (
+                "const A: u8 = 2;".to_owned() + &common.replace("D: u8 = 1", "D: u8 = 2"),
+                "T::own",
+            ),
+        ] {
+            std::fs::write(&file, &text).unwrap();
+            let found: Vec<String> = sources
+                .edited(&files, &texts)
+                .functions
+                .into_iter()
+                .collect();
+            assert_eq!(found.join(" "), expected, "{text}");
         }
     }
 

@@ -11,14 +11,16 @@ use serde::Serialize;
 
 use crate::output::{self, Format};
 use crate::selection::Selection;
-use find::{Candidate, Certainty};
+use find::{Candidate, Certainty, LongLoop};
 use functions::Code;
 use mark::Change;
 
+mod calls;
 mod choose;
 mod find;
 mod frameworks;
 mod functions;
+mod loops;
 mod macros;
 mod mark;
 mod resolve;
@@ -106,7 +108,7 @@ pub fn run(options: &Options) -> Result<i32> {
         .iter()
         .map(|one| one.name.clone())
         .collect();
-    let candidates = find::candidates(&code, &dependencies);
+    let find::Found { candidates, loops } = find::find(&code, &dependencies);
     let shown = show(&code, files, &candidates);
     let chosen = chosen(options, &code, files, &candidates)?;
     let changes = mark::plan(&code, files, &chosen)?;
@@ -114,7 +116,7 @@ pub fn run(options: &Options) -> Result<i32> {
     match options.message_format {
         // Who names functions knows what there is.
         Format::Human if !options.mark.is_empty() => {}
-        Format::Human => output::print(&table(&shown))?,
+        Format::Human => output::print(&(table(&shown) + &left(&code, files, &loops)))?,
         Format::Json => {
             for one in &shown {
                 output::print(&(serde_json::to_string(one)? + "\n"))?;
@@ -208,6 +210,22 @@ fn table(shown: &[Shown]) -> String {
         );
     }
     text
+}
+
+/// What no entry covers, for people.
+fn left(code: &Code<'_>, files: &[sources::SourceFile], loops: &[LongLoop]) -> String {
+    let lines = loops.iter().map(|one| {
+        let function = &code.functions[one.function];
+        format!(
+            "The {} lines of the loop in `{}` stay as they are while it runs, closures in it too: \
+             move\nthe body of a round into a function to edit that as well\n      {}:{}\n",
+            one.lines,
+            function.path(),
+            shown(&files[function.file].path).display(),
+            one.line,
+        )
+    });
+    lines.collect()
 }
 
 fn preview(

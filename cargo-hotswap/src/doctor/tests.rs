@@ -120,14 +120,14 @@ const BAD: [(&str, Change, &str, Status, &[&str]); 46] = [
         "gold",
         |f| f.linker.behind = Behind::Gold,
         "linker",
-        Status::Warning,
+        Status::Problem,
         &["gold", "mold or wild"],
     ),
     (
         "another linker",
         |f| f.linker.behind = Behind::Other("ld.x".into()),
         "linker",
-        Status::Warning,
+        Status::Problem,
         &["ld.x"],
     ),
     (

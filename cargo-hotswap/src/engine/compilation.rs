@@ -54,8 +54,7 @@ pub struct Compilation {
     /// Units that were compiled since [`take_compiled`](Self::take_compiled).
     compiled: BTreeSet<usize>,
     /// Warnings that were told, and those since [`take_warnings`](Self::take_warnings).
-    warned: Known,
-    warnings: Vec<String>,
+    warnings: Known,
 }
 
 impl Compilation {
@@ -73,8 +72,7 @@ impl Compilation {
             stale: BTreeSet::new(),
             outdated: BTreeSet::new(),
             compiled: BTreeSet::new(),
-            warned: Known::default(),
-            warnings: Vec::new(),
+            warnings: Known::default(),
         })
     }
 
@@ -240,8 +238,7 @@ impl Compilation {
                 objects,
                 warnings,
             } => {
-                let new = self.warned.new_ones(&units[index].stem, warnings);
-                self.warnings.extend(new);
+                self.warnings.compiled(&units[index].stem, warnings);
                 units[index].sources = sources;
                 units[index].objects = objects;
             }
@@ -288,9 +285,9 @@ impl Compilation {
         std::mem::take(&mut self.compiled)
     }
 
-    /// Warnings in rendered form that units did not have before, since the last call.
+    /// Warnings in rendered form that units have now and did not have at the last call.
     pub fn take_warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.warnings)
+        self.warnings.take_new()
     }
 
     /// Sets the form of the compiler's messages.

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use proc_macro2::Span;
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Block, Expr};
 
-use super::frameworks::{
-    DRAWING, FRAME_NAMES, FRAMEWORKS, Framework, ONCE, PACING, SPAWNERS, WAITING,
-};
+use super::calls::{Calls, Every, last_name};
+use super::frameworks::{DRAWING, FRAME_NAMES, FRAMEWORKS, Framework, ONCE, SPAWNERS, WAITING};
 use super::functions::{Code, Function};
+use super::loops::is_endless;
 use super::macros;
 use super::resolve::{Resolver, Scope, Visited};
 
@@ -35,8 +37,28 @@ pub struct Candidate {
     pub reason: String,
 }
 
-/// Finds them in a package that has these dependencies.
-pub fn candidates(code: &Code<'_>, dependencies: &BTreeSet<String>) -> Vec<Candidate> {
+/// A loop without end that does much by itself: those lines stay as they are while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LongLoop {
+    /// The number of the function that it stands in.
+    pub function: usize,
+    /// The line that it begins at, from 1.
+    pub line: usize,
+    /// How many lines it has.
+    pub lines: usize,
+}
+
+/// What was found in a package.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Where an entry would pay off, the most certain first.
+    pub candidates: Vec<Candidate>,
+    /// What no entry covers.
+    pub loops: Vec<LongLoop>,
+}
+
+/// Looks through a package that has these dependencies.
+pub fn find(code: &Code<'_>, dependencies: &BTreeSet<String>) -> Found {
     let known: Vec<&Framework> = FRAMEWORKS
         .iter()
         .filter(|framework| {
@@ -51,6 +73,7 @@ pub fn candidates(code: &Code<'_>, dependencies: &BTreeSet<String>) -> Vec<Candi
         resolver: Resolver::new(code),
         known,
         found: BTreeMap::new(),
+        loops: Vec::new(),
         visited: Visited::new(),
         draws: DRAWING
             .iter()
@@ -66,7 +89,11 @@ pub fn candidates(code: &Code<'_>, dependencies: &BTreeSet<String>) -> Vec<Candi
     }
     let mut all: Vec<Candidate> = finder.found.into_values().collect();
     all.sort_by_key(|one| (one.certainty, one.function));
-    all
+    finder.loops.sort_by_key(|one| (one.function, one.line));
+    Found {
+        candidates: all,
+        loops: finder.loops,
+    }
 }
 
 struct Finder<'a> {
@@ -74,6 +101,7 @@ struct Finder<'a> {
     resolver: Resolver<'a>,
     known: Vec<&'a Framework>,
     found: BTreeMap<usize, Candidate>,
+    loops: Vec<LongLoop>,
     visited: Visited,
     /// The program draws something, so that names of functions may be about frames.
     draws: bool,
@@ -186,6 +214,7 @@ impl Finder<'_> {
             let scope = self.resolver.scope(number);
             let mut walk = Walk::default();
             walk.visit_block(function.body);
+            self.loops.extend(long_loops(number, &walk));
             for Met { call, around } in walk.met {
                 let target = match call {
                     Expr::Path(_) => self.resolver.named(call, &scope),
@@ -262,89 +291,23 @@ fn handed_over(argument: &Expr) -> Vec<&Expr> {
     }
 }
 
+/// Those of a function's loops in which more stands than calls of what could be marked.
+fn long_loops(function: usize, walk: &Walk<'_>) -> impl Iterator<Item = LongLoop> {
+    const LINES: usize = 20;
+    let all = walk.places.iter().map(move |place| LongLoop {
+        function,
+        line: place.start().line,
+        lines: place.end().line - place.start().line + 1,
+    });
+    all.filter(|one| one.lines >= LINES)
+}
+
 /// Whether a loop is in a function's own body that ends only with the program, a connection or the
 /// like.
 fn has_endless_loop(body: &Block) -> bool {
     let mut walk = Walk::default();
     walk.visit_block(body);
     walk.loops > 0
-}
-
-/// Whether a loop has no end that is in sight.
-fn is_endless(expression: &Expr) -> bool {
-    match expression {
-        Expr::Loop(one) => !ends(&one.body) || paces(&one.body),
-        Expr::While(one) => match &*one.cond {
-            Expr::Let(condition) => waits(&condition.expr),
-            condition => !compares(condition) && paces(&one.body),
-        },
-        Expr::ForLoop(one) => match &*one.expr {
-            Expr::Range(range) => range.end.is_none() && (!ends(&one.body) || paces(&one.body)),
-            over => waits(over),
-        },
-        _ => false,
-    }
-}
-
-/// Whether something in a loop's body leaves it.
-fn ends(body: &Block) -> bool {
-    struct Ends(bool);
-    impl<'ast> Visit<'ast> for Ends {
-        fn visit_expr(&mut self, expression: &'ast Expr) {
-            self.0 |= matches!(expression, Expr::Break(_) | Expr::Return(_) | Expr::Try(_));
-            visit::visit_expr(self, expression);
-        }
-        fn visit_expr_closure(&mut self, _: &'ast syn::ExprClosure) {}
-        fn visit_expr_async(&mut self, _: &'ast syn::ExprAsync) {}
-        fn visit_item(&mut self, _: &'ast syn::Item) {}
-    }
-    let mut ends = Ends(false);
-    ends.visit_block(body);
-    ends.0
-}
-
-/// Whether each round waits for something: then rounds are as many as things happen.
-fn paces(body: &Block) -> bool {
-    struct Paces(bool);
-    impl<'ast> Visit<'ast> for Paces {
-        fn visit_expr(&mut self, expression: &'ast Expr) {
-            let waits = |name: &str| WAITING.contains(&name) || PACING.contains(&name);
-            self.0 |= match expression {
-                Expr::Await(_) => true,
-                Expr::Call(call) => last_name(&call.func).is_some_and(|name| waits(&name)),
-                Expr::MethodCall(call) => waits(&call.method.to_string()),
-                _ => false,
-            };
-            visit::visit_expr(self, expression);
-        }
-        fn visit_item(&mut self, _: &'ast syn::Item) {}
-    }
-    let mut paces = Paces(false);
-    paces.visit_block(body);
-    paces.0
-}
-
-fn waits(expression: &Expr) -> bool {
-    let mut calls = Calls::default();
-    calls.visit_expr(expression);
-    if calls
-        .0
-        .iter()
-        .any(|(name, _)| WAITING.contains(&name.as_str()))
-    {
-        return true;
-    }
-    // A channel is iterated by itself; its name is all that tells.
-    let text = expression.to_token_stream().to_string();
-    let last = text.rsplit(['.', ' ', '&']).next().unwrap_or_default();
-    ["rx", "receiver", "incoming", "connections"].contains(&last)
-}
-
-fn compares(condition: &Expr) -> bool {
-    matches!(condition, Expr::Binary(binary) if !matches!(
-        binary.op,
-        syn::BinOp::And(_) | syn::BinOp::Or(_)
-    ))
 }
 
 /// What a call stands in.
@@ -369,6 +332,8 @@ struct Walk<'a> {
     around: Vec<Around>,
     /// How many loops without end are the body's own.
     loops: usize,
+    /// Where the outermost ones stand, those of tasks too.
+    places: Vec<Span>,
 }
 
 impl<'ast> Walk<'ast> {
@@ -394,6 +359,9 @@ impl<'ast> Visit<'ast> for Walk<'ast> {
         if is_endless(expression) {
             // A task's own loop is none of the function that starts it.
             self.loops += usize::from(!self.around.contains(&Around::Task));
+            if !self.around.contains(&Around::Loop) {
+                self.places.push(expression.span());
+            }
             self.around.push(Around::Loop);
             visit::visit_expr(self, expression);
             self.around.pop();
@@ -420,46 +388,4 @@ impl<'ast> Visit<'ast> for Walk<'ast> {
     }
 
     fn visit_item(&mut self, _: &'ast syn::Item) {}
-}
-
-/// Calls by the last name of what is called, with their arguments.
-#[derive(Default)]
-struct Calls<'a>(Vec<(String, Vec<&'a Expr>)>);
-
-impl<'ast> Visit<'ast> for Calls<'ast> {
-    fn visit_expr(&mut self, expression: &'ast Expr) {
-        match expression {
-            Expr::Call(call) => {
-                let name = last_name(&call.func).unwrap_or_default();
-                self.0.push((name, call.args.iter().collect()));
-            }
-            Expr::MethodCall(call) => {
-                self.0
-                    .push((call.method.to_string(), call.args.iter().collect()));
-            }
-            _ => {}
-        }
-        visit::visit_expr(self, expression);
-    }
-
-    fn visit_item(&mut self, _: &'ast syn::Item) {}
-}
-
-/// All calls, as expressions.
-struct Every<'a>(Vec<&'a Expr>);
-
-impl<'ast> Visit<'ast> for Every<'ast> {
-    fn visit_expr(&mut self, expression: &'ast Expr) {
-        if matches!(expression, Expr::Call(_) | Expr::MethodCall(_)) {
-            self.0.push(expression);
-        }
-        visit::visit_expr(self, expression);
-    }
-}
-
-fn last_name(function: &Expr) -> Option<String> {
-    match function {
-        Expr::Path(path) => Some(path.path.segments.last()?.ident.to_string()),
-        _ => None,
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use super::find::candidates;
+use super::find::find;
 use super::functions::Code;
 use super::sources::SourceFile;
 use super::{choose, macros};
@@ -35,11 +35,14 @@ fn found(dependencies: &str, texts: &[(&str, &str)]) -> Vec<String> {
     let code = Code::read(&files);
     let dependencies: BTreeSet<String> =
         dependencies.split_whitespace().map(str::to_owned).collect();
-    let all = candidates(&code, &dependencies).into_iter().map(|one| {
-        let function = &code.functions[one.function];
-        let sign = if function.refusal.is_some() { "!" } else { "" };
-        format!("{sign}{}: {}", function.path(), one.reason)
-    });
+    let all = find(&code, &dependencies)
+        .candidates
+        .into_iter()
+        .map(|one| {
+            let function = &code.functions[one.function];
+            let sign = if function.refusal.is_some() { "!" } else { "" };
+            format!("{sign}{}: {}", function.path(), one.reason)
+        });
     all.collect()
 }
 
@@ -157,6 +160,13 @@ fn loops_are_followed_from_main_to_what_they_call() {
             &["tick: called in the loop of a task or thread of `main`"],
         ),
         (
+            "a loop that only an error ends",
+            "fn main() { let r = Router::new(); thread::Builder::new().spawn(move || r.run(0)); }
+             impl Router { fn run(&mut self, n: u8) -> Result<()> { match n { 0 => loop { self.round()?; }, _ => self.round() } }
+                 fn round(&mut self) -> Result<()> { self.one(1); self.one(2) } }",
+            &["Router::round: called in the loop of `Router::run`"],
+        ),
+        (
             "select",
             "async fn main() { loop { tokio::select! { m = rx.recv() => handle(m).await, _ = stop() => break, else => {} } } }
              async fn handle(m: M) { x(m) } async fn stop() { x(1) }",
@@ -183,6 +193,23 @@ fn loops_are_followed_from_main_to_what_they_call() {
     ] {
         assert_eq!(found("tokio", &[("", text)]), expected, "{what}");
     }
+}
+
+#[test]
+fn long_loops_are_told_by_place() {
+    let lines = "x();\n".repeat(30);
+    let long = format!(
+        "fn main() {{ run(); short() }}\nfn run() {{\nlet n = 1;\nwhile on() {{ wait();\n{lines}loop {{\n{lines}}}\n}}\n}}
+         fn short() {{ loop {{ x() }} }}\nfn other() {{ loop {{\n{lines}}} }}"
+    );
+    let files = files(&[("", &long)]);
+    let code = Code::read(&files);
+    let loops = find(&code, &BTreeSet::new()).loops;
+    let told: Vec<(String, usize, usize)> = loops
+        .iter()
+        .map(|one| (code.functions[one.function].path(), one.line, one.lines))
+        .collect();
+    assert_eq!(told, [("run".to_owned(), 4, 64)]);
 }
 
 #[test]

@@ -152,10 +152,11 @@ pub fn linker(facts: &Facts) -> Finding {
     }
     match known {
         true => ok(check, format!("{name}, through {}", linker.program)),
-        false => warning(
+        false => problem(
             check,
             format!(
-                "{name}, through {}, is not among the linkers that hotswap is tested with",
+                "{name}, through {}, is not among the linkers that hotswap is tested with, and is \
+                 refused",
                 linker.program
             ),
             "use rust-lld (the default), GNU ld, lld, mold or wild",

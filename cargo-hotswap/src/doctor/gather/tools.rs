@@ -6,6 +6,8 @@ use std::process::Command;
 
 use crate::doctor::checks::build::Flags;
 use crate::doctor::facts::{Behind, Linker, PatchLinker, Toolchain, Wrapper};
+use crate::plugin::proper::{Called, Proper};
+use crate::plugin::rustc_args::RustcArgs;
 use crate::selection::Selection;
 
 fn ask(program: &str, arguments: &[&str]) -> Result<String, String> {
@@ -83,8 +85,32 @@ fn is_executable(path: &Path) -> bool {
         .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
-/// The linker that flags and configuration lead to.
+/// The linker that flags and configuration lead to, as it says itself.
 pub fn linker(configured: Option<String>, rustflags: &[String]) -> Linker {
+    let mut linker = named(configured.clone(), rustflags);
+    if !linker.found || !linker.behind_found {
+        return linker;
+    }
+    let mut args: Vec<String> = configured
+        .map(|program| format!("-Clinker={program}"))
+        .into_iter()
+        .collect();
+    args.extend_from_slice(rustflags);
+    let asked = Called::of(&RustcArgs(args)).map(|called| called.ask());
+    linker.behind = match asked {
+        None => Behind::RustLld,
+        Some(Ok(None)) => return linker,
+        Some(Ok(Some(Proper::Lld))) => Behind::Lld,
+        Some(Ok(Some(Proper::Bfd))) => Behind::Bfd,
+        Some(Ok(Some(Proper::Mold))) => Behind::Mold,
+        Some(Ok(Some(Proper::Wild))) => Behind::Wild,
+        Some(Err(unknown)) => Behind::Other(unknown.name),
+    };
+    linker
+}
+
+/// The linker that flags and configuration name.
+fn named(configured: Option<String>, rustflags: &[String]) -> Linker {
     let flags = Flags(rustflags);
     let by_flag = flags.codegen("linker").last().map(str::to_owned);
     let program = by_flag.or(configured).unwrap_or_else(|| "cc".to_owned());
@@ -181,11 +207,11 @@ pub fn wrappers(configured: Option<&cargo_config2::Config>) -> Vec<Wrapper> {
 
 #[cfg(test)]
 mod tests {
-    use super::linker;
+    use super::named;
     use crate::doctor::facts::Behind;
 
     #[test]
-    fn the_linker_is_read_from_flags() {
+    fn the_linker_is_named_by_flags() {
         for (configured, flags, program, behind) in [
             (None, "", "cc", Behind::RustLld),
             (Some("clang"), "", "clang", Behind::RustLld),
@@ -227,7 +253,7 @@ mod tests {
                 .split_whitespace()
                 .map(|flag| flag.replace('\u{1}', " "))
                 .collect();
-            let found = linker(configured.map(str::to_owned), &flags);
+            let found = named(configured.map(str::to_owned), &flags);
             assert_eq!(
                 (found.program.as_str(), &found.behind),
                 (program, &behind),
