@@ -91,6 +91,24 @@ pub fn read(lines: &[u8]) -> Diagnostics {
     all
 }
 
+/// The warnings that cargo told when it compiled a unit. It keeps them beside what it knows of the
+/// unit, to tell them again where nothing has to be compiled. That is its own affair: where it keeps
+/// them elsewhere, none are found, and they are told once more.
+pub fn of_cargo(capture: &UnitCapture, stem: &str) -> Vec<Warning> {
+    let found = || -> Option<Vec<u8>> {
+        let (_, hash) = stem.rsplit_once('-')?;
+        let folder = format!(".fingerprint/{}-{hash}", capture.package);
+        let mut files = std::fs::read_dir(capture.out_dir.parent()?.join(folder)).ok()?;
+        let output = files.find_map(|file| {
+            let file = file.ok()?;
+            let is_output = file.file_name().to_string_lossy().starts_with("output-");
+            is_output.then(|| file.path())
+        })?;
+        std::fs::read(output).ok()
+    };
+    read(&found().unwrap_or_default()).warnings
+}
+
 /// Whether a line reports that the crate's metadata stands.
 pub fn is_metadata(line: &[u8]) -> bool {
     let message = serde_json::from_slice::<Value>(line).unwrap_or_default();
@@ -144,6 +162,13 @@ pub struct Known {
 }
 
 impl Known {
+    /// Cargo compiled a unit, and told these itself.
+    pub fn told_by_cargo(&mut self, unit: &str, warnings: Vec<Warning>) {
+        self.now.remove(unit);
+        let keys = warnings.into_iter().map(|warning| warning.key).collect();
+        self.told.insert(unit.to_owned(), keys);
+    }
+
     /// A unit was compiled. What it had before and nobody was told of is gone.
     pub fn compiled(&mut self, unit: &str, warnings: Vec<Warning>) {
         self.now.insert(unit.to_owned(), warnings);
@@ -312,5 +337,10 @@ mod tests {
         known.compiled("u", warnings("abd"));
         known.compiled("v", warnings("a"));
         assert_eq!(known.take_new(), ["d"]);
+        known.compiled("u", warnings("e"));
+        known.told_by_cargo("u", warnings("fg"));
+        assert!(known.take_new().is_empty());
+        known.compiled("u", warnings("agh"));
+        assert_eq!(known.take_new(), ["a", "h"]);
     }
 }

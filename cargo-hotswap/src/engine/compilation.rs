@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use anyhow::Result;
 
 use super::published::{Published, Sources};
-use crate::diagnostics::{Form, Known};
+use crate::diagnostics::{self, Form, Known};
 use crate::facts::Cache;
 use crate::membership::first_ready;
 use crate::rebuild::{self, Replays};
@@ -72,7 +72,7 @@ impl Compilation {
             stale: BTreeSet::new(),
             outdated: BTreeSet::new(),
             compiled: BTreeSet::new(),
-            warnings: Known::default(),
+            warnings: told_by_cargo(Known::default(), units),
         })
     }
 
@@ -92,6 +92,7 @@ impl Compilation {
     /// Their artefacts can't be kept.
     pub fn done_by_cargo(&mut self, units: &[Unit]) -> Result<()> {
         self.replays.begin_with(units)?;
+        self.warnings = told_by_cargo(std::mem::take(&mut self.warnings), units);
         self.published = Published::by_cargo(units);
         self.stale.clear();
         self.outdated.clear();
@@ -299,4 +300,12 @@ impl Compilation {
     pub fn published_objects(&self) -> impl Iterator<Item = &ObjectFile> {
         self.published.objects()
     }
+}
+
+fn told_by_cargo(mut known: Known, units: &[Unit]) -> Known {
+    for unit in units {
+        let warnings = diagnostics::of_cargo(&unit.capture, &unit.stem);
+        known.told_by_cargo(&unit.stem, warnings);
+    }
+    known
 }

@@ -1,6 +1,6 @@
 //! Events as people see them, in cargo's manner: pure, from an event to text.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anstyle::Style;
 
@@ -97,9 +97,18 @@ pub fn error(message: &str, causes: &[String]) -> String {
     text
 }
 
-/// A path relative to the folder that the tool was started in, if it lies there.
+/// A path relative to the folder that the tool was started in, if it lies there. `include_str!` has
+/// the compiler name files as `src/../text`, which people call `text`.
 pub fn path(path: &Path, look: &Look) -> String {
-    let shown = path.strip_prefix(&look.folder).unwrap_or(path);
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        let named = matches!(plain.components().next_back(), Some(Component::Normal(_)));
+        match part {
+            Component::ParentDir if named => drop(plain.pop()),
+            part => plain.push(part),
+        }
+    }
+    let shown = plain.strip_prefix(&look.folder).unwrap_or(&plain);
     shown.display().to_string()
 }
 

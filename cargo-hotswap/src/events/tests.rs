@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::render::{Look, human};
+use super::render::{self, Look, human};
 use super::{Builder, Event, OldCause, Phases, Place, StaticReport, StillOld, schema};
 use crate::death::{Death, Fault, Frame};
 
@@ -327,4 +327,20 @@ fn the_schema_is_up_to_date() {
          INSTA_UPDATE=always cargo test -p cargo-hotswap events\n{}",
         difference.unified_diff().header("kept", "now")
     );
+}
+
+#[test]
+fn paths_are_shown_as_people_write_them() {
+    let look = Look {
+        folder: PathBuf::from("/w"),
+        ..Look::default()
+    };
+    for (path, shown) in [
+        ("/w/src/main.rs", "src/main.rs"),
+        ("/w/src/../page.html", "page.html"),
+        ("/w/src/deep/../../../v/a.rs", "/v/a.rs"),
+        ("../a.rs", "../a.rs"),
+    ] {
+        assert_eq!(render::path(Path::new(path), &look), shown);
+    }
 }

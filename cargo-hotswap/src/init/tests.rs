@@ -163,7 +163,7 @@ fn loops_are_followed_from_main_to_what_they_call() {
             "a loop that only an error ends",
             "fn main() { let r = Router::new(); thread::Builder::new().spawn(move || r.run(0)); }
              impl Router { fn run(&mut self, n: u8) -> Result<()> { match n { 0 => loop { self.round()?; }, _ => self.round() } }
-                 fn round(&mut self) -> Result<()> { self.one(1); self.one(2) } }",
+                 fn round(&mut self) -> Result<()> { self.one(1)?; self.one(2)?; self.one(3) } }",
             &["Router::round: called in the loop of `Router::run`"],
         ),
         (

@@ -190,6 +190,8 @@ impl Running {
             change = change
                 .max(self.inputs.classify(&mended, Path::exists))
                 .max(asked);
+            // What was saved again just now is among them twice.
+            files.retain(|file| !mended.contains(file));
             files.extend(mended);
             if files.is_empty() {
                 let new = saved.into_iter();
