@@ -53,7 +53,7 @@ fn frame(context: &Context, list: &mut List, events: Vec<Event>) -> Vec<(String,
         events,
         ..RawInput::default()
     };
-    let output = context.run_ui(input, |ui| list.ui(ui));
+    let output = context.run_ui(input, |ui| list.show(ui));
     let mut texts = Vec::new();
     for clipped in &output.shapes {
         collect(&clipped.shape, &mut texts);

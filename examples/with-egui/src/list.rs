@@ -18,7 +18,7 @@ impl List {
     /// The entry: one frame. egui keeps focus, folds and scroll bars from one frame to the next
     /// by their ids, in the context that the window holds.
     #[hotswap::entry]
-    pub fn ui(&mut self, ui: &mut Ui) {
+    pub fn show(&mut self, ui: &mut Ui) {
         CentralPanel::default().show(ui, |ui| {
             ui.heading("Shopping list");
             for item in &mut self.items {

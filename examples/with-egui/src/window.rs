@@ -8,7 +8,7 @@ impl eframe::App for List {
     /// What eframe calls through the trait object that it was given. It could be the entry
     /// itself; here that is what it calls, since there is a way without a window too.
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut Frame) {
-        List::ui(self, ui);
+        self.show(ui);
     }
 }
 
