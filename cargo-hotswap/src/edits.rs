@@ -16,7 +16,7 @@ type Named = BTreeMap<String, Vec<String>>;
 /// The items of a file.
 #[derive(Debug, Default)]
 pub struct Items {
-    /// Functions by a short path (`Room::handle`, `greet`).
+    /// Functions by a short path (`Room::handle`, `<Room as Handler>::handle`, `greet`).
     functions: Named,
     /// Initialisers of statics, by name.
     statics: Named,
@@ -133,35 +133,59 @@ impl Sources {
 /// The short path of a function by its canonical path in the symbol table, closures and async
 /// bodies counted to the function they stand in.
 pub fn short_path(canonical: &str) -> Option<String> {
-    let function = function_of(canonical);
-    let (self_type, rest) = match function.strip_prefix('<') {
-        // `<crate::Room as crate::Handler>::handle` or `<crate::Room>::handle`.
-        Some(inner) => {
-            let (qualified, rest) = inner.rsplit_once(">::")?;
-            let self_type = qualified.split(" as ").next().unwrap_or(qualified);
-            (Some(self_type.split('<').next().unwrap_or(self_type)), rest)
-        }
-        None => (None, &*function),
-    };
-    let name = rest.rsplit("::").next()?;
+    let (self_type, _, name) = parts(canonical)?;
     Some(match self_type {
-        Some(self_type) => format!("{}::{name}", self_type.rsplit("::").next()?),
-        None => name.to_owned(),
+        Some(self_type) => format!("{self_type}::{name}"),
+        None => name,
     })
+}
+
+/// The name by which [`Edited`] has a function, by its canonical path.
+pub fn edited_name(canonical: &str) -> Option<String> {
+    let (self_type, of_trait, name) = parts(canonical)?;
+    Some(item_name(self_type.as_deref(), of_trait.as_deref(), &name))
+}
+
+/// A type may have a method of its own and one of a trait under the same name.
+fn item_name(self_type: Option<&str>, of_trait: Option<&str>, name: &str) -> String {
+    match (self_type, of_trait) {
+        (Some(self_type), Some(of_trait)) => format!("<{self_type} as {of_trait}>::{name}"),
+        (Some(self_type), None) => format!("{self_type}::{name}"),
+        (None, _) => name.to_owned(),
+    }
+}
+
+/// Self type, trait and name in a function's canonical path, each without the path before it.
+fn parts(canonical: &str) -> Option<(Option<String>, Option<String>, String)> {
+    let function = function_of(canonical);
+    let last = |path: &str| {
+        let plain = path.split('<').next().unwrap_or(path);
+        plain.rsplit("::").next().map(str::to_owned)
+    };
+    let Some(inner) = function.strip_prefix('<') else {
+        return Some((None, None, function.rsplit("::").next()?.to_owned()));
+    };
+    // `<crate::Room as crate::Handler>::handle` or `<crate::Room>::handle`.
+    let (qualified, rest) = inner.rsplit_once(">::")?;
+    let (self_type, of_trait) = match qualified.split_once(" as ") {
+        Some((self_type, of_trait)) => (self_type, last(of_trait)),
+        None => (qualified, None),
+    };
+    let name = rest.rsplit("::").next()?.to_owned();
+    Some((Some(last(self_type)?), of_trait, name))
 }
 
 #[derive(Default)]
 struct Collector {
     items: Items,
     self_type: Option<String>,
+    of_trait: Option<String>,
 }
 
 impl Collector {
     fn add(&mut self, signature: &syn::Signature, tokens: impl ToTokens) {
-        let path = match &self.self_type {
-            Some(self_type) => format!("{self_type}::{}", signature.ident),
-            None => signature.ident.to_string(),
-        };
+        let (self_type, of_trait) = (self.self_type.as_deref(), self.of_trait.as_deref());
+        let path = item_name(self_type, of_trait, &signature.ident.to_string());
         let functions = self.items.functions.entry(path).or_default();
         functions.push(tokens.to_token_stream().to_string());
     }
@@ -204,16 +228,18 @@ impl<'ast> Visit<'ast> for Collector {
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
-        let outer = self.self_type.take();
-        if let syn::Type::Path(path) = &*item.self_ty {
-            self.self_type = path
-                .path
-                .segments
-                .last()
-                .map(|segment| segment.ident.to_string());
-        }
+        let last = |path: &syn::Path| path.segments.last().map(|part| part.ident.to_string());
+        let self_type = match &*item.self_ty {
+            syn::Type::Path(path) => last(&path.path),
+            _ => None,
+        };
+        let of_trait = item.trait_.as_ref().and_then(|(_, path, _)| last(path));
+        let outer = (
+            std::mem::replace(&mut self.self_type, self_type),
+            std::mem::replace(&mut self.of_trait, of_trait),
+        );
         visit::visit_item_impl(self, item);
-        self.self_type = outer;
+        (self.self_type, self.of_trait) = outer;
     }
 }
 
@@ -221,7 +247,7 @@ impl<'ast> Visit<'ast> for Collector {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{Items, Sources, edited, short_path};
+    use super::{Items, Sources, edited, edited_name, short_path};
     use crate::texts::Texts;
 
     fn items(source: &str) -> Items {
@@ -292,6 +318,26 @@ mod tests {
                 .into_iter()
                 .collect();
             assert_eq!(found.join(" "), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tells_methods_of_traits_from_a_types_own() {
+        let code = |own: u8, other: u8| {
+            format!(
+                "impl m::A<u8> {{ fn f() {{ {own} }} }} impl n::T<u8> for A<u8> {{ fn f() {{ {other} }} }}"
+            )
+        };
+        for (new, canonical) in [
+            (code(2, 1), "<app::m::A<u8>>::f"),
+            (
+                code(1, 2),
+                "<app::m::A<u8> as app::n::T<u8>>::f::{closure#0}",
+            ),
+        ] {
+            let found = edited(&items(&code(1, 1)), &items(&new)).functions;
+            let found: Vec<String> = found.into_iter().collect();
+            assert_eq!(found, [edited_name(canonical).unwrap()], "{new}");
         }
     }
 

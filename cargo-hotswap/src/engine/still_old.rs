@@ -68,7 +68,7 @@ fn candidates<'graph>(
     });
     let with_paths = symbols.map(|symbol| (symbol, reach::function_path(symbol)));
     with_paths
-        .filter(|(_, path)| edits::short_path(path).is_some_and(|short| edited.contains(&short)))
+        .filter(|(_, path)| edits::edited_name(path).is_some_and(|name| edited.contains(&name)))
         .collect()
 }
 

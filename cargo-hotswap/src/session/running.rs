@@ -53,6 +53,7 @@ pub struct Running {
     asked: Change,
     /// When the compiler last began to read the sources.
     begun: SystemTime,
+    target_directory: PathBuf,
     _folder: RunFolder,
 }
 
@@ -108,6 +109,7 @@ impl Running {
         let host = folder.keep(&executable)?;
         let watch = Watch::new(watch, sender.clone(), Happening::Seen);
         let inputs = Inputs::new(&project, &units);
+        let target_directory = project.target_directory.clone();
         let command = program::command_line(&executable, &options.args, &surroundings.runner);
         talk.report(&Event::Running {
             command: command.iter().map(lossy).collect(),
@@ -148,6 +150,7 @@ impl Running {
             saved: BTreeSet::new(),
             asked: Change::Sources,
             begun,
+            target_directory,
             _folder: folder,
         };
         running.watch_inputs();
@@ -231,6 +234,11 @@ impl Running {
             .cloned()
             .collect();
         self.watch.add(new.iter().map(PathBuf::as_path));
+        // What the build itself made, by a build script, is no save.
+        let (made, new): (Vec<_>, Vec<_>) = new
+            .into_iter()
+            .partition(|file| file.starts_with(&self.target_directory));
+        self.contents.record(&made, SystemTime::now());
         let late = self.contents.record(&new, self.begun);
         self.saved.extend(late);
     }
