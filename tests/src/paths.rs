@@ -61,11 +61,15 @@ fn build_tool() -> Result<PathBuf> {
     if let Some(path) = env::var_os(TOOL_VARIABLE) {
         return Ok(path.into());
     }
+    // Under `cargo test --workspace` this finds the tool that is built already, with the features
+    // that the whole workspace asks its dependencies for; a plain build would make another one.
     let output = Command::new(cargo_path())
         .args([
-            "build",
-            "-p",
-            "cargo-hotswap",
+            "test",
+            "--workspace",
+            "--no-run",
+            "--test",
+            "help",
             "--message-format=json-render-diagnostics",
         ])
         .arg("--target-dir")
@@ -78,16 +82,22 @@ fn build_tool() -> Result<PathBuf> {
         "cargo ended with {}",
         output.status
     );
-    executable_in(&output.stdout).context("cargo named no executable")
+    let is_tool = |path: &PathBuf| path.ends_with("cargo-hotswap");
+    executables_in(&output.stdout)
+        .find(is_tool)
+        .context("cargo named no executable of the tool")
 }
 
 /// The last executable that cargo's messages name.
 pub(crate) fn executable_in(messages: &[u8]) -> Option<PathBuf> {
-    String::from_utf8_lossy(messages)
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+    executables_in(messages).last()
+}
+
+fn executables_in(messages: &[u8]) -> impl Iterator<Item = PathBuf> {
+    messages
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
         .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .next_back()
 }
 
 /// The cargo that runs the tests, or the one on the path.
