@@ -154,10 +154,14 @@ impl<'a> Names<'a> {
                 found.push(frame(function, location));
             }
         }
-        if found.iter().all(|frame| frame.function.is_none()) {
-            let symbol = loader.find_symbol(address);
-            let location = found.pop().and_then(|frame| frame.location);
-            found = vec![frame(symbol.map(shown), location)];
+        if found.is_empty() {
+            found.push(frame(None, None));
+        }
+        // A patch's debug information names the functions that were inlined, and this one not.
+        if let Some(outermost) = found.last_mut()
+            && outermost.function.is_none()
+        {
+            outermost.function = loader.find_symbol(address).map(shown);
         }
         found
     }
