@@ -7,6 +7,7 @@ pub mod figures;
 pub mod floor;
 pub mod large;
 pub mod mini_redis;
+pub mod others;
 pub mod resp;
 pub mod tiny;
 pub mod tool;

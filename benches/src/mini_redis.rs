@@ -41,7 +41,7 @@ pub fn mini_redis() -> Result<Work> {
 }
 
 /// The published sources, found through a package that depends on them.
-fn published() -> Result<PathBuf> {
+pub(crate) fn published() -> Result<PathBuf> {
     let (root, _) = Work::folder("registry")?;
     let manifest = format!(
         "[package]\nname = \"registry\"\nedition = \"2024\"\n\n[dependencies]\n\
@@ -59,7 +59,7 @@ fn published() -> Result<PathBuf> {
     Ok(folder.context("cargo does not name mini-redis")?.into())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;

@@ -1,5 +1,6 @@
 //! The tool under measurement, and what it says about a swap.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -54,7 +55,16 @@ pub fn build() -> Result<PathBuf> {
 
 /// `cargo hotswap run` with these flags in the package's folder.
 pub fn run(tool: &Path, work: &Work, flags: &[&str]) -> Command {
-    let mut command = Command::new(tool);
+    let mut command = command(tool, work);
+    command
+        .args(["hotswap", "run", "--message-format=json"])
+        .args(flags);
+    command
+}
+
+/// A program in the package's folder, which sees nothing of the bench's own build.
+pub fn command(program: impl AsRef<OsStr>, work: &Work) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if FOREIGN.iter().any(|prefix| text.starts_with(prefix)) {
@@ -62,8 +72,6 @@ pub fn run(tool: &Path, work: &Work, flags: &[&str]) -> Command {
         }
     }
     command
-        .args(["hotswap", "run", "--message-format=json"])
-        .args(flags)
         .env("CARGO_TARGET_DIR", &work.target)
         .current_dir(&work.root);
     command
