@@ -158,7 +158,7 @@ mod tests {
                 Some("clang -s --ld-path=/x"),
             ),
             ("-C link-arg=-B/x -Clinker=gcc", Some("gcc -B/x")),
-            ("-C linker=/home/me/link.sh", Some("/home/me/link.sh")),
+            ("-C linker=/opt/link.sh", Some("/opt/link.sh")),
             ("-C linker=ld.lld", Some("ld.lld")),
         ] {
             let words = args.split_whitespace();
