@@ -168,12 +168,15 @@ fn stopped_and_continued(terminal: &mut Terminal) -> Result<()> {
 #[test]
 fn a_closed_terminal_ends_both() -> Result<()> {
     let package = package("closed")?;
-    // The second one does not end by the signal; nobody could reach it any more.
+    // The second one does not end by the signal, nor does it see that its input has ended; nobody could
+    // reach it any more.
     for heedless in [false, true] {
         let mut terminal = on_terminal(&package, &[])?;
         if heedless {
             terminal.type_line("handle 1")?;
             terminal.expect("first: handle 1 7\n")?;
+            terminal.type_line("stay")?;
+            terminal.expect("staying\n")?;
         }
         let pid = terminal.pid();
         terminal.close();

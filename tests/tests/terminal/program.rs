@@ -49,6 +49,12 @@ fn answer(line: &str) -> String {
         },
         ("env", _) => return environment(),
         ("exit", code) => std::process::exit(code.parse().unwrap()),
+        ("stay", _) => {
+            println!("staying");
+            loop {
+                std::thread::park();
+            }
+        }
         _ => {}
     }
     format!("{word}: {line} {}", HELD.lock().unwrap().0)
