@@ -1,7 +1,7 @@
 //! Checks of what builds the program: compiler, linkers, profile, flags.
 
 use super::{Finding, ok, problem, warning};
-use crate::doctor::facts::{Behind, Facts};
+use crate::doctor::facts::{Behind, Facts, Profile};
 use crate::profile::Setting;
 
 /// The oldest and the newest minor version of Rust 1 that are tested.
@@ -186,89 +186,120 @@ pub fn patch_linker(facts: &Facts) -> Finding {
     }
 }
 
+/// A setting of the profile that makes a difference.
+struct Matter<'a> {
+    name: &'static str,
+    setting: &'a Option<Setting>,
+    applies: fn(&Setting) -> bool,
+    /// What comes of it, as it follows the setting in a sentence.
+    effect: &'static str,
+    help: Option<&'static str>,
+}
+
+fn is_off(setting: &Setting) -> bool {
+    matches!(&setting.value, toml::Value::Boolean(false))
+        || matches!(setting.value.as_str(), Some("off" | "none" | "0"))
+        || setting.value.as_integer() == Some(0)
+}
+
+fn is_on(setting: &Setting) -> bool {
+    !is_off(setting)
+}
+
+fn matter<'a>(
+    name: &'static str,
+    setting: &'a Option<Setting>,
+    applies: fn(&Setting) -> bool,
+    effect: &'static str,
+    help: Option<&'static str>,
+) -> Matter<'a> {
+    Matter {
+        name,
+        setting,
+        applies,
+        effect,
+        help,
+    }
+}
+
+fn matters(profile: &Profile) -> [Matter<'_>; 7] {
+    [
+        matter(
+            "lto",
+            &profile.lto,
+            is_on,
+            " is set aside, since a patch needs the libraries' machine code; dependencies are built \
+             once more",
+            Some(
+                "give hotswap a profile of its own without it: `[profile.live] inherits = \
+                 \"release\"`, `lto = false`, and `cargo hotswap run --profile live`",
+            ),
+        ),
+        matter(
+            "strip",
+            &profile.strip,
+            is_on,
+            " is set aside: a patch is linked against the symbols",
+            None,
+        ),
+        matter(
+            "panic",
+            &profile.panic,
+            |setting| setting.value.as_str() == Some("abort"),
+            ": a panic in new code ends the program",
+            Some("leave `panic` out while you develop; the default unwinds"),
+        ),
+        matter(
+            "debug",
+            &profile.debug,
+            is_off,
+            ": crates of the workspace get debug information all the same, by which types are \
+             compared",
+            None,
+        ),
+        matter(
+            "split-debuginfo",
+            &profile.split_debuginfo,
+            is_on,
+            " is set aside in crates of the workspace",
+            None,
+        ),
+        matter(
+            "codegen-units",
+            &profile.codegen_units,
+            |setting| setting.value.as_integer() == Some(1),
+            ": each edit compiles its crate as a whole",
+            Some("leave it out while you develop"),
+        ),
+        matter(
+            "opt-level",
+            &profile.opt_level,
+            is_on,
+            ": edits take longer than without",
+            None,
+        ),
+    ]
+}
+
 /// What the profile asks for that is set aside or costs time.
 pub fn profile(facts: &Facts) -> Vec<Finding> {
     let profile = &facts.profile;
-    let said = |setting: &Setting, what: &str| {
-        format!(
-            "`{what} = {}` in profile `{}` ({})",
-            setting.value, profile.name, setting.origin
-        )
-    };
-    let mut found = Vec::new();
-    let off = |setting: &Setting| {
-        matches!(&setting.value, toml::Value::Boolean(false))
-            || matches!(setting.value.as_str(), Some("off" | "none" | "0"))
-            || setting.value.as_integer() == Some(0)
-    };
-    if let Some(lto) = profile.lto.as_ref().filter(|lto| !off(lto)) {
-        found.push(warning(
-            "lto",
-            format!("{} is set aside, since a patch needs the libraries' machine code; dependencies are built once more", said(lto, "lto")),
-            "give hotswap a profile of its own without it: `[profile.live] inherits = \"release\"`, \
-             `lto = false`, and `cargo hotswap run --profile live`",
-        ));
-    }
-    if let Some(strip) = profile.strip.as_ref().filter(|strip| !off(strip)) {
-        found.push(ok(
-            "strip",
-            format!(
-                "{} is set aside: a patch is linked against the symbols",
-                said(strip, "strip")
-            ),
-        ));
-    }
-    if let Some(panic) = profile
-        .panic
-        .as_ref()
-        .filter(|panic| panic.value.as_str() == Some("abort"))
-    {
-        found.push(warning(
-            "panic",
-            format!(
-                "{}: a panic in new code ends the program",
-                said(panic, "panic")
-            ),
-            "leave `panic` out while you develop; the default unwinds",
-        ));
-    }
-    if let Some(debug) = profile.debug.as_ref().filter(|debug| off(debug)) {
-        found.push(ok("debug", format!("{}: crates of the workspace get debug information all the same, by which types are compared", said(debug, "debug"))));
-    }
-    if let Some(split) = profile.split_debuginfo.as_ref().filter(|split| !off(split)) {
-        found.push(ok(
-            "split-debuginfo",
-            format!(
-                "{} is set aside in crates of the workspace",
-                said(split, "split-debuginfo")
-            ),
-        ));
-    }
-    let one = profile
-        .codegen_units
-        .as_ref()
-        .filter(|units| units.value.as_integer() == Some(1));
-    if let Some(units) = one {
-        found.push(warning(
-            "codegen-units",
-            format!(
-                "{}: each edit compiles its crate as a whole",
-                said(units, "codegen-units")
-            ),
-            "leave it out while you develop",
-        ));
-    }
-    if let Some(level) = profile.opt_level.as_ref().filter(|level| !off(level)) {
-        found.push(ok(
-            "opt-level",
-            format!(
-                "{}: edits take longer than without",
-                said(level, "opt-level")
-            ),
-        ));
-    }
+    let found = matters(profile).into_iter().filter_map(|matter| {
+        let setting = matter.setting.as_ref()?;
+        (matter.applies)(setting).then(|| {
+            let said = format!(
+                "`{} = {}` in profile `{}` ({}){}",
+                matter.name, setting.value, profile.name, setting.origin, matter.effect
+            );
+            match matter.help {
+                Some(help) => warning(matter.name, said, help),
+                None => ok(matter.name, said),
+            }
+        })
+    });
+    let found: Vec<Finding> = found.collect();
     if found.is_empty() {
-        found.push(ok("profile", format!("`{}`", profile.name)));
+        return vec![ok("profile", format!("`{}`", profile.name))];
     }
     found
 }
