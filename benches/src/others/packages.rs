@@ -169,11 +169,34 @@ pub fn redis(manner: Manner) -> Result<Work> {
         Manner::Subsecond => {
             let applied = "cmd.apply(&self.db, &mut self.connection, &mut self.shutdown)";
             Work::prepare(&root, "src/server.rs", applied, APPLIED)?;
-            let main = "    let cli = Cli::from_args();\n    let port";
-            let connected = format!("    dioxus_devtools::connect_subsecond();\n{main}");
-            Work::prepare(&root, "src/bin/server.rs", main, &connected)?;
+            one_crate(&root)?;
         }
         Manner::Plain | Manner::HotLib(_) => {}
     }
     Work::new(root, target, "src/cmd/get.rs")
+}
+
+/// Puts the modules of the library into the server's crate, since `dx` brings no edit of a library
+/// beside `main.rs`, as subsecond's documentation says.
+fn one_crate(root: &Path) -> Result<()> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let cli = "[[bin]]\nname = \"mini-redis-cli\"\npath = \"src/bin/cli.rs\"\n";
+    let manifest = manifest
+        .replace(cli, "")
+        .replace("src/bin/server.rs", "src/main.rs");
+    fs::write(root.join("Cargo.toml"), manifest)?;
+    let server = fs::read_to_string(root.join("src/bin/server.rs"))?;
+    let server: String = server
+        .replace("mini_redis::", "crate::")
+        .lines()
+        .filter(|line| !line.starts_with("//!") && !line.starts_with("use crate::"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let library = fs::read_to_string(root.join("src/lib.rs"))?;
+    fs::write(root.join("src/main.rs"), library + &server)?;
+    fs::remove_file(root.join("src/lib.rs"))?;
+    fs::remove_dir_all(root.join("src/bin"))?;
+    let main = "    let cli = Cli::from_args();\n    let port";
+    let connected = format!("    dioxus_devtools::connect_subsecond();\n{main}");
+    Work::prepare(root, "src/main.rs", main, &connected)
 }
