@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use hotswap_bench::figures::{Report, Table, median, p95, pairs};
 use hotswap_bench::floor::{self, Floor, Link};
-use hotswap_bench::others::packages::{Manner, redis, tiny};
+use hotswap_bench::others::packages::{Manner, redis, redis_in_one_crate, tiny};
 use hotswap_bench::others::{Contender, Upon, cargo_build, dx_serve, port, program};
 use hotswap_bench::tool;
 use hotswap_bench::work::Work;
@@ -39,7 +39,7 @@ struct Subject {
     splits: bool,
 }
 
-const SUBJECTS: [Subject; 2] = [
+const SUBJECTS: [Subject; 3] = [
     Subject {
         name: "tiny",
         executable: "tiny",
@@ -50,6 +50,12 @@ const SUBJECTS: [Subject; 2] = [
         name: "mini-redis",
         executable: "mini-redis-server",
         package: redis,
+        splits: false,
+    },
+    Subject {
+        name: "mini-redis in one crate",
+        executable: "mini-redis-server",
+        package: redis_in_one_crate,
         splits: false,
     },
 ];
