@@ -53,7 +53,7 @@ const SUBJECTS: [Subject; 3] = [
         splits: false,
     },
     Subject {
-        name: "mini-redis in one crate",
+        name: "mini-redis-one-crate",
         executable: "mini-redis-server",
         package: redis_in_one_crate,
         splits: false,
@@ -223,7 +223,7 @@ fn tell(report: &mut Report, name: &str, all: &[Times]) {
     let title = format!("{name}, {} edits (ms)", all[0].ms.len() - 1);
     let mut table = Table::new(&title, &headings, 1);
     // Pair by pair, so that what the machine does meanwhile falls out.
-    let mut ratios = Table::new(&format!("{name}, times of {HOTSWAP}"), &headings, 2);
+    let mut ratios = Table::new(&format!("{name} (ratio)"), &headings, 2);
     for times in all {
         // Of a tool that failed at once there is nothing to say but that.
         if times.ms.len() > FEWEST {
