@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use hotswap_bench::figures::{Report, Table, median, p95, pairs};
 use hotswap_bench::floor::{self, Floor, Link};
-use hotswap_bench::others::packages::{Manner, redis, tiny};
+use hotswap_bench::others::packages::{Manner, redis, redis_in_one_crate, tiny};
 use hotswap_bench::others::{Contender, Upon, cargo_build, dx_serve, port, program};
 use hotswap_bench::tool;
 use hotswap_bench::work::Work;
@@ -39,7 +39,7 @@ struct Subject {
     splits: bool,
 }
 
-const SUBJECTS: [Subject; 2] = [
+const SUBJECTS: [Subject; 3] = [
     Subject {
         name: "tiny",
         executable: "tiny",
@@ -50,6 +50,12 @@ const SUBJECTS: [Subject; 2] = [
         name: "mini-redis",
         executable: "mini-redis-server",
         package: redis,
+        splits: false,
+    },
+    Subject {
+        name: "mini-redis-one-crate",
+        executable: "mini-redis-server",
+        package: redis_in_one_crate,
         splits: false,
     },
 ];
@@ -217,7 +223,7 @@ fn tell(report: &mut Report, name: &str, all: &[Times]) {
     let title = format!("{name}, {} edits (ms)", all[0].ms.len() - 1);
     let mut table = Table::new(&title, &headings, 1);
     // Pair by pair, so that what the machine does meanwhile falls out.
-    let mut ratios = Table::new(&format!("{name}, times of {HOTSWAP}"), &headings, 2);
+    let mut ratios = Table::new(&format!("{name} (ratio)"), &headings, 2);
     for times in all {
         // Of a tool that failed at once there is nothing to say but that.
         if times.ms.len() > FEWEST {

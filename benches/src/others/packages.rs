@@ -142,14 +142,32 @@ const APPLIED: &str = "{
                 })
             }";
 
-/// mini-redis, whose answer to `GET answer` is in its library, behind its handler of connections.
+/// mini-redis as it was published: its answer is in the library, behind its handler of connections.
 ///
 /// # Errors
 ///
 /// The package can't be fetched, or its folder can't be written.
 pub fn redis(manner: Manner) -> Result<Work> {
     let (root, target) = Work::folder(&format!("others-mini-redis-{}", manner.name()))?;
-    mini_redis::copy(&mini_redis::published()?, &root)?;
+    write_redis(&root, manner)?;
+    Work::new(root, target, "src/cmd/get.rs")
+}
+
+/// mini-redis with the modules of the library in the server's crate: subsecond's documentation says
+/// that a library beside `main.rs` is not patched.
+///
+/// # Errors
+///
+/// The package can't be fetched, or its folder can't be written.
+pub fn redis_in_one_crate(manner: Manner) -> Result<Work> {
+    let (root, target) = Work::folder(&format!("others-one-crate-{}", manner.name()))?;
+    write_redis(&root, manner)?;
+    one_crate(&root)?;
+    Work::new(root, target, "src/cmd/get.rs")
+}
+
+fn write_redis(root: &Path, manner: Manner) -> Result<()> {
+    mini_redis::copy(&mini_redis::published()?, root)?;
     let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
     let added = format!("\n[dependencies]\n{}\n[workspace]\n", manner.dependencies());
     fs::write(root.join("Cargo.toml"), manifest + &added)?;
@@ -159,21 +177,41 @@ pub fn redis(manner: Manner) -> Result<Work> {
          Frame::Simple(std::hint::black_box({MARKER}).to_string())\n        \
          }} else if let Some(value) = db.get(&self.key) {{"
     );
-    Work::prepare(&root, "src/cmd/get.rs", get, &marked)?;
+    Work::prepare(root, "src/cmd/get.rs", get, &marked)?;
     match manner {
         Manner::Hotswap => {
             let apply = "    pub(crate) async fn apply(\n        self,\n        db: &Db,";
             let entry = format!("    #[hotswap::entry]\n{apply}");
-            Work::prepare(&root, "src/cmd/mod.rs", apply, &entry)?;
+            Work::prepare(root, "src/cmd/mod.rs", apply, &entry)?;
         }
         Manner::Subsecond => {
             let applied = "cmd.apply(&self.db, &mut self.connection, &mut self.shutdown)";
-            Work::prepare(&root, "src/server.rs", applied, APPLIED)?;
+            Work::prepare(root, "src/server.rs", applied, APPLIED)?;
             let main = "    let cli = Cli::from_args();\n    let port";
             let connected = format!("    dioxus_devtools::connect_subsecond();\n{main}");
-            Work::prepare(&root, "src/bin/server.rs", main, &connected)?;
+            Work::prepare(root, "src/bin/server.rs", main, &connected)?;
         }
         Manner::Plain | Manner::HotLib(_) => {}
     }
-    Work::new(root, target, "src/cmd/get.rs")
+    Ok(())
+}
+
+fn one_crate(root: &Path) -> Result<()> {
+    let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
+    let cli = "[[bin]]\nname = \"mini-redis-cli\"\npath = \"src/bin/cli.rs\"\n";
+    let manifest = manifest
+        .replace(cli, "")
+        .replace("src/bin/server.rs", "src/main.rs");
+    fs::write(root.join("Cargo.toml"), manifest)?;
+    let server = fs::read_to_string(root.join("src/bin/server.rs"))?;
+    let server: String = server
+        .replace("mini_redis::", "crate::")
+        .lines()
+        .filter(|line| !line.starts_with("//!") && !line.starts_with("use crate::"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let library = fs::read_to_string(root.join("src/lib.rs"))?;
+    fs::write(root.join("src/main.rs"), library + &server)?;
+    fs::remove_file(root.join("src/lib.rs"))?;
+    Ok(fs::remove_dir_all(root.join("src/bin"))?)
 }
