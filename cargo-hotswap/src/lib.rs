@@ -25,6 +25,7 @@ pub mod host;
 pub mod image;
 pub mod init;
 pub mod interface;
+pub mod keep;
 pub mod man;
 pub mod membership;
 pub mod output;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::children;
 use crate::diagnostics::{self, Form, Warning};
+use crate::keep::keep;
 use crate::plugin::linker::{LinkMode, LinkRequest};
 use crate::plugin::{LINK_VAR, archive, capture::UnitCapture, wrapper};
 use crate::unit::{self, ObjectFile, Unit, UnitKind, dep_info};
@@ -255,18 +256,6 @@ impl Replay {
 /// The names of a library's files that dependents compile against.
 fn artefacts(unit: &Unit) -> [String; 2] {
     ["rmeta", "rlib"].map(|ending| format!("lib{}.{ending}", unit.stem))
-}
-
-/// Gives a file a second name under which its content stays when the first is removed.
-fn keep(file: &Path, to: &Path) -> Result<()> {
-    let context = || format!("could not keep {} as {}", file.display(), to.display());
-    if to.exists() {
-        std::fs::remove_file(to).with_context(context)?;
-    }
-    if std::fs::hard_link(file, to).is_err() {
-        std::fs::copy(file, to).with_context(context)?;
-    }
-    Ok(())
 }
 
 fn utf8(path: &Path) -> Result<&str> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::archive;
 use super::capture::{self, HotLibrary, LinkCapture};
+use crate::keep::keep;
 use line::{Item, Line};
 
 mod line;
@@ -80,9 +81,7 @@ fn keep_objects(line: &Line, folder: &Path) -> Result<Vec<PathBuf>> {
         if name == "symbols.o" {
             continue;
         }
-        if std::fs::hard_link(object, &target).is_err() {
-            std::fs::copy(object, &target).with_context(context)?;
-        }
+        keep(object, &target)?;
         kept.push(target);
     }
     Ok(kept)

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::keep::keep;
+
 /// Where the folders of all runs are, below the target folder.
 pub const PARENT: &str = "hotswap";
 
@@ -61,10 +63,7 @@ impl RunFolder {
     /// The file can be neither linked nor copied.
     pub fn keep(&self, file: &Path) -> Result<PathBuf> {
         let kept = self.folder.path().join("host");
-        if std::fs::hard_link(file, &kept).is_err() {
-            std::fs::copy(file, &kept)
-                .with_context(|| format!("could not copy {}", file.display()))?;
-        }
+        keep(file, &kept)?;
         Ok(kept)
     }
 }
