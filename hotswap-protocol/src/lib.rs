@@ -26,4 +26,5 @@ pub mod frame;
 pub mod lifecycle;
 pub mod manifest;
 pub mod message;
+pub mod state;
 pub mod status;

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::build_id::BuildId;
+use crate::state::{Cell, Migration, MigrationError};
 
 /// The number of this manifest format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The alignment of an entry's descriptor in memory, in bytes.
 pub const DESCRIPTOR_ALIGN: u64 = 8;
@@ -39,6 +40,15 @@ pub struct Manifest {
     /// last body. Where neither this nor the image has an entry, the executable's code is newest.
     #[serde(default)]
     pub gone: Vec<String>,
+    /// All cells of the executable.
+    #[serde(default)]
+    pub base_cells: Vec<Cell>,
+    /// The cells that code of the image may use, and those that it brings.
+    #[serde(default)]
+    pub image_cells: Vec<Cell>,
+    /// How the cells' values become what the new version expects.
+    #[serde(default)]
+    pub migration: Migration,
     /// A short name for the version, for reports.
     #[serde(default)]
     pub label: Option<String>,
@@ -198,6 +208,9 @@ pub enum ManifestError {
         /// The address.
         address: u64,
     },
+    /// Cells or their migration.
+    #[error(transparent)]
+    Migration(MigrationError),
 }
 
 impl Manifest {
@@ -215,6 +228,9 @@ impl Manifest {
             base_entries: Vec::new(),
             image_entries: Vec::new(),
             gone: Vec::new(),
+            base_cells: Vec::new(),
+            image_cells: Vec::new(),
+            migration: Migration::default(),
             label: None,
             notes: Vec::new(),
         }
@@ -237,7 +253,10 @@ impl Manifest {
             return Err(ManifestError::EntriesWithoutImage { count });
         }
         validate_entries(&self.base_entries, Side::Base)?;
-        validate_entries(&self.image_entries, Side::Image)
+        validate_entries(&self.image_entries, Side::Image)?;
+        Ok(self
+            .migration
+            .validate(&self.base_cells, &self.image_cells)?)
     }
 }
 
@@ -344,7 +363,7 @@ mod tests {
     #[test]
     fn contradictions() {
         check(|_| (), "good");
-        check(|m| m.format = 7, "manifest format 7 is unknown, expected 1");
+        check(|m| m.format = 7, "manifest format 7 is unknown, expected 2");
         check(
             |m| m.image.as_mut().unwrap().path = "b.so".into(),
             "`b.so` is not absolute",

@@ -33,7 +33,8 @@ pub enum Request {
         /// The patch.
         manifest: Box<Manifest>,
     },
-    /// Make the prepared patch current. Answered by [`Response::Committed`].
+    /// Make the prepared patch current. Answered by [`Response::Committed`], or by an error after
+    /// which all state is as it was and nothing is prepared any more.
     Commit {},
     /// Drop the prepared patch. Answered by [`Response::Aborted`], also when there was none.
     Abort {},
@@ -134,6 +135,12 @@ pub struct CommitReport {
     pub load_us: u64,
     /// Microseconds from the request to the moment all entries ran the new version.
     pub flip_us: u64,
+    /// Microseconds in which no code could use the cells that were migrated; 0 if none was.
+    #[serde(default)]
+    pub pause_us: u64,
+    /// How many values got a new layout, elements of containers included.
+    #[serde(default)]
+    pub migrated: u64,
     /// Panics of `on_swap` callbacks, as text. The swap stands nevertheless.
     pub callback_failures: Vec<String>,
     /// Things the user should hear of.
@@ -169,6 +176,12 @@ pub enum ErrorCode {
     LoadFailed,
     /// The entries could not be registered.
     EntriesRefused,
+    /// State can't be migrated as planned: a schema or a hook is missing or another one.
+    StateRefused,
+    /// State is in use and was not let go in time.
+    StateBusy,
+    /// A migration failed; all state is as it was.
+    StateFailed,
     /// The running system lacks something that loading needs.
     Unsupported,
     /// A fault in the runtime itself.

@@ -143,6 +143,8 @@ impl Prepared {
         CommitReport {
             load_us: report.check_us + report.load_us,
             flip_us,
+            pause_us: 0,
+            migrated: 0,
             callback_failures: on_swap::run(swap),
             warnings: backtrace.err().map(lacking_names).into_iter().collect(),
         }

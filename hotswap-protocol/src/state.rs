@@ -1,0 +1,409 @@
+//! State in a patch: where the cells are, and how each value whose type changed becomes one of the
+//! new type.
+//!
+//! Types, fields and variants go by the names they have in the source (`0`, `1` in tuples). The
+//! runtime knows offsets and functions by these names from schemas that are compiled into each
+//! version; the plan only says what becomes of what, so one plan serves every process.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::manifest::{ManifestError, Side};
+
+/// A cell as the code of one file expects it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cell {
+    /// The canonical path of its static.
+    pub path: String,
+    /// The fingerprint of the value's type with all that is reachable from it. Opaque to the
+    /// runtime: equal means that nothing has to be migrated.
+    pub layout: String,
+    /// The type's full name, for people.
+    pub type_name: String,
+    /// The virtual address of the handle in the file that lists it, if it is that file that brings
+    /// the cell. Otherwise an earlier one did, and the path tells which.
+    pub handle: Option<u64>,
+    /// The virtual address of the function that gives the type's schema; none where the file does
+    /// not hold it, because the executable's still holds.
+    pub schema: Option<u64>,
+    /// The virtual address of the function that makes the first value; none as for `schema`.
+    pub init: Option<u64>,
+}
+
+/// How cells get from the layouts they may have to that of the new version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    /// One for each cell and layout from which there is a way.
+    pub cells: Vec<CellChange>,
+    /// The changes of types that the cells' changes refer to by index.
+    pub types: Vec<TypeChange>,
+}
+
+/// The way of one cell from one layout to the new one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CellChange {
+    /// The cell's path.
+    pub path: String,
+    /// The layout that the value has.
+    pub from: String,
+    /// The layout that it gets.
+    pub to: String,
+    /// What becomes of the value: an index of [`Migration::types`].
+    pub change: u32,
+}
+
+/// How one type becomes another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TypeChange {
+    /// The old type's full name, for people.
+    pub old: String,
+    /// The new type's full name, for people.
+    pub new: String,
+    /// The old type's size in bytes, which its schema must have too.
+    pub old_size: u64,
+    /// The new type's size in bytes, which its schema must have too.
+    pub new_size: u64,
+    /// What happens.
+    pub how: How,
+}
+
+/// What happens to a value whose type changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum How {
+    /// A struct or tuple, field by field.
+    Fields(Fields),
+    /// An enum, variant by variant.
+    Variants(Vec<VariantChange>),
+    /// A container or pointer whose type arguments changed: for each argument in order the change
+    /// of the values of that type, an index of [`Migration::types`]; none where it is unchanged.
+    Elements(Vec<Option<u32>>),
+    /// A function that takes the old value by reference and makes the new one (`code_change`).
+    Hook {
+        /// The old fields whose types both versions have alike, which the function may read.
+        readable: Vec<String>,
+    },
+}
+
+/// What becomes of the fields of a struct or variant.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fields {
+    /// Where each field of the new type comes from, all of them, in the order of the new schema.
+    pub new: Vec<FieldChange>,
+    /// The old fields that nothing takes over: dropped once the swap stands.
+    pub removed: Vec<String>,
+}
+
+/// Where a field of the new type comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FieldChange {
+    /// Its name in the new type.
+    pub name: String,
+    /// Its source.
+    pub source: Source,
+}
+
+/// The source of a field's value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Source {
+    /// The old field's bytes: both types are deeply the same.
+    Same {
+        /// The old field.
+        from: String,
+    },
+    /// The old field's value, changed.
+    Changed {
+        /// The old field.
+        from: String,
+        /// An index of [`Migration::types`].
+        by: u32,
+    },
+    /// The default that the new type's schema has for the field.
+    Default,
+    /// The old field's value, through the function that the new type's schema has for the field.
+    With {
+        /// The old field.
+        from: String,
+    },
+    /// The old field's value, through the function for the way back that the *old* type's schema
+    /// has for that field.
+    Back {
+        /// The old field.
+        from: String,
+    },
+}
+
+/// What becomes of a variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VariantChange {
+    /// Its name in the old type.
+    pub old: String,
+    /// Its name in the new type. None: it was removed, and a value of it fails the migration.
+    pub new: Option<String>,
+    /// What becomes of its fields.
+    pub fields: Fields,
+}
+
+/// A migration contradicts itself or the cells.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MigrationError {
+    /// Two cells of one path.
+    #[error("cell `{path}` occurs twice in {side}")]
+    DuplicateCell {
+        /// The path.
+        path: String,
+        /// Where.
+        side: Side,
+    },
+    /// A cell without a path or layout.
+    #[error("a cell of {side} has no path or no layout")]
+    Unnamed {
+        /// Where.
+        side: Side,
+    },
+    /// A change of a cell that the image does not list, or to another layout than it lists.
+    #[error("cell `{path}` is to get the layout {to}, which the image does not give it")]
+    OtherLayout {
+        /// The cell's path.
+        path: String,
+        /// The layout.
+        to: String,
+    },
+    /// An index that leads nowhere.
+    #[error("the change of `{of}` refers to change {index}, but there are {count}")]
+    NoSuchChange {
+        /// The cell or type.
+        of: String,
+        /// The index.
+        index: u32,
+        /// How many there are.
+        count: usize,
+    },
+    /// A field that comes from two sources.
+    #[error("field `{field}` of `{of}` is made twice")]
+    DuplicateField {
+        /// The field.
+        field: String,
+        /// Its type.
+        of: String,
+    },
+}
+
+impl Migration {
+    /// Checks what can be checked without schemas: that indices lead somewhere, that each cell gets
+    /// the layout that the image expects, that no field is made twice.
+    ///
+    /// # Errors
+    ///
+    /// The first contradiction found.
+    pub fn validate(&self, base: &[Cell], image: &[Cell]) -> Result<(), MigrationError> {
+        validate_cells(base, Side::Base)?;
+        validate_cells(image, Side::Image)?;
+        // Without an image, or where the image has nothing of the cell, the executable's holds.
+        let expected = |path: &str| {
+            let mut cells = image.iter().chain(base);
+            cells.find(|cell| cell.path == path)
+        };
+        for change in &self.cells {
+            if expected(&change.path).is_none_or(|cell| cell.layout != change.to) {
+                return Err(MigrationError::OtherLayout {
+                    path: change.path.clone(),
+                    to: change.to.clone(),
+                });
+            }
+            self.find(&change.path, change.change)?;
+        }
+        self.types
+            .iter()
+            .try_for_each(|change| self.validate_type(change))
+    }
+
+    fn find(&self, of: &str, index: u32) -> Result<&TypeChange, MigrationError> {
+        let found = self.types.get(index as usize);
+        found.ok_or_else(|| MigrationError::NoSuchChange {
+            of: of.to_owned(),
+            index,
+            count: self.types.len(),
+        })
+    }
+
+    fn validate_type(&self, change: &TypeChange) -> Result<(), MigrationError> {
+        match &change.how {
+            How::Fields(fields) => self.validate_fields(&change.new, fields),
+            How::Variants(variants) => variants
+                .iter()
+                .try_for_each(|variant| self.validate_fields(&change.new, &variant.fields)),
+            How::Elements(elements) => elements
+                .iter()
+                .flatten()
+                .try_for_each(|index| self.find(&change.new, *index).map(|_| ())),
+            How::Hook { .. } => Ok(()),
+        }
+    }
+
+    fn validate_fields(&self, of: &str, fields: &Fields) -> Result<(), MigrationError> {
+        let mut names = HashSet::new();
+        for field in &fields.new {
+            if !names.insert(&field.name) {
+                return Err(MigrationError::DuplicateField {
+                    field: field.name.clone(),
+                    of: of.to_owned(),
+                });
+            }
+            if let Source::Changed { by, .. } = field.source {
+                self.find(of, by)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn validate_cells(cells: &[Cell], side: Side) -> Result<(), MigrationError> {
+    let mut paths = HashSet::new();
+    for cell in cells {
+        if cell.path.is_empty() || cell.layout.is_empty() {
+            return Err(MigrationError::Unnamed { side });
+        }
+        if !paths.insert(&cell.path) {
+            let path = cell.path.clone();
+            return Err(MigrationError::DuplicateCell { path, side });
+        }
+    }
+    Ok(())
+}
+
+impl From<MigrationError> for ManifestError {
+    fn from(error: MigrationError) -> Self {
+        Self::Migration(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(path: &str, layout: &str) -> Cell {
+        Cell {
+            path: path.into(),
+            layout: layout.into(),
+            type_name: "app::World".into(),
+            handle: Some(64),
+            schema: Some(3),
+            init: Some(5),
+        }
+    }
+
+    fn field(name: &str, source: Source) -> FieldChange {
+        FieldChange {
+            name: name.into(),
+            source,
+        }
+    }
+
+    fn type_change(how: How) -> TypeChange {
+        TypeChange {
+            old: "app::World".into(),
+            new: "app::World".into(),
+            old_size: 8,
+            new_size: 16,
+            how,
+        }
+    }
+
+    /// A cell whose struct has a vector of elements that got a field.
+    fn good() -> Migration {
+        let moved = field("hp", Source::Same { from: "hp".into() });
+        let elements = field(
+            "all",
+            Source::Changed {
+                from: "all".into(),
+                by: 1,
+            },
+        );
+        let fields = |new| {
+            How::Fields(Fields {
+                new,
+                removed: Vec::new(),
+            })
+        };
+        Migration {
+            cells: vec![CellChange {
+                path: "app::WORLD".into(),
+                from: "a".into(),
+                to: "b".into(),
+                change: 0,
+            }],
+            types: vec![
+                type_change(fields(vec![elements])),
+                type_change(How::Elements(vec![Some(2), None])),
+                type_change(fields(vec![moved, field("mp", Source::Default)])),
+            ],
+        }
+    }
+
+    fn check(change: impl FnOnce(&mut Migration, &mut Vec<Cell>), expected: &str) {
+        let mut migration = good();
+        let base = [cell("app::WORLD", "a"), cell("app::SCORE", "s")];
+        let mut image = vec![cell("app::WORLD", "b")];
+        change(&mut migration, &mut image);
+        let outcome = match migration.validate(&base, &image) {
+            Ok(()) => "good".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert!(outcome.contains(expected), "{expected}: {outcome}");
+    }
+
+    #[test]
+    fn contradictions() {
+        check(|_, _| (), "good");
+        check(
+            |m, _| m.cells[0].change = 3,
+            "`app::WORLD` refers to change 3, but there are 3",
+        );
+        check(
+            |m, _| m.types[1].how = How::Elements(vec![Some(9)]),
+            "`app::World` refers to change 9",
+        );
+        check(
+            |m, _| m.cells[0].to = "c".into(),
+            "is to get the layout c, which the image does not give it",
+        );
+        check(|m, _| m.cells[0].path = "app::X".into(), "cell `app::X`");
+        check(
+            |m, _| match &mut m.types[2].how {
+                How::Fields(fields) => fields.new[1].name = "hp".into(),
+                _ => unreachable!(),
+            },
+            "field `hp` of `app::World` is made twice",
+        );
+        check(
+            |_, image| image.push(cell("app::WORLD", "b")),
+            "cell `app::WORLD` occurs twice in the image",
+        );
+        check(
+            |_, image| image.push(cell("", "b")),
+            "a cell of the image has no path",
+        );
+    }
+
+    #[test]
+    fn a_version_without_image_gives_the_layouts_of_the_executable() {
+        check(
+            |m, image| {
+                image.clear();
+                (m.cells[0].from, m.cells[0].to) = ("b".into(), "a".into());
+            },
+            "good",
+        );
+    }
+}
