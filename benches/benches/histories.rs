@@ -52,7 +52,6 @@ fn main() -> anyhow::Result<()> {
             }
             let counts = COLUMNS.map(|column| fates.get(column).copied().unwrap_or(0));
             table.row(&name, &counts.map(f64::from));
-            release.end()?;
         }
     }
     report.table(&table);

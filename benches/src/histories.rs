@@ -153,16 +153,6 @@ impl Release {
         let _none = fs::remove_file(root.join("Cargo.lock"));
         let work = Work::whole(root.clone(), target);
         mark(tool, &work)?;
-        let mut texts = BTreeMap::new();
-        let mut pieces = Vec::new();
-        for file in sources(&before)? {
-            let original = fs::read_to_string(before.join(&file))?;
-            if let Ok(changed) = fs::read_to_string(after.join(&file)) {
-                pieces.extend(self::pieces(&file, &original, &changed));
-            }
-            let marked = fs::read_to_string(root.join(&file))?;
-            texts.insert(file, (original, marked));
-        }
         let mut command = tool::run(tool, &work, program.flags);
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let arguments = program.arguments.iter();
@@ -171,6 +161,21 @@ impl Release {
             .args(arguments.map(|word| word.replace("$FREE_PORT", &port.to_string())));
         let mut session = Session::spawn(command)?;
         session.await_ready()?;
+        let compiled = compiled(&work)?;
+        let mut texts = BTreeMap::new();
+        let mut pieces = Vec::new();
+        for file in sources(&before)? {
+            let path = root.join(&file);
+            if !compiled.contains(&*path.to_string_lossy()) {
+                // Of another of the package's programs.
+                continue;
+            }
+            let original = fs::read_to_string(before.join(&file))?;
+            if let Ok(changed) = fs::read_to_string(after.join(&file)) {
+                pieces.extend(self::pieces(&file, &original, &changed));
+            }
+            texts.insert(file, (original, fs::read_to_string(path)?));
+        }
         Ok(Self {
             root,
             session,
@@ -199,7 +204,8 @@ impl Release {
 
     fn save(&self, file: &Path, text: &str) -> Result<()> {
         let path = self.root.join(file);
-        let temporary = path.with_extension("saving");
+        // Beside the package: a new file among the sources would be an edit of its own.
+        let temporary = self.root.with_extension("saving");
         fs::write(&temporary, text)?;
         fs::rename(&temporary, &path).with_context(|| format!("writing {}", path.display()))
     }
@@ -211,15 +217,6 @@ impl Release {
                 return Ok(event);
             }
         }
-    }
-
-    /// Ends the program.
-    ///
-    /// # Errors
-    ///
-    /// It does not end.
-    pub fn end(self) -> Result<()> {
-        self.session.quit()
     }
 }
 
@@ -244,6 +241,18 @@ fn mark(tool: &Path, work: &Work) -> Result<()> {
     let text = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "init: {text}");
     Ok(())
+}
+
+/// What cargo says of the files that the package's executables were made from.
+fn compiled(work: &Work) -> Result<String> {
+    let mut text = String::new();
+    for entry in fs::read_dir(work.target.join("debug"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "d") {
+            text += &fs::read_to_string(path)?;
+        }
+    }
+    Ok(text)
 }
 
 /// The source files of a package, relative to it.
