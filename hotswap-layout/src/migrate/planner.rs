@@ -118,7 +118,13 @@ impl<'a> Planner<'a> {
     fn root(&mut self, pair: Pair) -> Option<u32> {
         match self.value(pair.old, pair.new) {
             Ok(Step::Same) => None,
-            Ok(Step::Changed(index)) => Some(index),
+            Ok(Step::Changed(index)) => {
+                // Whoever tells layouts by their fingerprints must see that this one is another.
+                if self.old.types.deep(pair.old) == self.new.types.deep(pair.new) {
+                    self.refuse(pair, Lack::Definition);
+                }
+                Some(index)
+            }
             Err(NoWay::Told) => None,
             Err(no_way) => {
                 let lack = self.lack(no_way, pair);
