@@ -41,6 +41,7 @@ mod boxed;
 mod entry;
 mod gate;
 mod inflight;
+mod migrate;
 mod on_swap;
 mod status;
 mod sync;
@@ -66,6 +67,7 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::entry;
+pub use hotswap_macros::{Migrate, entry};
+pub use migrate::Migrate;
 pub use on_swap::{OnSwap, Swap, on_swap};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
