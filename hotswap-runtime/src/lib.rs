@@ -41,6 +41,7 @@ mod boxed;
 mod entry;
 mod gate;
 mod inflight;
+mod live;
 mod migrate;
 mod on_swap;
 mod status;
@@ -68,6 +69,7 @@ mod engine;
 mod engine;
 
 pub use hotswap_macros::{Migrate, entry};
+pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use on_swap::{OnSwap, Swap, on_swap};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
