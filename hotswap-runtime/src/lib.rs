@@ -38,6 +38,7 @@
 )]
 
 mod boxed;
+mod convert;
 mod entry;
 mod gate;
 mod inflight;
