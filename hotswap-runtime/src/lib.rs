@@ -38,9 +38,12 @@
 )]
 
 mod boxed;
+mod convert;
 mod entry;
 mod gate;
 mod inflight;
+mod live;
+mod migrate;
 mod on_swap;
 mod status;
 mod sync;
@@ -66,6 +69,8 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::entry;
+pub use hotswap_macros::{Migrate, entry};
+pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
+pub use migrate::Migrate;
 pub use on_swap::{OnSwap, Swap, on_swap};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};

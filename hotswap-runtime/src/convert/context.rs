@@ -1,0 +1,121 @@
+//! What a walk over values carries along: the graph, what is shared, and the user's functions.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::convert::failure::Failure;
+use crate::convert::shared::SharedValues;
+use crate::convert::{Conversions, Index};
+use crate::on_swap::panic_message;
+use crate::sync::{AtomicUsize, Ordering};
+
+/// How deep values may be nested through boxes and references. One level takes less than 2 KB of
+/// stack, also where nothing is optimised; the thread that walks has 256 MB.
+const DEEPEST: usize = 100_000;
+
+/// The stack of a thread that walks over values, in bytes.
+pub(crate) const STACK_BYTES: usize = 256 << 20;
+
+/// Tells, from another thread, how far a walk is.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Counts the begins and ends of calls of the user's functions: odd while one runs.
+    calls: AtomicUsize,
+    /// Not 0: nobody waits for the walk any more.
+    cancelled: AtomicUsize,
+}
+
+impl Progress {
+    /// The number of the user's function that runs; none if none does.
+    pub(crate) fn call(&self) -> Option<usize> {
+        let calls = self.calls.load(Ordering::Relaxed);
+        (calls % 2 == 1).then_some(calls)
+    }
+
+    /// Ends the walk when the user's function returns.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(1, Ordering::Relaxed);
+    }
+
+    fn step(&self) {
+        // One thread writes.
+        let calls = self.calls.load(Ordering::Relaxed);
+        self.calls.store(calls.wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+/// What a walk over values carries along.
+pub(crate) struct Context<'a> {
+    pub(crate) conversions: &'a Conversions,
+    pub(crate) shared: SharedValues,
+    /// Values that got a new layout, elements included.
+    pub(crate) values: u64,
+    depth: usize,
+    progress: Arc<Progress>,
+    /// Panics of destructors: they are too late to stop anything.
+    pub(crate) late: Vec<String>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(conversions: &'a Conversions, progress: Arc<Progress>) -> Self {
+        Self {
+            conversions,
+            shared: SharedValues::default(),
+            values: 0,
+            depth: 0,
+            progress,
+            late: Vec::new(),
+        }
+    }
+
+    pub(crate) fn type_name(&self, index: Index) -> &'static str {
+        (self.conversions.get(index).new.name)()
+    }
+
+    /// Runs a function of the user's. Its panic is a failure, and so is that nobody waits any more.
+    #[inline]
+    pub(crate) fn call<T>(
+        &mut self,
+        type_name: fn() -> &'static str,
+        function: impl FnOnce() -> T,
+    ) -> Result<T, Box<Failure>> {
+        if self.progress.cancelled.load(Ordering::Relaxed) != 0 {
+            return Err(Failure::new(type_name(), "took too long"));
+        }
+        self.progress.step();
+        let outcome = catch_unwind(AssertUnwindSafe(function));
+        self.progress.step();
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(panic) => Err(Failure::new(
+                type_name(),
+                format!("panicked: {}", panic_message(panic)),
+            )),
+        }
+    }
+
+    /// Runs a destructor of the user's, whose panic is only noted.
+    pub(crate) fn drop_quietly(&mut self, destructor: impl FnOnce()) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(destructor)) {
+            self.late.push(panic_message(panic));
+        }
+    }
+
+    /// Walks one level deeper.
+    pub(crate) fn deeper<T>(
+        &mut self,
+        index: Index,
+        walk: impl FnOnce(&mut Self) -> Result<T, Box<Failure>>,
+    ) -> Result<T, Box<Failure>> {
+        if self.depth == DEEPEST {
+            return Err(Failure::new(
+                self.type_name(index),
+                format!("values are nested more than {DEEPEST} levels deep"),
+            ));
+        }
+        self.depth += 1;
+        let outcome = walk(self);
+        self.depth -= 1;
+        outcome
+    }
+}
