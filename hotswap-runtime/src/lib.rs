@@ -45,9 +45,11 @@ mod inflight;
 mod live;
 mod migrate;
 mod on_swap;
+mod rehearsal;
 mod status;
 mod sync;
 mod table;
+mod transaction;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -73,4 +75,5 @@ pub use hotswap_macros::{Migrate, entry};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use on_swap::{OnSwap, Swap, on_swap};
+pub use transaction::{SwapLimits, set_swap_limits};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};

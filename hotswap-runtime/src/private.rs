@@ -20,6 +20,8 @@ pub mod v0_1_0 {
     pub use crate::migrate::schema::{Choice, Field, Maker, Schema, Shape, Variant};
     pub use crate::gate::{Tracked, TrackedFuture, Untracked, anchor, pin_box};
 
+    pub use crate::rehearsal::{Rehearsed, rehearse};
+
     /// Names the type `!`, which only results may be: `<fn() -> ! as Returns>::Result`.
     pub trait Returns {
         /// What the function returns.

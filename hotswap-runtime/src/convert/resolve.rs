@@ -155,13 +155,13 @@ impl<'a> Resolver<'a> {
                 Taken::Made(by) => Step::Make {
                     from: offset,
                     to: field.offset,
-                    field: field.name,
+                    field: field.name.into(),
                     by,
                 },
                 Taken::Changed(by) => Step::Make {
                     from: offset,
                     to: field.offset,
-                    field: field.name,
+                    field: field.name.into(),
                     by: Making::Conversion(self.field(planned, by, number.map(|n| &from[n]), field)?),
                 },
             });
