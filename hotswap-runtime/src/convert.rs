@@ -19,6 +19,8 @@ pub(crate) mod shared;
 pub(crate) mod undo;
 pub(crate) mod variants;
 
+use std::sync::Arc;
+
 use crate::migrate::cells::Cellular;
 use crate::migrate::hook::Hook;
 use crate::migrate::maps::Entries;
@@ -104,7 +106,7 @@ pub(crate) struct Record {
 }
 
 /// A step of a struct's conversion. Offsets are bytes from the beginning of the old and new value.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Step {
     /// Bytes are copied.
     Copy {
@@ -116,7 +118,8 @@ pub(crate) enum Step {
     Make {
         from: usize,
         to: usize,
-        field: &'static str,
+        /// The field's name, with those of the structs that it is in.
+        field: Arc<str>,
         by: Making,
     },
 }

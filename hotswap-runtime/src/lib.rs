@@ -45,9 +45,11 @@ mod inflight;
 mod live;
 mod migrate;
 mod on_swap;
+mod rehearsal;
 mod status;
 mod sync;
 mod table;
+mod transaction;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -74,3 +76,4 @@ pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use on_swap::{OnSwap, Swap, on_swap};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
+pub use transaction::{SwapLimits, set_swap_limits};

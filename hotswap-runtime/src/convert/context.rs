@@ -9,12 +9,12 @@ use crate::convert::{Conversions, Index};
 use crate::on_swap::panic_message;
 use crate::sync::{AtomicUsize, Ordering};
 
-/// How deep values may be nested through boxes and references. One level takes less than 2 KB of
-/// stack, also where nothing is optimised; the thread that walks has 256 MB.
-const DEEPEST: usize = 100_000;
-
-/// The stack of a thread that walks over values, in bytes.
+/// The stack of a thread that walks over values, in bytes. Only what is used takes memory.
 pub(crate) const STACK_BYTES: usize = 256 << 20;
+
+/// How much of it values that are nested through boxes and containers may take. Assembling takes
+/// more for a level than taking apart does, and the user's functions need some too.
+const DEEPEST_BYTES: usize = STACK_BYTES / 4 * 3;
 
 /// Tells, from another thread, how far a walk is.
 #[derive(Debug, Default)]
@@ -50,7 +50,9 @@ pub(crate) struct Context<'a> {
     pub(crate) shared: SharedValues,
     /// Values that got a new layout, elements included.
     pub(crate) values: u64,
+    /// How many levels deep the walk is, and where the stack was at the first one.
     depth: usize,
+    stack: usize,
     progress: Arc<Progress>,
     /// Panics of destructors: they are too late to stop anything.
     pub(crate) late: Vec<String>,
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             shared: SharedValues::default(),
             values: 0,
             depth: 0,
+            stack: 0,
             progress,
             late: Vec::new(),
         }
@@ -96,7 +99,10 @@ impl<'a> Context<'a> {
 
     /// Runs a destructor of the user's, whose panic is only noted.
     pub(crate) fn drop_quietly(&mut self, destructor: impl FnOnce()) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(destructor)) {
+        self.progress.step();
+        let outcome = catch_unwind(AssertUnwindSafe(destructor));
+        self.progress.step();
+        if let Err(panic) = outcome {
             self.late.push(panic_message(panic));
         }
     }
@@ -107,11 +113,17 @@ impl<'a> Context<'a> {
         index: Index,
         walk: impl FnOnce(&mut Self) -> Result<T, Box<Failure>>,
     ) -> Result<T, Box<Failure>> {
-        if self.depth == DEEPEST {
-            return Err(Failure::new(
-                self.type_name(index),
-                format!("values are nested more than {DEEPEST} levels deep"),
-            ));
+        let marker = 0_u8;
+        let here = (&raw const marker).addr();
+        if self.depth == 0 {
+            self.stack = here;
+        }
+        if self.stack.saturating_sub(here) > DEEPEST_BYTES {
+            let reason = format!(
+                "values are nested {} levels deep, too deep to follow",
+                self.depth
+            );
+            return Err(Failure::new(self.type_name(index), reason));
         }
         self.depth += 1;
         let outcome = walk(self);

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// So many fields of a path are shown.
+const LONGEST: usize = 16;
+
 /// A conversion that failed. What it had made is gone, and the old value is as it was.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -31,7 +34,14 @@ impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
             formatter.write_str("field `")?;
+            let hidden = LONGEST / 2..self.path.len().saturating_sub(LONGEST / 2);
             for (index, field) in self.path.iter().rev().enumerate() {
+                if hidden.contains(&index) {
+                    if index == hidden.start {
+                        formatter.write_str(" … ")?;
+                    }
+                    continue;
+                }
                 if index > 0 && !field.starts_with('[') {
                     formatter.write_str(".")?;
                 }

@@ -85,10 +85,10 @@ unsafe fn record(
                 Step::Make {
                     from,
                     to,
-                    field,
+                    ref field,
                     by,
                 } => make(context, by, old.add(from), new.add(to), conversion)
-                    .map_err(|failure| failure.within(field)),
+                    .map_err(|failure| failure.within(&**field)),
             }
         };
         if let Err(failure) = outcome {
@@ -124,8 +124,7 @@ pub(crate) unsafe fn make(
 
 #[inline]
 fn default(context: &mut Context<'_>, maker: Maker, new: *mut u8, owner: &Conversion) -> Outcome {
-    let outcome = context.call(owner.new.name, || maker(new));
-    outcome.map_err(|failure| failure.within("default of"))
+    context.call(owner.new.name, || maker(new))
 }
 
 #[inline]
@@ -210,7 +209,10 @@ unsafe fn sequence(
     let [first, second] = unsafe { (from.spans)(old) };
     let len = first.1 + second.1;
     let Some(block) = Block::new(size, conversion.new.align, len) else {
-        return Err(Failure::new((conversion.new.name)(), "has too many elements"));
+        return Err(Failure::new(
+            (conversion.new.name)(),
+            "has too many elements",
+        ));
     };
     // SAFETY: the spans are elements of the old type, and the block has room for as many new ones.
     // `adopt` gets a buffer made for exactly these.

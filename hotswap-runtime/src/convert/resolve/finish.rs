@@ -1,5 +1,7 @@
 //! What is known only of the whole graph: which walks find anything to do, and which steps are one.
 
+use std::sync::Arc;
+
 use crate::convert::{Conversion, Conversions, How, Index, Making, Record, Step};
 
 /// Finishes a graph whose conversions all stand.
@@ -68,13 +70,13 @@ fn needs(
 /// the new value's bytes, and copies that follow one another made one.
 fn flatten(conversions: &Conversions, record: &Record) -> Record {
     let mut flat = Record::default();
-    inline(conversions, record, (0, 0), &mut flat);
-    flat.steps.sort_by_key(|step| match *step {
-        Step::Copy { to, .. } | Step::Make { to, .. } => to,
+    inline(conversions, record, (0, 0), "", &mut flat);
+    flat.steps.sort_by_key(|step| match step {
+        Step::Copy { to, .. } | Step::Make { to, .. } => *to,
     });
     let mut merged: Vec<Step> = Vec::with_capacity(flat.steps.len());
     for step in flat.steps {
-        match (merged.last_mut(), step) {
+        match (merged.last_mut(), &step) {
             (_, Step::Copy { bytes: 0, .. }) => {}
             // Between two steps there is nothing but padding, which may be copied along.
             (
@@ -99,6 +101,7 @@ fn inline(
     conversions: &Conversions,
     record: &Record,
     (old, new): (usize, usize),
+    path: &str,
     flat: &mut Record,
 ) {
     for step in &record.steps {
@@ -111,14 +114,19 @@ fn inline(
             Step::Make {
                 from,
                 to,
-                field,
+                ref field,
                 by,
             } => {
                 let (from, to) = (old + from, new + to);
+                let field = if path.is_empty() {
+                    Arc::clone(field)
+                } else {
+                    format!("{path}.{field}").into()
+                };
                 if let Making::Conversion(index) = by
                     && let How::Record(inner) = &conversions.get(index).how
                 {
-                    inline(conversions, inner, (from, to), flat);
+                    inline(conversions, inner, (from, to), &field, flat);
                 } else {
                     flat.steps.push(Step::Make {
                         from,
