@@ -11,7 +11,7 @@ use hotswap_layout::migrate::Way;
 use hotswap_protocol::manifest::{Image, Manifest};
 use hotswap_protocol::message::{CommitReport, PrepareReport};
 
-use crate::cells;
+use crate::cells::{self, CellFacts};
 use crate::diagnostics::Form;
 use crate::edits;
 use crate::entries::{self, EntryFacts};
@@ -274,17 +274,17 @@ impl Engine {
         }
         let members = self.members();
         let analysed = self.analyse()?;
-        let state = self.decide_state(&members, &analysed)?;
+        let types = self.types(&analysed);
+        let cells = cells::of_units(&self.units, &analysed, &types);
+        let state = self.decide_state(&members, &analysed, &cells)?;
         if !state.refused.is_empty() {
             let refusal = refusal::statics(&state.refused, &self.units);
             return Ok(Brought::Refused(Box::new(refusal)));
         }
-        let types = self.types(&analysed);
         let known = Known {
             types: Arc::clone(&types),
             descriptions: Arc::new(cells::descriptions(&analysed)?),
         };
-        let cells = cells::of_units(&self.units, &analysed, &types);
         let plan = self.cells.plan(cells, &known, way);
         if let Some(refusal) = plan.refusal(&self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
@@ -315,9 +315,9 @@ impl Engine {
                 .map(|next| next.facts.symbol.clone())
                 .collect(),
         };
-        let refused =
-            self.guard
-                .refusals(&self.host, &next, &self.reprs.changes(), &plan.migrated());
+        let refused = self
+            .guard
+            .refusals(&self.host, &next, &self.reprs.changes(), &plan.migrated);
         if let Some(refusal) = refusal::layouts("layout", &refused, &self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
@@ -340,7 +340,7 @@ impl Engine {
         self.support.commit(support);
         self.ran.add(state.new_initialisers.iter().cloned());
         let migrated = outcome::migrated(&plan, &committed);
-        self.cells.are_live(plan.cells, &known);
+        self.cells.are_live(plan, &known);
         self.is_live(digests, next);
         Ok(Brought::Live(Box::new(Swap {
             version,
@@ -427,8 +427,10 @@ impl Engine {
         &mut self,
         members: &BTreeSet<usize>,
         analysed: &[Vec<Arc<Analysed>>],
+        cells: &[CellFacts],
     ) -> Result<State> {
         let mut state = State::default();
+        state.cells = cells.iter().map(|cell| cell.symbol.clone()).collect();
         state.set_host_thread_locals(&self.host);
         for &index in members {
             let objects: Vec<&Analysed> = analysed[index].iter().map(AsRef::as_ref).collect();

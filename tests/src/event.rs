@@ -68,7 +68,8 @@ impl Event {
         contains(&self.0, words)
     }
 
-    /// Whether one element of a field (the field itself, if it is no list) has each word.
+    /// Whether one element of a field (the field itself, if it is no list) has each word. A path leads
+    /// into objects: `migrated.cells`.
     #[must_use]
     pub fn field_has(&self, field: &str, words: &[String]) -> bool {
         let value = field.split('.').fold(&self.0, |value, name| &value[name]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use hotswap_layout::migrate::{self, CellPair, Migration, Version, Way};
+use hotswap_layout::report::type_name;
 use hotswap_layout::{Descriptions, Finding, Program, Verdict};
 use hotswap_object::Binding;
 use hotswap_protocol::state;
@@ -37,7 +38,11 @@ struct Held {
 
 /// The values of all cells that the program has had.
 #[derive(Debug)]
-pub struct Cells(BTreeMap<String, Held>);
+pub struct Cells {
+    held: BTreeMap<String, Held>,
+    /// The full names of the types whose values have changed so far.
+    migrated: BTreeSet<String>,
+}
 
 /// A cell of the version to come, and the layout that its value has then.
 #[derive(Debug, Clone)]
@@ -55,6 +60,8 @@ pub struct Plan {
     pub cells: Vec<Next>,
     /// For the program.
     pub migration: state::Migration,
+    /// The full names of the types whose values change, or have changed before.
+    pub migrated: BTreeSet<String>,
     /// What there is to say, refusals among it.
     pub findings: Vec<Finding>,
 }
@@ -81,17 +88,23 @@ impl Cells {
             version: known.clone(),
         };
         let cells = host.cells.iter();
-        Self(cells.map(|it| (it.path.clone(), held(it))).collect())
+        Self {
+            held: cells.map(|it| (it.path.clone(), held(it))).collect(),
+            migrated: BTreeSet::new(),
+        }
     }
 
     /// Plans what becomes of the values if a version with these cells is to be current.
     pub fn plan(&self, cells: Vec<CellFacts>, next: &Known, way: Way) -> Plan {
-        let mut plan = Plan::default();
+        let mut plan = Plan {
+            migrated: self.migrated.clone(),
+            ..Plan::default()
+        };
         let mut changes: BTreeMap<String, u32> = BTreeMap::new();
         // Nearly always all are of one version; a cell that was gone for a while is of an older one.
         let mut left: Vec<(&CellFacts, &Held)> = cells
             .iter()
-            .filter_map(|facts| Some((facts, self.0.get(&facts.path)?)))
+            .filter_map(|facts| Some((facts, self.held.get(&facts.path)?)))
             .collect();
         while let Some((_, first)) = left.first() {
             let of = first.version.clone();
@@ -109,19 +122,20 @@ impl Cells {
             }
             plan.take(migration, offset);
         }
-        plan.add_cells(cells, &self.0, &changes);
+        plan.add_cells(cells, &self.held, &changes);
         plan
     }
 
-    /// A version is current whose cells these are.
-    pub fn are_live(&mut self, cells: Vec<Next>, version: &Known) {
-        for Next { facts, layout } in cells {
+    /// A version is current for which this was planned.
+    pub fn are_live(&mut self, plan: Plan, version: &Known) {
+        self.migrated = plan.migrated;
+        for Next { facts, layout } in plan.cells {
             let held = Held {
                 symbol: facts.symbol,
                 layout,
                 version: version.clone(),
             };
-            self.0.insert(facts.path, held);
+            self.held.insert(facts.path, held);
         }
     }
 }
@@ -137,6 +151,8 @@ fn pair<'a>(facts: &'a CellFacts, held: &'a Held) -> CellPair<'a> {
 impl Plan {
     /// Takes over the changes of types, whose numbers are moved by `offset`.
     fn take(&mut self, migration: Migration, offset: u32) {
+        let names = migration.types.iter().map(|change| change.old.clone());
+        self.migrated.extend(names);
         let types = migration.types.into_iter();
         let types = types.map(|change| of_type(change, offset));
         self.migration.types.extend(types);
@@ -175,12 +191,6 @@ impl Plan {
         refusal::layouts("state", &refused, units)
     }
 
-    /// The full names of the types whose values change.
-    pub fn migrated(&self) -> BTreeSet<String> {
-        let types = self.migration.types.iter();
-        types.map(|change| change.old.clone()).collect()
-    }
-
     /// Whether code of the host would take a value for what it is not any more: it knows the cell
     /// under another layout.
     pub fn differs_from(&self, host: &Host) -> bool {
@@ -196,7 +206,7 @@ impl Plan {
         let migrated = self.findings.iter();
         let migrated = migrated.filter(|finding| finding.verdict == Verdict::Migrated);
         let told = migrated.map(|finding| MigratedType {
-            name: finding.subject.clone(),
+            name: type_name(&finding.subject),
             changes: finding.differences.clone(),
         });
         told.collect()
@@ -209,7 +219,7 @@ pub fn base_cells(host: &Host) -> Vec<state::Cell> {
     let cells = host.cells.iter().map(|facts| state::Cell {
         path: facts.path.clone(),
         layout: facts.fingerprint.clone(),
-        type_name: facts.type_name.clone(),
+        type_name: type_name(&facts.type_name),
         handle: address(&facts.symbol),
         schema: facts.schema.as_ref().and_then(address),
         init: facts.init.as_ref().and_then(address),
@@ -235,7 +245,7 @@ pub fn image_cells(cells: &[Next], linked: &Linked, state: &State) -> Result<Vec
         state::Cell {
             path: facts.path.clone(),
             layout: layout.clone(),
-            type_name: facts.type_name.clone(),
+            type_name: type_name(&facts.type_name),
             handle: address(&facts.symbol).filter(|_| brought),
             schema: facts.schema.as_ref().and_then(address),
             init: facts.init.as_ref().and_then(address),
@@ -261,8 +271,8 @@ fn of_type(change: migrate::TypeChange, offset: u32) -> state::TypeChange {
         }
     };
     state::TypeChange {
-        old: change.old,
-        new: change.new,
+        old: type_name(&change.old),
+        new: type_name(&change.new),
         old_size: change.old_size,
         new_size: change.new_size,
         how,

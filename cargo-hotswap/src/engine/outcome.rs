@@ -68,7 +68,10 @@ impl Engine {
         let edited = self.edits.edited(&files, &self.texts);
         swap.state.report_edited(&edited.statics);
         self.told = swap.state.take_told(&self.told, &edited.statics);
+        // The first value of a cell is made by the newest code.
+        let cells = &swap.state.cells;
         let kept = swap.state.shared.iter();
+        let kept = kept.filter(|shared| !cells.contains(&shared.patch));
         let kept = kept.map(|shared| shared.patch.as_str()).collect();
         let graph = self.references.graph(&swap.objects);
         let objects = self.units.iter().flat_map(|unit| &unit.objects);

@@ -62,19 +62,19 @@ pub fn state(error: &anyhow::Error) -> Option<Event> {
             "state",
             "state can't be carried over to the new code",
             "a value of the old layout would be left to code that expects the new one",
-            "change what is named above and save, or restart the program",
+            "change what is named above and save",
         ),
         ErrorCode::StateBusy => (
             "state-busy",
             "state is in use",
             "a value gets its new layout only while nobody holds it, and it was not let go in time",
-            "have the guard end sooner, for instance before a wait or an `.await`, and save again",
+            "a guard that lives over a wait or an `.await` can mostly end before it",
         ),
         ErrorCode::StateFailed => (
             "state-failed",
             "state could not be carried over to the new code",
             "the new code would find no value; all values are as they were, and the old code goes on with them",
-            "change the function or the value that is named above and save, or restart the program",
+            "change the function or the value that is named above, and save",
         ),
         _ => return None,
     };

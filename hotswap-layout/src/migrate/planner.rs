@@ -270,12 +270,11 @@ impl<'a> Planner<'a> {
         let key = (self.old.types.deep(pair.old), self.new.types.deep(pair.new));
         let index = self.types.len() as u32;
         let (old, new) = self.names(pair);
-        let size = |program: &Program, place: Place| program.object(place).node(place.node).size;
         self.types.push(TypeChange {
             old,
             new,
-            old_size: size(self.old.types, pair.old).unwrap_or(0),
-            new_size: size(self.new.types, pair.new).unwrap_or(0),
+            old_size: shape::size(self.old.types, pair.old),
+            new_size: shape::size(self.new.types, pair.new),
             how: How::Elements(Vec::new()),
         });
         self.known.insert(key, Some(index));

@@ -7,6 +7,9 @@ use crate::program::{Place, Program};
 /// The type of a cell, whose first argument is that of the value.
 pub(super) const CELL: &str = "hotswap::live::Live";
 
+/// Bytes of a thin pointer.
+const POINTER: u64 = 8;
+
 /// Types of the standard library that are taken apart, and how many of their arguments are elements; the rest are
 /// allocators and hashers.
 const CONTAINERS: [(&str, usize); 17] = [
@@ -76,6 +79,27 @@ fn targets(program: &Program, place: Place, role: Role) -> Vec<Place> {
     let items = program.object(place).items(place.node).iter();
     let items = items.filter(|item| item.role == role);
     items.map(|item| place.at(item.target)).collect()
+}
+
+/// The size of a type in bytes, which debug information leaves to be told for arrays and thin pointers; 0 where it is
+/// not known.
+pub(super) fn size(program: &Program, place: Place) -> u64 {
+    if place.node == NONE {
+        return 0;
+    }
+    let node = program.object(place).node(place.node);
+    match (node.size, node.kind) {
+        (Some(size), _) => size,
+        (None, Kind::Pointer) => POINTER,
+        (None, Kind::Array) => match of(program, place) {
+            Shape::Array { element, count } => {
+                let count = u64::try_from(count).unwrap_or(0);
+                size(program, element).saturating_mul(count)
+            }
+            _ => 0,
+        },
+        _ => 0,
+    }
 }
 
 /// Takes a type apart.

@@ -12,12 +12,13 @@ pub struct World {
 static WORLD: Live<World> = Live::new(|| World { ticks: 0 });
 
 fn main() {
-    for line in io::stdin().lines() {
+    let mut lines = io::stdin().lines();
+    while let Some(line) = lines.next() {
         match line.as_deref() {
             Ok("held") => {
                 let world = WORLD.read();
                 println!("held {}", world.ticks);
-                let _ = io::stdin().lines().next();
+                let _ = lines.next();
                 println!("still {}", world.ticks);
             }
             Ok("panic") => {
