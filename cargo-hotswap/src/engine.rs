@@ -21,13 +21,12 @@ use crate::host::Host;
 use crate::image::state::{Initialisers, State, Told};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked};
-use crate::membership::with_dependents;
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
 use crate::reach::{self, Index};
 use crate::reprs::Reprs;
 use crate::texts::Texts;
-use crate::unit::{self, ObjectFile, Unit};
+use crate::unit::{ObjectFile, Unit};
 
 mod compilation;
 mod dependencies;
@@ -35,6 +34,7 @@ mod guard;
 mod libraries;
 mod manifest;
 mod migration;
+mod needed;
 mod outcome;
 mod published;
 mod refusal;
@@ -281,39 +281,25 @@ impl Engine {
             let refusal = refusal::statics(&state.refused, &self.units);
             return Ok(Brought::Refused(Box::new(refusal)));
         }
-        let known = Known {
-            types: Arc::clone(&types),
-            descriptions: Arc::new(cells::descriptions(&analysed)?),
-        };
+        let known = Known::new(&types, &analysed)?;
         let plan = self.cells.plan(cells, &known, way);
         if let Some(refusal) = plan.refusal(&self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
-        let objects = match plan.differs_from(&self.host) {
-            true => self.all_of(&members)?,
-            false => self.needed(&members)?,
-        };
+        let objects = self.needed(&members, plan.differs_from(&self.host))?;
         let (linked, support) = self.link(&objects, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
             Some(linked) => entries::read(&linked.bytes, &types, &namesake)?,
             None => Vec::new(),
         };
-        let image_cells = match &linked {
-            Some(linked) => migration::image_cells(&plan.cells, linked, &state)?,
-            None => Vec::new(),
-        };
         let next = Alive {
             types,
             entries,
             statics: state.shared.clone(),
-            cells: plan
-                .cells
-                .iter()
-                .map(|next| next.facts.symbol.clone())
-                .collect(),
+            cells: state.cells.clone(),
         };
         let refused = self
             .guard
@@ -324,10 +310,8 @@ impl Engine {
         clock.phases.check += clock.lap();
         let image = linked.as_ref().map(|linked| linked.manifest.path.clone());
         let gone = self.gone(&analysed, &namesake);
-        let mut manifest = self.manifest(linked, &next.entries, gone, &support);
-        manifest.base_cells = migration::base_cells(&self.host);
-        manifest.image_cells = image_cells;
-        manifest.migration = plan.migration.clone();
+        let cells = migration::for_program(&plan, &self.host, linked.as_ref(), &state)?;
+        let manifest = self.manifest(linked, &next.entries, gone, &support, cells);
         let (version, prepared, committed) = match self.load(manifest) {
             Ok(loaded) => loaded,
             Err(error) => match refusal::state(&error) {
@@ -378,48 +362,6 @@ impl Engine {
                 .flat_map(|unit| &unit.objects)
                 .chain(self.compilation.published_objects()),
         );
-    }
-
-    /// The units of the image: those that differ from the host, and their dependents.
-    fn members(&self) -> BTreeSet<usize> {
-        let changed = self.units.iter().enumerate();
-        let changed = changed.filter(|(_, unit)| self.host.differs(unit));
-        with_dependents(
-            &unit::dependencies(&self.units),
-            &changed.map(|(at, _)| at).collect(),
-        )
-    }
-
-    /// All objects of the members. Where a cell has another layout than the host's code expects, no
-    /// code of the host may be left that uses it.
-    fn all_of(&mut self, members: &BTreeSet<usize>) -> Result<Vec<ObjectFile>> {
-        self.references.update(&objects(&self.units))?;
-        let units = members.iter().map(|&index| &self.units[index]);
-        Ok(units.flat_map(|unit| &unit.objects).cloned().collect())
-    }
-
-    /// The members' objects that the image needs.
-    fn needed(&mut self, members: &BTreeSet<usize>) -> Result<Vec<ObjectFile>> {
-        self.references.update(&objects(&self.units))?;
-        let (mut all, mut changed) = (Vec::new(), Vec::new());
-        for unit in members.iter().map(|&index| &self.units[index]) {
-            all.extend(&unit.objects);
-            let different = unit.objects.iter().filter(|one| !self.host.has(unit, one));
-            changed.extend(different.map(|object| object.digest));
-        }
-        let digests: Vec<u128> = all.iter().map(|object| object.digest).collect();
-        let support: HashSet<u64> = self
-            .support
-            .exported()
-            .iter()
-            .map(|name| reach::node_of(name))
-            .collect();
-        let exported = |node| self.exported.contains(&node) || support.contains(&node);
-        let needed = self.references.needed(&digests, &changed, exported);
-        let needed = all
-            .into_iter()
-            .filter(|object| needed.contains(&object.digest));
-        Ok(needed.cloned().collect())
     }
 
     /// What the image does with state.

@@ -1,6 +1,6 @@
 //! The layout guard's place in a swap: what is compared with what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use hotswap_layout::{EntryBody, Finding, Passed, Program, ReprChange, Root, compare_beside};
@@ -20,7 +20,7 @@ pub struct Alive {
     /// The symbols of shared statics in this version, by path.
     pub statics: Vec<Shared>,
     /// The symbols of cells in this version, whose values are migrated.
-    pub cells: BTreeSet<String>,
+    pub cells: HashSet<String>,
 }
 
 /// The versions besides the host that later ones are checked against.

@@ -13,6 +13,7 @@ use hotswap_protocol::state;
 use super::refusal;
 use crate::cells::{self, CellFacts};
 use crate::events::{Event, MigratedType};
+use crate::facts::Analysed;
 use crate::host::Host;
 use crate::image::Linked;
 use crate::image::state::State;
@@ -40,6 +41,8 @@ struct Held {
 #[derive(Debug)]
 pub struct Cells {
     held: BTreeMap<String, Held>,
+    /// The version that first gave a cell a layout, and the cell's symbol in it, by path and layout.
+    first: BTreeMap<(String, String), (String, Known)>,
     /// The full names of the types whose values have changed so far.
     migrated: BTreeSet<String>,
 }
@@ -67,6 +70,18 @@ pub struct Plan {
 }
 
 impl Known {
+    /// The types of a version whose objects these are.
+    ///
+    /// # Errors
+    ///
+    /// What they say of themselves is of another version of the runtime.
+    pub fn new(types: &Arc<Program>, analysed: &[Vec<Arc<Analysed>>]) -> Result<Self> {
+        Ok(Self {
+            types: Arc::clone(types),
+            descriptions: Arc::new(cells::descriptions(analysed)?),
+        })
+    }
+
     fn version(&self) -> Version<'_> {
         Version {
             types: &self.types,
@@ -88,7 +103,12 @@ impl Cells {
             version: known.clone(),
         };
         let cells = host.cells.iter();
+        let first = cells.clone().map(|it| {
+            let layout = (it.path.clone(), it.fingerprint.clone());
+            (layout, (it.symbol.clone(), known.clone()))
+        });
         Self {
+            first: first.collect(),
             held: cells.map(|it| (it.path.clone(), held(it))).collect(),
             migrated: BTreeSet::new(),
         }
@@ -122,14 +142,53 @@ impl Cells {
             }
             plan.take(migration, offset);
         }
-        plan.add_cells(cells, &self.held, &changes);
+        for facts in cells {
+            let held = self.held.get(&facts.path);
+            let change = changes.get(&facts.path);
+            let layout = match (held, change) {
+                (Some(held), None) => held.layout.clone(),
+                _ => self.layout(&facts, next),
+            };
+            if let (Some(held), Some(change)) = (held, change) {
+                plan.migration.cells.push(state::CellChange {
+                    path: facts.path.clone(),
+                    from: held.layout.clone(),
+                    to: layout.clone(),
+                    change: *change,
+                });
+            }
+            plan.cells.push(Next { facts, layout });
+        }
         plan
+    }
+
+    /// The name of the layout that a cell has in this version: one that it had before only if the
+    /// guard finds the type to be the same. Fingerprints leave out the methods of trait objects.
+    fn layout(&self, facts: &CellFacts, next: &Known) -> String {
+        let mut layout = facts.fingerprint.clone();
+        while let Some((symbol, known)) = self.first.get(&(facts.path.clone(), layout.clone())) {
+            let pair = CellPair {
+                path: &facts.path,
+                old: symbol,
+                new: &facts.symbol,
+            };
+            let (known, next) = (known.version(), next.version());
+            let found = migrate::migrate(known, next, &[pair], Way::Forward);
+            if found.findings.is_empty() && found.cells.iter().all(|cell| cell.change.is_none()) {
+                break;
+            }
+            layout.push('+');
+        }
+        layout
     }
 
     /// A version is current for which this was planned.
     pub fn are_live(&mut self, plan: Plan, version: &Known) {
         self.migrated = plan.migrated;
         for Next { facts, layout } in plan.cells {
+            let name = (facts.path.clone(), layout.clone());
+            let first = self.first.entry(name);
+            first.or_insert_with(|| (facts.symbol.clone(), version.clone()));
             let held = Held {
                 symbol: facts.symbol,
                 layout,
@@ -157,30 +216,6 @@ impl Plan {
         let types = types.map(|change| of_type(change, offset));
         self.migration.types.extend(types);
         self.findings.extend(migration.findings);
-    }
-
-    fn add_cells(
-        &mut self,
-        cells: Vec<CellFacts>,
-        held: &BTreeMap<String, Held>,
-        changes: &BTreeMap<String, u32>,
-    ) {
-        for facts in cells {
-            let held = held.get(&facts.path);
-            let layout = match (held, changes.get(&facts.path)) {
-                (Some(held), None) => held.layout.clone(),
-                _ => facts.fingerprint.clone(),
-            };
-            if let (Some(held), Some(change)) = (held, changes.get(&facts.path)) {
-                self.migration.cells.push(state::CellChange {
-                    path: facts.path.clone(),
-                    from: held.layout.clone(),
-                    to: layout.clone(),
-                    change: *change,
-                });
-            }
-            self.cells.push(Next { facts, layout });
-        }
     }
 
     /// Why the values can't be carried over; `None` if they can.
@@ -213,8 +248,39 @@ impl Plan {
     }
 }
 
-/// The cells of the host, for the program.
-pub fn base_cells(host: &Host) -> Vec<state::Cell> {
+/// What the program is told of cells.
+#[derive(Debug)]
+pub struct ForProgram {
+    /// The host's.
+    pub base: Vec<state::Cell>,
+    /// Those that code of the image uses.
+    pub image: Vec<state::Cell>,
+    /// What becomes of their values.
+    pub migration: state::Migration,
+}
+
+/// What the program is told of a plan, whose code is in this image.
+///
+/// # Errors
+///
+/// The image is damaged.
+pub fn for_program(
+    plan: &Plan,
+    host: &Host,
+    linked: Option<&Linked>,
+    state: &State,
+) -> Result<ForProgram> {
+    Ok(ForProgram {
+        base: base_cells(host),
+        image: match linked {
+            Some(linked) => image_cells(&plan.cells, linked, state)?,
+            None => Vec::new(),
+        },
+        migration: plan.migration.clone(),
+    })
+}
+
+fn base_cells(host: &Host) -> Vec<state::Cell> {
     let address = |symbol: &String| host.symbols.symbols.get(symbol).map(|it| it.address);
     let cells = host.cells.iter().map(|facts| state::Cell {
         path: facts.path.clone(),
@@ -227,12 +293,7 @@ pub fn base_cells(host: &Host) -> Vec<state::Cell> {
     cells.collect()
 }
 
-/// The cells that code of an image uses, for the program.
-///
-/// # Errors
-///
-/// The image is damaged.
-pub fn image_cells(cells: &[Next], linked: &Linked, state: &State) -> Result<Vec<state::Cell>> {
+fn image_cells(cells: &[Next], linked: &Linked, state: &State) -> Result<Vec<state::Cell>> {
     let symbols = cells.iter().flat_map(|next| {
         let facts = &next.facts;
         let functions = facts.init.iter().chain(&facts.schema);

@@ -1,16 +1,19 @@
 //! Goes through a cell's old and new type side by side and writes down what becomes of each part.
 
-use super::matching::{self, Origin};
+mod fields;
+mod hooks;
+mod notes;
+mod variants;
+
 use super::refusal::{Lack, Refusals};
-use super::shape::{self, Field, Shape, Variant};
+use super::shape::{self, Container, Field, Shape};
 use super::{
-    CellChange, CellPair, FieldChange, Fields, How, Migration, Source, TypeChange, VariantChange,
-    Version, Way,
+    CellChange, CellPair, FieldChange, Fields, How, Migration, Source, TypeChange, Version, Way,
 };
-use crate::compare::{self, Walk};
-use crate::descriptions::{Description, Part};
-use crate::finding::{Cause, Finding, Reached, Verdict};
-use crate::graph::{DECLARED, Kind, NONE};
+use crate::compare::Walk;
+use crate::descriptions::Description;
+use crate::finding::{Cause, Finding, Reached};
+use crate::graph::{DECLARED, NONE};
 use crate::hash::QuickMap;
 use crate::names;
 use crate::program::{Place, Program};
@@ -191,13 +194,17 @@ impl<'a> Planner<'a> {
         if let Some(known) = self.known.get(&key) {
             return known.map(Step::Changed).ok_or(NoWay::Told);
         }
-        let pair = Pair { old, new };
+        self.apart(Pair { old, new })
+    }
+
+    /// Takes two types apart that are not the same.
+    fn apart(&mut self, pair: Pair) -> Outcome<Step> {
         let shapes = (
-            shape::of(self.old.types, old),
-            shape::of(self.new.types, new),
+            shape::of(self.old.types, pair.old),
+            shape::of(self.new.types, pair.new),
         );
         let base = |program: &Program, place: Place| program.object(place).base_path(place.node);
-        let renamed = base(self.old.types, old) != base(self.new.types, new);
+        let renamed = base(self.old.types, pair.old) != base(self.new.types, pair.new);
         match shapes {
             (Shape::Phantom, Shape::Phantom) => Ok(Step::Same),
             (
@@ -206,29 +213,14 @@ impl<'a> Planner<'a> {
                     element: next,
                     count: now,
                 },
-            ) => {
-                if count != now {
-                    return Err(NoWay::Retyped);
-                }
-                self.elements(pair, &[(element, next)])
-            }
+            ) => match count == now {
+                true => self.elements(pair, &[(element, next)]),
+                false => Err(NoWay::Retyped),
+            },
             (Shape::Tuple(before), Shape::Tuple(after)) => self.tuple(pair, &before, &after),
             _ if renamed => Err(NoWay::Retyped),
-            (
-                Shape::Container { elements, others },
-                Shape::Container {
-                    elements: after,
-                    others: others_after,
-                },
-            ) => {
-                let same = others.len() == others_after.len()
-                    && std::iter::zip(others, others_after)
-                        .all(|(old, new)| self.is_same(old, new));
-                let pairs: Vec<_> = std::iter::zip(elements, after).collect();
-                match same {
-                    true => self.elements(pair, &pairs),
-                    false => Err(NoWay::Retyped),
-                }
+            (Shape::Container(before), Shape::Container(after)) => {
+                self.container(pair, before, after)
             }
             (Shape::Struct(before), Shape::Struct(after)) => {
                 self.described(pair, |planner, old, new| {
@@ -245,6 +237,16 @@ impl<'a> Planner<'a> {
                 Err(NoWay::Lacking(self.whole(pair, what)))
             }
             _ => Err(NoWay::Lacking(Lack::Kind)),
+        }
+    }
+
+    fn container(&mut self, pair: Pair, before: Container, after: Container) -> Outcome<Step> {
+        let others = before.others.len() == after.others.len()
+            && std::iter::zip(before.others, after.others).all(|(old, new)| self.is_same(old, new));
+        let pairs: Vec<_> = std::iter::zip(before.elements, after.elements).collect();
+        match others {
+            true => self.elements(pair, &pairs),
+            false => Err(NoWay::Retyped),
         }
     }
 
@@ -369,293 +371,6 @@ impl<'a> Planner<'a> {
             .whole((pair.old, pair.new), lack, &self.reached);
         NoWay::Told
     }
-
-    /// Plans for the fields of a struct, or of a variant whose names in both versions are given.
-    fn fields(
-        &mut self,
-        pair: Pair,
-        variant: (Option<&str>, Option<&str>),
-        (before, after): (&[Field], &[Field]),
-        (old, new): (&Description, &Description),
-    ) -> Outcome<Fields> {
-        let parts = |fields: &[Field], description: &Description, variant| -> Vec<Part> {
-            let names = fields.iter().map(|field| field.name.as_str());
-            names.map(|name| description.field(variant, name)).collect()
-        };
-        let old_parts = parts(before, old, variant.0);
-        let new_parts = parts(after, new, variant.1);
-        let prefix = variant
-            .1
-            .map_or_else(String::new, |name| format!("variant `{name}`, "));
-        let origins = match matching::origins(&old_parts, &new_parts) {
-            Ok(origins) => origins,
-            Err(conflict) => {
-                self.refusals
-                    .conflict((pair.old, pair.new), &prefix, &conflict, &self.reached);
-                return Err(NoWay::Told);
-            }
-        };
-        let mut fields = Fields::default();
-        let mut refused = false;
-        for ((field, part), origin) in after.iter().zip(&new_parts).zip(&origins) {
-            let from = origin.position().map(|at| (&before[at], &old_parts[at]));
-            let source = match from {
-                None => self.added(field, part),
-                Some(from) => self.field(from, (field, part), *origin),
-            };
-            match source {
-                Ok(source) => {
-                    self.tell(pair, &prefix, &source, field, from.map(|(old, _)| old));
-                    fields.new.push(FieldChange {
-                        name: field.name.clone(),
-                        source,
-                    });
-                }
-                Err(lack) => {
-                    refused = true;
-                    if let Some(lack) = lack {
-                        let name = format!("{prefix}field `{}`", field.name);
-                        self.refusals
-                            .part((pair.old, pair.new), &name, lack, &self.reached);
-                    }
-                }
-            }
-        }
-        let taken = |at: usize| origins.iter().any(|origin| origin.position() == Some(at));
-        for (at, field) in before.iter().enumerate().filter(|(at, _)| !taken(*at)) {
-            self.note(
-                pair,
-                format!("{prefix}field `{}`: dropped", old_parts[at].name),
-            );
-            fields.removed.push(field.name.clone());
-        }
-        match refused {
-            true => Err(NoWay::Told),
-            false => Ok(fields),
-        }
-    }
-
-    /// The source of a field that no old one becomes.
-    fn added(&self, field: &Field, part: &Part) -> Result<Source, Option<Lack>> {
-        let empty = field.place.node == NONE
-            || self
-                .new
-                .types
-                .object(field.place)
-                .node(field.place.node)
-                .size
-                == Some(0);
-        match self.way {
-            Way::Forward => Ok(Source::Default),
-            Way::Back if part.default || empty => Ok(Source::Default),
-            Way::Back => Err(Some(Lack::Value)),
-        }
-    }
-
-    /// The source of a field that an old one becomes; an error without a lack is one that is told already.
-    fn field(
-        &mut self,
-        (old, old_part): (&Field, &Part),
-        (new, part): (&Field, &Part),
-        origin: Origin,
-    ) -> Result<Source, Option<Lack>> {
-        let from = old.name.clone();
-        let hook = |source: Source, same: bool| match same {
-            true => Ok(source),
-            false => Err(Some(Lack::HookType)),
-        };
-        let with = |planner: &mut Self| {
-            let from = from.clone();
-            hook(Source::With { from }, planner.stays(old.place))
-        };
-        let back = |planner: &mut Self| {
-            let from = from.clone();
-            hook(Source::Back { from }, planner.stayed(new.place))
-        };
-        // A function that was written for this very step, whether the type changes or not.
-        match origin {
-            Origin::Was(_) if part.with => return with(self),
-            Origin::Becomes(_) if old_part.back => return back(self),
-            Origin::Becomes(_) if old_part.with => return Err(Some(Lack::WayBack)),
-            _ => {}
-        }
-        if self.is_same_value(old.place, new.place) {
-            return Ok(Source::Same { from });
-        }
-        if part.with || part.converts {
-            return with(self);
-        }
-        if old_part.back {
-            return back(self);
-        }
-        if old_part.with || old_part.converts {
-            return Err(Some(Lack::WayBack));
-        }
-        let step = format!(".{}", new.name);
-        match self.inside(step, |planner| planner.value(old.place, new.place)) {
-            Ok(step) => Ok(moved(old, step)),
-            Err(NoWay::Told) => Err(None),
-            Err(no_way) => {
-                let pair = Pair {
-                    old: old.place,
-                    new: new.place,
-                };
-                Err(Some(self.lack(no_way, pair)))
-            }
-        }
-    }
-
-    fn is_same_value(&mut self, old: Place, new: Place) -> bool {
-        match (old.node, new.node) {
-            (NONE, NONE) => true,
-            (NONE, _) | (_, NONE) => false,
-            _ => self.is_same(old, new),
-        }
-    }
-
-    /// Whether the new version has this old type as it was, for a function of the new version to read.
-    fn stays(&mut self, old: Place) -> bool {
-        let found = same_name(self.old.types, old, self.new.types);
-        match found {
-            Found::Nothing => is_basic(self.old.types, old),
-            Found::Unit => true,
-            Found::One(new) => self.is_same(old, new),
-            Found::Array(element) => self.stays(element),
-        }
-    }
-
-    /// Whether the old version had this new type as it is, for a function of the old version to make.
-    fn stayed(&mut self, new: Place) -> bool {
-        match same_name(self.new.types, new, self.old.types) {
-            Found::Nothing => is_basic(self.new.types, new),
-            Found::Unit => true,
-            Found::One(old) => self.is_same(old, new),
-            Found::Array(element) => self.stayed(element),
-        }
-    }
-
-    fn variants(
-        &mut self,
-        pair: Pair,
-        (before, after): (&[Variant], &[Variant]),
-        (old, new): (&Description, &Description),
-    ) -> Outcome<How> {
-        let parts = |variants: &[Variant], description: &Description| -> Vec<Part> {
-            let names = variants.iter().map(|variant| variant.name.as_str());
-            names.map(|name| description.variant(name)).collect()
-        };
-        let origins = match matching::origins(&parts(before, old), &parts(after, new)) {
-            Ok(origins) => origins,
-            Err(conflict) => {
-                self.refusals.conflict(
-                    (pair.old, pair.new),
-                    "variants: ",
-                    &conflict,
-                    &self.reached,
-                );
-                return Err(NoWay::Told);
-            }
-        };
-        let mut changes = Vec::new();
-        let mut refused = false;
-        for (at, variant) in before.iter().enumerate() {
-            let becomes = origins
-                .iter()
-                .position(|origin| origin.position() == Some(at));
-            let Some(next) = becomes.map(|at| &after[at]) else {
-                self.note(pair, format!("variant `{}`: removed", variant.name));
-                changes.push(VariantChange {
-                    old: variant.name.clone(),
-                    new: None,
-                    fields: Fields::default(),
-                });
-                continue;
-            };
-            if next.name != variant.name {
-                self.note(
-                    pair,
-                    format!("variant `{}`: was `{}`", next.name, variant.name),
-                );
-            }
-            let names = (Some(variant.name.as_str()), Some(next.name.as_str()));
-            let lists = (variant.fields.as_slice(), next.fields.as_slice());
-            match self.fields(pair, names, lists, (old, new)) {
-                Ok(fields) => changes.push(VariantChange {
-                    old: variant.name.clone(),
-                    new: Some(next.name.clone()),
-                    fields,
-                }),
-                Err(_) => refused = true,
-            }
-        }
-        for (variant, _) in after
-            .iter()
-            .zip(&origins)
-            .filter(|(_, it)| **it == Origin::New)
-        {
-            self.note(pair, format!("variant `{}`: added", variant.name));
-        }
-        match refused {
-            true => Err(NoWay::Told),
-            false => Ok(How::Variants(changes)),
-        }
-    }
-
-    /// Notes what becomes of a field, where there is something to say.
-    fn tell(
-        &mut self,
-        pair: Pair,
-        prefix: &str,
-        source: &Source,
-        field: &Field,
-        from: Option<&Field>,
-    ) {
-        let name = &field.name;
-        let types = |from: &Field| {
-            self.readable(Pair {
-                old: from.place,
-                new: field.place,
-            })
-        };
-        let text = match (source, from) {
-            (Source::Default, _) => "added, with its default".to_owned(),
-            (Source::With { .. } | Source::Back { .. }, Some(from)) => {
-                let (old, new) = types(from);
-                match (from.name == *name, old == new) {
-                    (true, _) => format!("converted from `{old}` to `{new}`"),
-                    (false, true) => format!("made from `{}`", from.name),
-                    (false, false) => format!("made from `{}`, of `{old}`", from.name),
-                }
-            }
-            (_, Some(from)) if from.name != *name => format!("was `{}`", from.name),
-            _ => return,
-        };
-        self.note(pair, format!("{prefix}field `{name}`: {text}"));
-    }
-
-    /// Notes a change of a type.
-    fn note(&mut self, pair: Pair, text: String) {
-        let (_, subject) = self.names(pair);
-        if let Some(known) = self
-            .told
-            .iter_mut()
-            .find(|finding| finding.subject == subject)
-        {
-            known.differences.push(text);
-            return;
-        }
-        self.told.push(Finding {
-            subject,
-            verdict: Verdict::Migrated,
-            cause: Cause::Layout,
-            differences: vec![text],
-            old: Some(compare::layout(self.old.types, pair.old)),
-            new: Some(compare::layout(self.new.types, pair.new)),
-            reached: vec![self.reached.clone()],
-            reason: "its values are carried over to the new layout".to_owned(),
-            help: String::new(),
-        });
-    }
 }
 
 fn moved(old: &Field, step: Step) -> Source {
@@ -675,35 +390,5 @@ fn defined(program: &Program, place: Place) -> Option<Place> {
     match program.definitions(key).as_slice() {
         [one] => Some(*one),
         _ => None,
-    }
-}
-
-/// A type of another program.
-enum Found {
-    Nothing,
-    Unit,
-    One(Place),
-    /// An array, which is there if its element is.
-    Array(Place),
-}
-
-/// Whether a type is the compiler's own, the same in every version.
-fn is_basic(program: &Program, place: Place) -> bool {
-    let node = program.object(place).node(place.node);
-    node.kind == Kind::Base && node.scope == NONE
-}
-
-/// The one type of `there` that has the name of a type of `here`.
-fn same_name(here: &Program, place: Place, there: &Program) -> Found {
-    if place.node == NONE {
-        return Found::Unit;
-    }
-    if let Shape::Array { element, .. } = shape::of(here, place) {
-        return Found::Array(element);
-    }
-    let key = here.object(place).keys[place.node as usize];
-    match there.definitions(key).as_slice() {
-        [one] => Found::One(*one),
-        _ => Found::Nothing,
     }
 }

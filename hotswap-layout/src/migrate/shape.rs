@@ -38,11 +38,7 @@ pub(super) enum Shape {
     Tuple(Vec<Field>),
     Struct(Vec<Field>),
     Enum(Vec<Variant>),
-    /// The elements, and arguments that have to stay as they are.
-    Container {
-        elements: Vec<Place>,
-        others: Vec<Place>,
-    },
+    Container(Container),
     Array {
         element: Place,
         count: i128,
@@ -51,6 +47,14 @@ pub(super) enum Shape {
     Phantom,
     /// What can't be taken apart, and what it is.
     Whole(&'static str),
+}
+
+/// A container or pointer of the standard library.
+#[derive(Clone, Debug)]
+pub(super) struct Container {
+    pub(super) elements: Vec<Place>,
+    /// Arguments that have to stay as they are.
+    pub(super) others: Vec<Place>,
 }
 
 /// A field; its type may be missing, which stands for `()`.
@@ -168,7 +172,7 @@ fn container(program: &Program, place: Place, count: usize) -> Shape {
         others = elements.split_off(count.min(elements.len()));
     }
     match elements.len() == count && count > 0 {
-        true => Shape::Container { elements, others },
+        true => Shape::Container(Container { elements, others }),
         false => Shape::Whole("a container that debug information does not describe"),
     }
 }
