@@ -30,7 +30,7 @@ impl Planner<'_> {
                 match (from.name == *name, old == new) {
                     (true, _) => format!("converted from `{old}` to `{new}`"),
                     (false, true) => format!("made from `{}`", from.name),
-                    (false, false) => format!("made from `{}`, of `{old}`", from.name),
+                    (false, false) => format!("made from `{}` (`{old}`)", from.name),
                 }
             }
             (_, Some(from)) if from.name != *name => format!("was `{}`", from.name),
