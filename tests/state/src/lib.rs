@@ -2,9 +2,8 @@
 
 use std::collections::HashMap;
 
-use hotswap::__private::v0_1_0::{Choice, Field, Rehearsed, Schema, Shape, rehearse};
-use hotswap::Live;
-use hotswap::Migrate;
+use hotswap::__private::v0_1_0::{Choice, Field, Rehearsal, Rehearsed, Schema, Shape, Variant};
+use hotswap::{Live, Migrate, SwapLimits};
 use hotswap_protocol::state::{
     FieldChange, Fields, How, Migration, Source, TypeChange, VariantChange,
 };
@@ -23,9 +22,35 @@ pub fn migrate<A: Migrate, B: Migrate>(
     cell: &'static Live<A>,
     renames: &[(&str, &str)],
 ) -> Result<(&'static Live<B>, Rehearsed), String> {
+    migrate_within(cell, renames, SwapLimits::default())
+}
+
+/// As [`migrate`], with other limits.
+///
+/// # Errors
+///
+/// What refused it.
+pub fn migrate_within<A: Migrate, B: Migrate>(
+    cell: &'static Live<A>,
+    renames: &[(&str, &str)],
+    limits: SwapLimits,
+) -> Result<(&'static Live<B>, Rehearsed), String> {
     let migration = Planner::new(renames).plan(A::schema(), B::schema());
-    // SAFETY: the plan moves only fields whose types have one name, and tests go on with the result.
-    unsafe { rehearse(cell, &migration, 0) }
+    let mut rehearsal = Rehearsal::new(&migration);
+    // SAFETY: the plan moves only fields whose types have one name, and tests go on with the cell
+    // of the type that it has then.
+    let changed = unsafe { rehearsal.add("cell", cell, 0)? };
+    Ok((changed, rehearsal.run(limits)?))
+}
+
+/// Drops a cell that [`cell`] has made.
+///
+/// # Safety
+///
+/// Nobody uses it again, and it has a value of this type, or none.
+pub unsafe fn dispose<T: Migrate>(cell: &'static Live<T>) {
+    // SAFETY: the caller's promise. It came from a box, whose layout does not depend on the type.
+    drop(unsafe { Box::from_raw(std::ptr::from_ref(cell).cast_mut()) });
 }
 
 /// The value that becomes of `value`.
@@ -165,7 +190,7 @@ impl Planner {
     }
 
     fn variants(&mut self, owner: &str, from: &Choice, to: &Choice) -> Vec<VariantChange> {
-        let change = |old: &hotswap::__private::v0_1_0::Variant| {
+        let change = |old: &Variant| {
             let new = to.variants.iter().find(|new| {
                 let name = format!("{owner}.{}", new.name);
                 self.renames.get(&name).map_or(new.name, String::as_str) == old.name
