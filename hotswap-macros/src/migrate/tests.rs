@@ -49,9 +49,7 @@ fn an_enum() {
 
 #[test]
 fn types_without_fields() {
-    assert_snapshot!(
-        expand("struct Unit;", Form::Hot) + &expand("enum Never {}", Form::Hot)
-    );
+    assert_snapshot!(expand("struct Unit;", Form::Hot) + &expand("enum Never {}", Form::Hot));
 }
 
 #[test]

@@ -98,7 +98,9 @@ impl fmt::Debug for Counted {
 }
 
 fn alive() -> Vec<usize> {
-    (0..MOST).filter(|&id| ALIVE[id].load(Ordering::SeqCst)).collect()
+    (0..MOST)
+        .filter(|&id| ALIVE[id].load(Ordering::SeqCst))
+        .collect()
 }
 
 fn fresh() -> Counted {
@@ -194,7 +196,11 @@ mod v2 {
 
     #[derive(hotswap::Migrate, Debug)]
     pub enum Event {
-        Two { kept: Counted, #[migrate(default = fresh())] fresh: Counted },
+        Two {
+            kept: Counted,
+            #[migrate(default = fresh())]
+            fresh: Counted,
+        },
         One(Item, #[migrate(default = fresh())] Counted),
         Nothing,
     }
@@ -308,8 +314,13 @@ fn fails_cleanly(cell: &'static Live<v1::World>, fuse: isize) -> bool {
     let Err(error) = outcome else {
         return false;
     };
-    let fault = ["the fuse", "is no good"].iter().any(|text| error.contains(text));
-    assert!(fault && error.starts_with("failed: cell `cell`, field `"), "{error}");
+    let fault = ["the fuse", "is no good"]
+        .iter()
+        .any(|text| error.contains(text));
+    assert!(
+        fault && error.starts_with("failed: cell `cell`, field `"),
+        "{error}"
+    );
     drop(error);
     let left = BYTES.load(Ordering::SeqCst) - allocated;
     assert_eq!(left, 0, "bytes are left after fault {fuse}");
@@ -339,11 +350,20 @@ fn what_succeeds_drops_and_frees_all_that_is_left_over() {
     let run = || {
         let before = BYTES.load(Ordering::SeqCst);
         let cell = cell(world);
-        let kept: Vec<String> = cell.read().items.iter().map(|item| format!("{:?}", item.kept)).collect();
+        let kept: Vec<String> = cell
+            .read()
+            .items
+            .iter()
+            .map(|item| format!("{:?}", item.kept))
+            .collect();
         let (cell, done) = migrate::<_, v2::World>(cell, &[]).unwrap();
         assert_eq!(done.warnings, [""; 0]);
         let new = cell.read();
-        let found: Vec<String> = new.items.iter().map(|item| format!("{:?}", item.kept)).collect();
+        let found: Vec<String> = new
+            .items
+            .iter()
+            .map(|item| format!("{:?}", item.kept))
+            .collect();
         assert_eq!(found, kept);
         assert!(Arc::ptr_eq(&new.shared[0], &new.shared[2]));
         // Per item: fresh, kept, hooked. Of the old ones only what was kept is alive.

@@ -102,7 +102,10 @@ fn who_holds_a_cell_is_told() {
         "busy: `cell` was in use for 60ms: read at tests/state/tests/guards.rs:{line}:26 by thread `holder` for "
     );
     assert!(error.starts_with(&expected), "{error}\n{expected}");
-    assert!(error.ends_with(": drop its guards sooner, and save again"), "{error}");
+    assert!(
+        error.ends_with(": drop its guards sooner, and save again"),
+        "{error}"
+    );
     let (cell, _) = migrate_within::<_, v2::World>(cell, &[], limits(PATIENT, PATIENT)).unwrap();
     assert_eq!(*cell.read(), v2::World::default());
 }
@@ -164,7 +167,10 @@ fn all_cells_change_or_none() {
     cells[1].write().gate = gate;
     cells[0].write().round = 5;
     let error = both(cells, limits(PATIENT, PATIENT)).unwrap_err();
-    assert!(error.starts_with("failed: cell `b`, field `gate`"), "{error}");
+    assert!(
+        error.starts_with("failed: cell `b`, field `gate`"),
+        "{error}"
+    );
     assert_eq!(cells[0].read().round, 5);
     cells[1].write().gate = Gate(None);
     assert_eq!(both(cells, limits(PATIENT, PATIENT)), Ok(2));
@@ -178,14 +184,20 @@ fn a_hook_that_does_not_return_is_left_behind() {
     cells[1].write().gate = gate;
     cells[1].write().round = 8;
     let error = both(cells, limits(PATIENT, SHORT)).unwrap_err();
-    assert!(error.starts_with("stuck: a function that makes the new value of `b` has not"), "{error}");
+    assert!(
+        error.starts_with("stuck: a function that makes the new value of `b` has not"),
+        "{error}"
+    );
     // The cell that it does not read is as free as ever.
     cells[0].write().round = 3;
     // The other one can be read, but neither written nor changed.
     assert_eq!(cells[1].read().round, 8);
     assert!(is_busy(cells[1].try_write()));
     let error = both(cells, limits(SHORT, SHORT)).unwrap_err();
-    assert!(error.contains("`b` was in use for 60ms: read by a migration that was given up"), "{error}");
+    assert!(
+        error.contains("`b` was in use for 60ms: read by a migration that was given up"),
+        "{error}"
+    );
     // When it returns, all is as it was.
     open.send(1).unwrap();
     until(|| cells[1].try_write().is_ok());

@@ -201,8 +201,7 @@ fn tree() -> impl Strategy<Value = v1::Tree> {
         children: Vec::new(),
     });
     leaf.prop_recursive(4, 30, 4, |inner| {
-        (any::<u8>(), vec(inner, 0..4))
-            .prop_map(|(number, children)| v1::Tree { number, children })
+        (any::<u8>(), vec(inner, 0..4)).prop_map(|(number, children)| v1::Tree { number, children })
     })
 }
 
@@ -213,7 +212,11 @@ fn world() -> impl Strategy<Value = v1::World> {
         btree_map(any::<u32>(), vec(event(), 0..4), 0..30),
         vec_deque(event(), 0..9),
     );
-    let pair = (any::<u8>(), option::of(player().prop_map(Box::new)), place());
+    let pair = (
+        any::<u8>(),
+        option::of(player().prop_map(Box::new)),
+        place(),
+    );
     let triple = [place(), place(), place()];
     (plain, players, events, pair, triple).prop_map(|(plain, players, events, pair, triple)| {
         let ((round, title, removed, tree), (players, by_name)) = (plain, players);
