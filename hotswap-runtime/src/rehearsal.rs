@@ -2,6 +2,7 @@
 //! type that stands in the same program.
 
 use std::ptr;
+use std::time::Duration;
 
 use hotswap_protocol::state::Migration;
 
@@ -19,8 +20,10 @@ pub struct Rehearsal<'a> {
 /// What a rehearsal did.
 #[derive(Debug)]
 pub struct Rehearsed {
-    /// How long the cells were held, in microseconds.
-    pub pause_us: u128,
+    /// How long the cells were held.
+    pub pause: Duration,
+    /// How long it took to assemble the new values.
+    pub assembling: Duration,
     /// Values that got a new layout.
     pub values: u64,
     /// What went wrong when it was too late.
@@ -81,11 +84,13 @@ impl<'a> Rehearsal<'a> {
         })?;
         let Done {
             pause,
+            assembling,
             values,
             warnings,
         } = assembled.commit(|| ());
         Ok(Rehearsed {
-            pause_us: pause.as_micros(),
+            pause,
+            assembling,
             values,
             warnings,
         })

@@ -1,6 +1,7 @@
 //! Plans for tests: made from the schemas of two types, as the tool makes them from debug information.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use hotswap::__private::v0_1_0::{Choice, Field, Rehearsal, Rehearsed, Schema, Shape, Variant};
 use hotswap::{Live, Migrate, SwapLimits};
@@ -9,9 +10,19 @@ use hotswap_protocol::state::{
 };
 
 /// A cell as tests use it: it lives as long as the program.
+///
+/// # Panics
+///
+/// Never.
 pub fn cell<T: Migrate>(init: fn() -> T) -> &'static Live<T> {
-    Box::leak(Box::new(Live::new(init)))
+    let cell = Box::leak(Box::new(Live::new(init)));
+    let address = std::ptr::from_ref(cell).expose_provenance();
+    CELLS.lock().unwrap().push(address);
+    cell
 }
+
+/// All cells, so that a search for leaks finds them.
+static CELLS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// Changes the value of a cell from an `A` to a `B`.
 ///
@@ -45,10 +56,16 @@ pub fn migrate_within<A: Migrate, B: Migrate>(
 
 /// Drops a cell that [`cell`] has made.
 ///
+/// # Panics
+///
+/// Never.
+///
 /// # Safety
 ///
 /// Nobody uses it again, and it has a value of this type, or none.
 pub unsafe fn dispose<T: Migrate>(cell: &'static Live<T>) {
+    let address = std::ptr::from_ref(cell).addr();
+    CELLS.lock().unwrap().retain(|cell| *cell != address);
     // SAFETY: the caller's promise. It came from a box, whose layout does not depend on the type.
     drop(unsafe { Box::from_raw(std::ptr::from_ref(cell).cast_mut()) });
 }
@@ -65,7 +82,10 @@ pub fn changed<A: Migrate + Default + 'static, B: Migrate + Default + 'static>(
     let cell = cell(A::default);
     *cell.write() = value;
     let (cell, _) = migrate::<A, B>(cell, renames).unwrap_or_else(|error| panic!("{error}"));
-    std::mem::take(&mut cell.write())
+    let value = std::mem::take(&mut *cell.write());
+    // SAFETY: nobody else has heard of it.
+    unsafe { dispose(cell) };
+    value
 }
 
 /// Makes plans. Types are the same if they have one name; those of two versions stand in modules
