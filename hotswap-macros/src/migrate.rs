@@ -133,3 +133,6 @@ fn unraw(ident: &Ident) -> String {
 fn migrate_trait(krate: &Path) -> TokenStream {
     quote!(#krate::Migrate)
 }
+
+#[cfg(test)]
+mod tests;

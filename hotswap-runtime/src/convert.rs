@@ -13,6 +13,7 @@ pub(crate) mod context;
 pub(crate) mod copy;
 pub(crate) mod entries;
 pub(crate) mod failure;
+pub(crate) mod records;
 pub(crate) mod resolve;
 pub(crate) mod run;
 pub(crate) mod shared;

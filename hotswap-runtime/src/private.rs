@@ -20,7 +20,7 @@ pub mod v0_1_0 {
     pub use crate::migrate::probe::{NoDefault, NoSchema, Probe, put};
     pub use crate::migrate::schema::{Choice, Field, Maker, Schema, Shape, Variant};
 
-    pub use crate::rehearsal::{Rehearsed, rehearse};
+    pub use crate::rehearsal::{Rehearsal, Rehearsed};
 
     /// Names the type `!`, which only results may be: `<fn() -> ! as Returns>::Result`.
     pub trait Returns {

@@ -18,7 +18,7 @@ use crate::live::handle::Handle;
 use crate::live::lock::{Mode, Patience, Who};
 use crate::live::versions;
 use crate::sync::{Mutex, lock};
-use walker::{Stopped, Walker};
+use walker::{New, Stopped, Walker};
 
 /// How long a swap that changes the types of [`Live`](crate::Live) cells waits for the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,12 +137,11 @@ impl Transaction {
             .collect();
         walker.assemble(values);
         match walker.assembled(limits.functions) {
-            Ok((walker, values, new)) => Ok(Assembled {
+            Ok((walker, new)) => Ok(Assembled {
                 holds,
                 turn,
                 began,
                 walker,
-                values,
                 new,
             }),
             Err(Stopped::Failed(reason)) => Err(Aborted::Failed(reason)),
@@ -255,10 +254,8 @@ pub(crate) struct Assembled<G> {
     turn: G,
     began: Instant,
     walker: Walker,
-    /// How many values were converted.
-    values: u64,
-    /// The new values, one for each cell that has a value.
-    new: Vec<*mut u8>,
+    /// The new values, one for each cell that has a value, and what they took.
+    new: New,
 }
 
 /// What a committed transaction did.
@@ -266,6 +263,8 @@ pub(crate) struct Assembled<G> {
 pub(crate) struct Done {
     /// From the first guard to the last.
     pub(crate) pause: Duration,
+    /// How long it took to assemble the new values.
+    pub(crate) assembling: Duration,
     /// Values that got a new layout.
     pub(crate) values: u64,
     /// What went wrong when it was too late.
@@ -280,14 +279,13 @@ impl<G> Assembled<G> {
             turn,
             began,
             walker,
-            values,
             new,
         } = self;
         for hold in &holds {
             hold.forget_marks();
         }
         let with_value = holds.iter_mut().filter(|hold| !hold.value().is_null());
-        for (hold, value) in with_value.zip(new) {
+        for (hold, value) in with_value.zip(new.addresses) {
             hold.replace(value);
         }
         flip();
@@ -296,7 +294,8 @@ impl<G> Assembled<G> {
         let pause = began.elapsed();
         Done {
             pause,
-            values,
+            assembling: new.time,
+            values: new.values,
             warnings: walker.release(limits().functions),
         }
     }

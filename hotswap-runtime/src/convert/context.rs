@@ -1,5 +1,6 @@
 //! What a walk over values carries along: the graph, what is shared, and the user's functions.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -95,6 +96,24 @@ impl<'a> Context<'a> {
                 format!("panicked: {}", panic_message(panic)),
             )),
         }
+    }
+
+    /// Runs a function of the user's so many times, given a number each time. Tells, if one panics,
+    /// which.
+    pub(crate) fn call_each(
+        &mut self,
+        type_name: fn() -> &'static str,
+        count: usize,
+        function: impl Fn(usize),
+    ) -> Result<(), (usize, Box<Failure>)> {
+        let at = Cell::new(0);
+        let outcome = self.call(type_name, || {
+            for number in 0..count {
+                at.set(number);
+                function(number);
+            }
+        });
+        outcome.map_err(|failure| (at.get(), failure))
     }
 
     /// Runs a destructor of the user's, whose panic is only noted.

@@ -6,25 +6,50 @@ use std::ptr;
 
 use crate::convert::Room;
 
-/// Copies bytes, whatever they mean. Common sizes are single moves.
+/// Values in a row: where the first one is, and how far it is from one to the next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<P> {
+    pub(crate) first: P,
+    pub(crate) stride: usize,
+}
+
+/// Copies so many bytes, whatever they mean, of each of `count` values in a row.
 ///
 /// # Safety
 ///
-/// `from` is good for reading and `to` for writing so many bytes, and they do not overlap.
-#[inline(always)]
-pub(crate) unsafe fn bytes(from: *const u8, to: *mut u8, bytes: usize) {
-    // SAFETY: the caller's promise. Arrays of bytes need no alignment, and are copied without being
-    // looked at.
+/// The bytes of each value are good for reading there and for writing here, and do not overlap.
+pub(crate) unsafe fn column(from: Row<*const u8>, to: Row<*mut u8>, bytes: usize, count: usize) {
+    // SAFETY: the caller's promise.
     unsafe {
         match bytes {
-            1 => ptr::copy_nonoverlapping(from, to, 1),
-            2 => ptr::copy_nonoverlapping(from.cast::<[u8; 2]>(), to.cast(), 1),
-            4 => ptr::copy_nonoverlapping(from.cast::<[u8; 4]>(), to.cast(), 1),
-            8 => ptr::copy_nonoverlapping(from.cast::<[u8; 8]>(), to.cast(), 1),
-            16 => ptr::copy_nonoverlapping(from.cast::<[u8; 16]>(), to.cast(), 1),
-            24 => ptr::copy_nonoverlapping(from.cast::<[u8; 24]>(), to.cast(), 1),
-            32 => ptr::copy_nonoverlapping(from.cast::<[u8; 32]>(), to.cast(), 1),
-            _ => ptr::copy_nonoverlapping(from, to, bytes),
+            1 => column_of::<1>(from, to, count),
+            2 => column_of::<2>(from, to, count),
+            4 => column_of::<4>(from, to, count),
+            8 => column_of::<8>(from, to, count),
+            12 => column_of::<12>(from, to, count),
+            16 => column_of::<16>(from, to, count),
+            24 => column_of::<24>(from, to, count),
+            32 => column_of::<32>(from, to, count),
+            _ => {
+                for number in 0..count {
+                    let from = from.first.add(number * from.stride);
+                    let to = to.first.add(number * to.stride);
+                    ptr::copy_nonoverlapping(from, to, bytes);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn column_of<const BYTES: usize>(from: Row<*const u8>, to: Row<*mut u8>, count: usize) {
+    for number in 0..count {
+        // SAFETY: the promise of `column`. An array of bytes needs no alignment, and is copied
+        // without being looked at.
+        unsafe {
+            let from = from.first.add(number * from.stride).cast::<[u8; BYTES]>();
+            let to = to.first.add(number * to.stride).cast::<[u8; BYTES]>();
+            ptr::copy_nonoverlapping(from, to, 1);
         }
     }
 }
@@ -82,6 +107,7 @@ impl Block {
             if start.is_null() {
                 alloc::handle_alloc_error(layout);
             }
+            prefer_huge_pages(start, layout.size());
             start
         };
         Some(Self { start, layout })
@@ -113,3 +139,24 @@ impl Drop for Block {
         }
     }
 }
+
+/// From this size on huge pages are asked for.
+#[cfg(target_os = "linux")]
+const LARGE: usize = 8 << 20;
+
+/// Asks the system for huge pages where memory is large: to make each small one at its first use
+/// takes longer than to fill it, and the program waits meanwhile.
+#[cfg(target_os = "linux")]
+fn prefer_huge_pages(start: *mut u8, bytes: usize) {
+    const PAGE: usize = 4096;
+    if bytes >= LARGE {
+        let skipped = start.addr().next_multiple_of(PAGE) - start.addr();
+        let bytes = (bytes - skipped) / PAGE * PAGE;
+        // SAFETY: the range lies in memory that was just allocated, whose content this leaves as it
+        // is. It is an advice: that it is not taken does no harm.
+        unsafe { libc::madvise(start.add(skipped).cast(), bytes, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn prefer_huge_pages(_: *mut u8, _: usize) {}

@@ -4,9 +4,9 @@
 //! only read; what moves is in both until one of them is taken apart.
 
 use crate::convert::context::Context;
-use crate::convert::copy::{self, Block, Scratch};
+use crate::convert::copy::{Block, Scratch};
 use crate::convert::failure::Failure;
-use crate::convert::{Conversion, How, Index, Making, Record, Room, Step, undo};
+use crate::convert::{Conversion, How, Index, Making, Room, undo};
 use crate::migrate::hook::{Answer, Hook, Request};
 use crate::migrate::schema::Maker;
 use crate::migrate::sequence::Sequence;
@@ -31,7 +31,7 @@ pub(crate) unsafe fn convert(
     // SAFETY: the caller's promise, for what the schemas and `resolve` tell of both types.
     unsafe {
         match &conversion.how {
-            How::Record(steps) => record(context, conversion, steps, old, new)?,
+            How::Record(_) => super::records::convert(context, index, (old, 1), new)?,
             How::Choice { .. } => super::variants::convert(context, index, old, new)?,
             How::Array { len, element } => elements(context, *element, (old, *len), new)?,
             How::Boxed(element) => {
@@ -61,52 +61,12 @@ pub(crate) unsafe fn convert(
     Ok(())
 }
 
-/// Makes a struct or tuple.
-///
-/// # Safety
-///
-/// That of [`convert`], for the types of `conversion`.
-#[inline(always)]
-unsafe fn record(
-    context: &mut Context<'_>,
-    conversion: &Conversion,
-    record: &Record,
-    old: *const u8,
-    new: *mut u8,
-) -> Outcome {
-    for (number, step) in record.steps.iter().enumerate() {
-        // SAFETY: the caller's promise: `resolve` has checked that steps stay within both types.
-        let outcome = unsafe {
-            match *step {
-                Step::Copy { from, to, bytes } => {
-                    copy::bytes(old.add(from), new.add(to), bytes);
-                    Ok(())
-                }
-                Step::Make {
-                    from,
-                    to,
-                    ref field,
-                    by,
-                } => make(context, by, old.add(from), new.add(to), conversion)
-                    .map_err(|failure| failure.within(&**field)),
-            }
-        };
-        if let Err(failure) = outcome {
-            // SAFETY: the steps before this one have made their fields.
-            unsafe { undo::discard_steps(context, &record.steps[..number], new) };
-            return Err(failure);
-        }
-    }
-    Ok(())
-}
-
 /// Makes a field that is not just copied.
 ///
 /// # Safety
 ///
 /// `old` is the address of the field that it is made from, if it is made from one; `new` is good for
 /// writing it.
-#[inline]
 pub(crate) unsafe fn make(
     context: &mut Context<'_>,
     by: Making,
@@ -122,12 +82,10 @@ pub(crate) unsafe fn make(
     }
 }
 
-#[inline]
 fn default(context: &mut Context<'_>, maker: Maker, new: *mut u8, owner: &Conversion) -> Outcome {
     context.call(owner.new.name, || maker(new))
 }
 
-#[inline]
 fn run_hook(
     context: &mut Context<'_>,
     hook: Hook,
@@ -155,19 +113,17 @@ pub(crate) unsafe fn elements(
     new: *mut u8,
 ) -> Outcome {
     let conversion: &Conversion = context.conversions.get(index);
+    if let How::Record(_) = conversion.how {
+        context.values += len as u64;
+        // SAFETY: the caller's promise.
+        return unsafe { super::records::convert(context, index, (old, len), new) };
+    }
     let (from, to) = (conversion.old.size, conversion.new.size);
     for number in 0..len {
         // SAFETY: the caller's promise, for each of the elements.
         let outcome = unsafe {
             let (old, new) = (old.add(number * from), new.add(number * to));
-            match &conversion.how {
-                // The common case, without a call for each element.
-                How::Record(steps) => {
-                    context.values += 1;
-                    record(context, conversion, steps, old, new)
-                }
-                _ => convert(context, index, old, new),
-            }
+            convert(context, index, old, new)
         };
         if let Err(failure) = outcome {
             // SAFETY: as many have been made.

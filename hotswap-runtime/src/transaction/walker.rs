@@ -43,8 +43,8 @@ enum Order {
 /// What the thread tells.
 #[derive(Debug)]
 enum Report {
-    /// All values are assembled: their number, and the addresses.
-    Assembled(u64, Addresses),
+    /// All values are assembled.
+    Assembled(New),
     /// Nothing is assembled, for this reason.
     Failed(String),
     /// Nothing is left to do; what went wrong when it was too late.
@@ -53,6 +53,20 @@ enum Report {
 
 /// The path and conversion of each value.
 type Plans = Vec<(String, Index)>;
+
+/// What was assembled.
+#[derive(Debug)]
+pub(super) struct New {
+    /// The new values' addresses, in the order of the old ones.
+    pub(super) addresses: Vec<*mut u8>,
+    /// How many values there are with all that they consist of.
+    pub(super) values: u64,
+    /// How long it took.
+    pub(super) time: Duration,
+}
+
+// SAFETY: as for `Addresses`.
+unsafe impl Send for New {}
 
 /// Addresses of values that one thread at a time uses.
 #[derive(Debug)]
@@ -113,9 +127,9 @@ impl Walker {
     }
 
     /// Waits for all new values, but for no function of the user's longer than `limit`.
-    pub(super) fn assembled(self, limit: Duration) -> Result<(Self, u64, Vec<*mut u8>), Stopped> {
+    pub(super) fn assembled(self, limit: Duration) -> Result<(Self, New), Stopped> {
         match self.wait(limit) {
-            Some(Report::Assembled(values, Addresses(new))) => Ok((self, values, new)),
+            Some(Report::Assembled(new)) => Ok((self, new)),
             Some(Report::Failed(reason)) => {
                 self.join();
                 Err(Stopped::Failed(reason))
@@ -201,6 +215,7 @@ impl Work {
             return;
         };
         (self.plans, self.old) = (plans, old);
+        let began = Instant::now();
         let assembled = self.assemble(&mut context);
         if let Err(reason) = assembled {
             self.discard(&mut context);
@@ -211,8 +226,11 @@ impl Work {
             }
             return;
         }
-        let new = Addresses(self.new.0.clone());
-        let told = report.send(Report::Assembled(context.values, new));
+        let told = report.send(Report::Assembled(New {
+            addresses: self.new.0.clone(),
+            values: context.values,
+            time: began.elapsed(),
+        }));
         match order.recv() {
             Ok(Order::Release) if told.is_ok() => {
                 self.release(&mut context);

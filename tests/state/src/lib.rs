@@ -1,18 +1,28 @@
 //! Plans for tests: made from the schemas of two types, as the tool makes them from debug information.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
-use hotswap::__private::v0_1_0::{Choice, Field, Rehearsed, Schema, Shape, rehearse};
-use hotswap::Live;
-use hotswap::Migrate;
+use hotswap::__private::v0_1_0::{Choice, Field, Rehearsal, Rehearsed, Schema, Shape, Variant};
+use hotswap::{Live, Migrate, SwapLimits};
 use hotswap_protocol::state::{
     FieldChange, Fields, How, Migration, Source, TypeChange, VariantChange,
 };
 
 /// A cell as tests use it: it lives as long as the program.
+///
+/// # Panics
+///
+/// Never.
 pub fn cell<T: Migrate>(init: fn() -> T) -> &'static Live<T> {
-    Box::leak(Box::new(Live::new(init)))
+    let cell = Box::leak(Box::new(Live::new(init)));
+    let address = std::ptr::from_ref(cell).expose_provenance();
+    CELLS.lock().unwrap().push(address);
+    cell
 }
+
+/// All cells, so that a search for leaks finds them.
+static CELLS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
 
 /// Changes the value of a cell from an `A` to a `B`.
 ///
@@ -23,9 +33,41 @@ pub fn migrate<A: Migrate, B: Migrate>(
     cell: &'static Live<A>,
     renames: &[(&str, &str)],
 ) -> Result<(&'static Live<B>, Rehearsed), String> {
+    migrate_within(cell, renames, SwapLimits::default())
+}
+
+/// As [`migrate`], with other limits.
+///
+/// # Errors
+///
+/// What refused it.
+pub fn migrate_within<A: Migrate, B: Migrate>(
+    cell: &'static Live<A>,
+    renames: &[(&str, &str)],
+    limits: SwapLimits,
+) -> Result<(&'static Live<B>, Rehearsed), String> {
     let migration = Planner::new(renames).plan(A::schema(), B::schema());
-    // SAFETY: the plan moves only fields whose types have one name, and tests go on with the result.
-    unsafe { rehearse(cell, &migration, 0) }
+    let mut rehearsal = Rehearsal::new(&migration);
+    // SAFETY: the plan moves only fields whose types have one name, and tests go on with the cell
+    // of the type that it has then.
+    let changed = unsafe { rehearsal.add("cell", cell, 0)? };
+    Ok((changed, rehearsal.run(limits)?))
+}
+
+/// Drops a cell that [`cell`] has made.
+///
+/// # Panics
+///
+/// Never.
+///
+/// # Safety
+///
+/// Nobody uses it again, and it has a value of this type, or none.
+pub unsafe fn dispose<T: Migrate>(cell: &'static Live<T>) {
+    let address = std::ptr::from_ref(cell).addr();
+    CELLS.lock().unwrap().retain(|cell| *cell != address);
+    // SAFETY: the caller's promise. It came from a box, whose layout does not depend on the type.
+    drop(unsafe { Box::from_raw(std::ptr::from_ref(cell).cast_mut()) });
 }
 
 /// The value that becomes of `value`.
@@ -40,7 +82,10 @@ pub fn changed<A: Migrate + Default + 'static, B: Migrate + Default + 'static>(
     let cell = cell(A::default);
     *cell.write() = value;
     let (cell, _) = migrate::<A, B>(cell, renames).unwrap_or_else(|error| panic!("{error}"));
-    std::mem::take(&mut cell.write())
+    let value = std::mem::take(&mut *cell.write());
+    // SAFETY: nobody else has heard of it.
+    unsafe { dispose(cell) };
+    value
 }
 
 /// Makes plans. Types are the same if they have one name; those of two versions stand in modules
@@ -165,7 +210,7 @@ impl Planner {
     }
 
     fn variants(&mut self, owner: &str, from: &Choice, to: &Choice) -> Vec<VariantChange> {
-        let change = |old: &hotswap::__private::v0_1_0::Variant| {
+        let change = |old: &Variant| {
             let new = to.variants.iter().find(|new| {
                 let name = format!("{owner}.{}", new.name);
                 self.renames.get(&name).map_or(new.name, String::as_str) == old.name

@@ -173,7 +173,7 @@ fn a_removed_variant_that_is_live_is_refused_and_nothing_changes() {
     let error = migrate::<v1::World, v2::World>(cell, RENAMES).unwrap_err();
     assert_eq!(
         error,
-        "cell `cell`, field `state`, type `values::fields::v2::State`: \
+        "failed: cell `cell`, field `state`, type `values::fields::v2::State`: \
          a value is of the variant `Removed`, which is no more"
     );
     assert_eq!(*cell.read(), before);
@@ -189,7 +189,7 @@ fn a_hook_that_fails_says_where() {
     let error = migrate::<v1::World, v2::World>(cell, RENAMES).unwrap_err();
     assert_eq!(
         error,
-        "cell `cell`, field `text`, type `values::fields::v2::World`: invalid digit found in string"
+        "failed: cell `cell`, field `text`, type `values::fields::v2::World`: invalid digit found in string"
     );
     assert_eq!(*cell.read(), before);
 }
@@ -273,7 +273,7 @@ fn structs_in_structs() {
     let error = migrate::<deep::v1::Outer, deep::v2::Outer>(cell, &[]).unwrap_err();
     assert_eq!(
         error,
-        "cell `cell`, field `inner.most.3`, type `values::fields::deep::v2::Outer`: panicked: no"
+        "failed: cell `cell`, field `inner.most.3`, type `values::fields::deep::v2::Outer`: panicked: no"
     );
     assert_eq!(*cell.read(), value());
 }
