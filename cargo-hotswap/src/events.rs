@@ -72,6 +72,9 @@ pub struct Migrated {
     pub cells: Vec<String>,
     /// The types of which something was added, renamed, dropped or converted.
     pub types: Vec<MigratedType>,
+    /// Fields that nothing takes over, as `Type.field`: their values are gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
     /// How many values got a new layout, elements of containers included.
     pub values: u64,
     /// Milliseconds in which no code could use the cells.

@@ -236,6 +236,11 @@ impl Plan {
         })
     }
 
+    /// The fields whose values nothing takes over.
+    pub fn dropped(&self) -> Vec<String> {
+        self.migration.types.iter().flat_map(removed).collect()
+    }
+
     /// What people are told of the types that changed.
     pub fn told(&self) -> Vec<MigratedType> {
         let migrated = self.findings.iter();
@@ -246,6 +251,19 @@ impl Plan {
         });
         told.collect()
     }
+}
+
+/// The old fields of a type that nothing takes over.
+fn removed(change: &state::TypeChange) -> Vec<String> {
+    let variants: Vec<&state::Fields> = match &change.how {
+        state::How::Fields(fields) => vec![fields],
+        state::How::Variants(variants) => variants.iter().map(|it| &it.fields).collect(),
+        state::How::Elements(_) | state::How::Hook { .. } => Vec::new(),
+    };
+    let fields = variants.into_iter().flat_map(|fields| &fields.removed);
+    fields
+        .map(|name| format!("{}.{name}", change.old))
+        .collect()
 }
 
 /// What the program is told of cells.

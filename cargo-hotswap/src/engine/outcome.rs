@@ -56,6 +56,7 @@ pub(super) fn migrated(plan: &Plan, committed: &CommitReport) -> Option<Migrated
     (!cells.is_empty()).then(|| Migrated {
         cells,
         types: plan.told(),
+        dropped: plan.dropped(),
         values: committed.migrated,
         pause_ms: committed.pause_us as f64 / 1e3,
     })

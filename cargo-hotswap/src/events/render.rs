@@ -244,6 +244,12 @@ fn migrated_state(state: &Migrated, look: &Look) -> String {
         format!("{cells} ({amount})")
     });
     let mut text = look.line(GOOD, "Migrated", &text);
+    if !state.dropped.is_empty() {
+        let listed = look.listing(&names::of(&state.dropped, look), |fields| {
+            format!("{fields}: nothing takes over what was there")
+        });
+        text += &look.line(WARN, "Dropped", &listed);
+    }
     for of in &state.types {
         let name = names::of(std::slice::from_ref(&of.name), look).concat();
         text += &look.detail("Type", &format!("{name}: {}", of.changes.join("; ")));

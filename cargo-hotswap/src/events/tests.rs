@@ -257,6 +257,7 @@ fn swapped_with_state() -> Event {
                 ),
                 of("app::hall::Room", &["field `name`: was `title`"]),
             ],
+            dropped: words(&["app::World.old"]),
             values: 1003,
             pause_ms: 0.42,
         }));
