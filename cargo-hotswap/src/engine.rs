@@ -339,13 +339,14 @@ impl Engine {
 
     /// Has the program load a patch and make it current.
     fn load(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport, CommitReport)> {
+        let migrates = !manifest.migration.cells.is_empty();
         let (_, prepared) = self
             .connection
             .prepare(manifest)
             .context("the patch was not loaded")?;
         let (version, committed) = self
             .connection
-            .commit()
+            .commit(migrates)
             .context("the patch did not go live")?;
         Ok((version, prepared, committed))
     }

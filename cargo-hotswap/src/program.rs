@@ -23,6 +23,9 @@ use crate::control::place;
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The same where values in the program get new layouts, of which there may be very many.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// The descriptors under which the program finds its ends of the readiness and of the crash pipe:
 /// where nobody looks for one, since low numbers may be inherited sockets, say.
 const DESCRIPTORS: [i32; 2] = [237, 238];
@@ -270,13 +273,21 @@ impl Connection {
         }
     }
 
-    /// Makes the prepared patch current.
+    /// Makes the prepared patch current. If it migrates state, the program waits for whoever uses
+    /// that, and runs functions of the user's.
     ///
     /// # Errors
     ///
     /// The runtime refused, or is gone.
-    pub fn commit(&mut self) -> Result<(u64, CommitReport)> {
-        match self.ask(&Request::Commit {})? {
+    pub fn commit(&mut self, migrates: bool) -> Result<(u64, CommitReport)> {
+        let patience = match migrates {
+            true => MIGRATION_TIMEOUT,
+            false => ANSWER_TIMEOUT,
+        };
+        self.stream.set_read_timeout(Some(patience))?;
+        let answer = self.ask(&Request::Commit {});
+        self.stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        match answer? {
             Response::Committed { version, report } => Ok((version, report)),
             other => Err(declined(other)),
         }

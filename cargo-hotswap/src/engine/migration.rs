@@ -378,3 +378,80 @@ fn of_fields(fields: migrate::Fields, offset: u32) -> state::Fields {
         removed: fields.removed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hotswap_layout::migrate;
+    use hotswap_protocol::state;
+
+    use super::Plan;
+
+    fn change(name: &str, how: migrate::How) -> migrate::TypeChange {
+        migrate::TypeChange {
+            old: format!("alloc::vec::Vec<app::{name}, alloc::alloc::Global>"),
+            new: format!("app::{name}"),
+            old_size: 8,
+            new_size: 16,
+            how,
+        }
+    }
+
+    fn plan() -> migrate::Migration {
+        let field = |name: &str, source| migrate::FieldChange {
+            name: name.to_owned(),
+            source,
+        };
+        let from = || "old".to_owned();
+        let fields = migrate::Fields {
+            new: vec![
+                field(
+                    "a",
+                    migrate::Source::Changed {
+                        from: from(),
+                        by: 1,
+                    },
+                ),
+                field("b", migrate::Source::Default),
+            ],
+            removed: vec!["gone".to_owned()],
+        };
+        let variant = migrate::VariantChange {
+            old: "A".to_owned(),
+            new: None,
+            fields: fields.clone(),
+        };
+        migrate::Migration {
+            types: vec![
+                change("World", migrate::How::Fields(fields)),
+                change("Mode", migrate::How::Variants(vec![variant])),
+                change("All", migrate::How::Elements(vec![None, Some(0)])),
+            ],
+            ..migrate::Migration::default()
+        }
+    }
+
+    #[test]
+    fn plans_from_several_versions_stand_one_behind_the_other() {
+        let mut all = Plan::default();
+        for _ in 0..2 {
+            let offset = all.migration.types.len() as u32;
+            all.take(plan(), offset);
+        }
+        let types = &all.migration.types;
+        assert_eq!(types.len(), 6);
+        assert_eq!(types[5].how, state::How::Elements(vec![None, Some(3)]));
+        let state::How::Fields(fields) = &types[3].how else {
+            panic!("{types:?}")
+        };
+        let from = "old".to_owned();
+        assert_eq!(fields.new[0].source, state::Source::Changed { from, by: 4 });
+        assert_eq!(types[0].old, "Vec<app::World>");
+        // Told by the names that the guard knows, and shown as people write them.
+        assert!(
+            all.migrated
+                .contains("alloc::vec::Vec<app::Mode, alloc::alloc::Global>")
+        );
+        let dropped = ["Vec<app::World>.gone", "Vec<app::Mode>.gone"];
+        assert_eq!(all.dropped()[..2], dropped);
+    }
+}

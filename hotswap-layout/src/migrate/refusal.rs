@@ -153,6 +153,9 @@ impl Refusals {
             if differences.is_empty() {
                 differences = compare::differences(old, new, before, after);
             }
+            if differences.is_empty() {
+                differences.push("something that it holds changed".to_owned());
+            }
             Finding {
                 subject,
                 verdict: Verdict::Refused,
