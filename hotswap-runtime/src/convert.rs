@@ -188,6 +188,3 @@ impl Room {
         offset
     }
 }
-
-#[cfg(test)]
-mod tests;

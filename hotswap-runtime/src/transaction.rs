@@ -26,6 +26,10 @@ use walker::{New, Stopped, Walker};
 pub struct SwapLimits {
     /// For all guards of the cells together. Afterwards the swap is refused. Five seconds unless set.
     pub guards: Duration,
+    /// For calls of entries that are under way, before guards are taken; calls that begin meanwhile
+    /// wait. Afterwards the swap goes on: such a call can't use a cell any more whose type has
+    /// changed. 50 milliseconds unless set.
+    pub calls: Duration,
     /// For one call of a function that makes a value: a default, `with`, `back`, a `From`, a hash or
     /// comparison of a key. Afterwards the swap is refused, and the thread in which that function
     /// runs is left behind; as long as it runs, the cell can be read but not written. Ten seconds
@@ -36,6 +40,7 @@ pub struct SwapLimits {
 impl SwapLimits {
     const DEFAULT: Self = Self {
         guards: Duration::from_secs(5),
+        calls: Duration::from_millis(50),
         functions: Duration::from_secs(10),
     };
 }
@@ -100,9 +105,9 @@ pub(crate) enum Aborted {
 const FIRST_ATTEMPT: Duration = Duration::from_millis(20);
 
 /// How long any attempt does.
-const LONGEST_ATTEMPT: Duration = Duration::from_millis(500);
+const LONGEST_ATTEMPT: Duration = Duration::from_millis(100);
 
-/// How long threads that wait for a guard have before the next attempt.
+/// How long threads that wait have at least before the next attempt.
 const BREATH: Duration = Duration::from_millis(1);
 
 impl Transaction {
@@ -182,8 +187,9 @@ impl Transaction {
         let end = Instant::now() + limit;
         let mut attempt = FIRST_ATTEMPT;
         loop {
-            let (turn, began) = (turn(), Instant::now());
-            let until = end.min(began + attempt);
+            let began = Instant::now();
+            let turn = turn();
+            let until = end.min(Instant::now() + attempt);
             match self.try_guards(until) {
                 Ok(holds) => return Ok((turn, holds, began)),
                 Err(blocked) if Instant::now() >= end => {
@@ -191,7 +197,8 @@ impl Transaction {
                 }
                 Err(_) => drop(turn),
             }
-            thread::sleep(BREATH);
+            // As long as the program waited, it runs.
+            thread::sleep(began.elapsed().max(BREATH));
             attempt = LONGEST_ATTEMPT.min(attempt * 2);
         }
     }
@@ -300,6 +307,3 @@ impl<G> Assembled<G> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

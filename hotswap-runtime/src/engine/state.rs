@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hotswap_protocol::manifest::{Manifest, Side};
 use hotswap_protocol::message::ErrorCode;
@@ -16,9 +17,11 @@ use crate::convert::resolve::{Refused, Resolver};
 use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::loaded::Loaded;
+use crate::inflight::gate::Gate;
 use crate::live::handle::Handle;
 use crate::live::versions::{self, Cell, File, Init};
 use crate::migrate::schema::Of;
+use crate::table;
 use crate::transaction::{Aborted, Assembled, Change, Done, Transaction, limits};
 
 /// Why the cells of a patch were not prepared.
@@ -73,6 +76,7 @@ impl Bound {
     fn into_cell(self, version: u64) -> (usize, Cell) {
         let address = self.address();
         let cell = Cell {
+            handle: Some(self.handle),
             path: self.path,
             type_name: self.type_name,
             layout: self.layout,
@@ -252,18 +256,39 @@ fn outside(cell: &state::Cell, side: Side, role: &'static str, address: u64) -> 
     }
 }
 
+/// The right to hold cells: no call begins and no fork comes while it lives.
+#[derive(Debug)]
+struct Turn {
+    _gate: Gate,
+    _fork: fork::Turn,
+}
+
+impl Turn {
+    /// Waits for calls that are under way, but not long.
+    fn take(patience: Duration) -> Self {
+        // First of all: a child would have a gate that nobody opens.
+        let fork = fork::Turn::take();
+        let gate = Gate::close();
+        gate.drain(patience);
+        Self {
+            _gate: gate,
+            _fork: fork,
+        }
+    }
+}
+
 /// What is left to do when all new values stand.
 pub(crate) struct AssembledState {
     file: Option<File>,
     cells: Vec<Bound>,
     version: u64,
     /// None if no cell changes.
-    values: Option<Assembled<fork::Turn>>,
+    values: Option<Assembled<Turn>>,
 }
 
 impl PreparedState {
-    /// Takes the guards of cells that change, and makes their new values. No fork comes between
-    /// the first guard and the last.
+    /// Takes the guards of cells that change, and makes their new values. Counted calls wait at the
+    /// gate meanwhile, and no fork comes between the first guard and the last.
     pub(crate) fn assemble(self) -> Result<AssembledState, Aborted> {
         let Self {
             file,
@@ -274,7 +299,8 @@ impl PreparedState {
         let values = if transaction.is_empty() {
             None
         } else {
-            Some(transaction.assemble(limits(), fork::Turn::take)?)
+            let limits = limits();
+            Some(transaction.assemble(limits, || Turn::take(limits.calls))?)
         };
         Ok(AssembledState {
             file,
@@ -299,7 +325,11 @@ impl AssembledState {
             flip();
         };
         match values {
-            Some(values) => values.commit(flip),
+            Some(values) => values.commit(|| {
+                // The new table lets calls in: they find the cells held, and then the new values.
+                table::open_at_publish();
+                flip();
+            }),
             None => {
                 fork::undivided(flip);
                 Done::default()

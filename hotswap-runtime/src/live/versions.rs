@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::thread::ThreadId;
 
+use crate::live::handle::Handle;
 use crate::migrate::schema::Of;
 use crate::sync::{Mutex, MutexGuard, lock};
 
@@ -37,6 +39,8 @@ pub(crate) struct File {
 /// A cell, as the current version knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
+    /// Its handle, at the address by which it goes.
+    pub(crate) handle: Option<&'static Handle>,
     /// The canonical path of its static.
     pub(crate) path: String,
     /// Its type's name, for people.
@@ -112,6 +116,18 @@ pub(crate) fn find(path: &str) -> Option<(usize, Cell)> {
     let mut cells = versions.cells.iter();
     let found = cells.find(|(_, cell)| cell.path == path);
     found.map(|(handle, cell)| (*handle, cell.clone()))
+}
+
+/// Whether the thread has asked for a guard of a known cell, which is still there.
+pub(crate) fn are_held_by(thread: ThreadId) -> bool {
+    let versions = versions();
+    let mut handles = versions.cells.values().filter_map(|cell| cell.handle);
+    handles.any(|handle| {
+        let holders = handle.core().lock.holders();
+        holders
+            .iter()
+            .any(|holder| holder.who.thread.id() == thread)
+    })
 }
 
 /// The function that makes the first value of the cell with this handle, if not its own.
