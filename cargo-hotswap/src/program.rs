@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use command_fds::{CommandFdExt, FdMapping};
 use hotswap_protocol::message::{
-    Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
+    ErrorCode, Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
 };
 use hotswap_protocol::{
     address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
@@ -25,6 +25,9 @@ use crate::control::place;
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The same where values in the program get new layouts, of which there may be very many.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The descriptors under which the program finds its ends of the readiness and of the crash pipe:
 /// where nobody looks for one, since low numbers may be inherited sockets, say.
@@ -290,19 +293,27 @@ impl Connection {
         }
         match self.ask(&request)? {
             Response::Prepared { version, report } => Ok((version, report)),
-            other => bail!(unexpected(&other)),
+            other => Err(declined(other)),
         }
     }
 
-    /// Makes the prepared patch current.
+    /// Makes the prepared patch current. If it migrates state, the program waits for whoever uses
+    /// that, and runs functions of the user's.
     ///
     /// # Errors
     ///
     /// The runtime refused, or is gone.
-    pub fn commit(&mut self) -> Result<(u64, CommitReport)> {
-        match self.ask(&Request::Commit {})? {
+    pub fn commit(&mut self, migrates: bool) -> Result<(u64, CommitReport)> {
+        let patience = match migrates {
+            true => MIGRATION_TIMEOUT,
+            false => ANSWER_TIMEOUT,
+        };
+        self.stream.set_read_timeout(Some(patience))?;
+        let answer = self.ask(&Request::Commit {});
+        self.stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        match answer? {
             Response::Committed { version, report } => Ok((version, report)),
-            other => bail!(unexpected(&other)),
+            other => Err(declined(other)),
         }
     }
 
@@ -331,6 +342,23 @@ impl Connection {
         let answer = ask(&mut self.stream, request);
         self.broken |= answer.is_err();
         answer
+    }
+}
+
+/// The program does not do what it was asked to; it is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Declined {
+    /// The kind of failure.
+    pub code: ErrorCode,
+    /// The program's own words.
+    pub message: String,
+}
+
+fn declined(response: Response) -> anyhow::Error {
+    match response {
+        Response::Error { code, message } => Declined { code, message }.into(),
+        other => anyhow::anyhow!(unexpected(&other)),
     }
 }
 

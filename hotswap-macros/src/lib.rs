@@ -2,6 +2,7 @@
 
 mod check;
 mod expand;
+mod migrate;
 mod options;
 mod parse;
 mod rename;
@@ -38,10 +39,22 @@ use proc_macro::TokenStream;
 /// - Other attribute macros on the function are expanded first, whatever their order.
 #[proc_macro_attribute]
 pub fn entry(options: TokenStream, item: TokenStream) -> TokenStream {
-    let form = if std::env::var_os("HOTSWAP_EXPAND").is_some() {
+    expand::entry(options.into(), item.into(), form()).into()
+}
+
+/// Makes a type's values such that they can be carried over when the type changes.
+///
+/// What it does, and the attributes `#[migrate(…)]`, are described at the trait of this name.
+#[proc_macro_derive(Migrate, attributes(migrate))]
+pub fn migrate(input: TokenStream) -> TokenStream {
+    migrate::derive(input.into(), form()).into()
+}
+
+/// For whom the crate is compiled.
+fn form() -> expand::Form {
+    if std::env::var_os("HOTSWAP_EXPAND").is_some() {
         expand::Form::Hot
     } else {
         expand::Form::Plain
-    };
-    expand::entry(options.into(), item.into(), form).into()
+    }
 }

@@ -33,6 +33,13 @@ pub(crate) fn text(signature: &Signature, track_caller: bool) -> String {
     text
 }
 
+/// The tokens as text, with a blank only where two words would run together.
+pub(crate) fn tokens(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    write(tokens, &mut text);
+    text
+}
+
 /// Writes tokens with a blank only where two words would run together.
 fn write(tokens: TokenStream, text: &mut String) {
     for token in tokens {

@@ -1,5 +1,6 @@
 //! The records of all threads: given out at a thread's first call, taken back when it exits.
 
+pub(crate) mod gate;
 pub(crate) mod record;
 
 use std::cell::Cell;
@@ -65,11 +66,12 @@ pub(crate) unsafe fn begin(switch: &Switch, slot: u32) -> (Target, Place) {
 unsafe fn begin_slowly(switch: &Switch, slot: u32) -> (Target, Place) {
     if let Some(record) = own_record() {
         // SAFETY: by the caller's contract; the record is this thread's own.
-        let (target, counter) = unsafe { switch.begin(slot, record) };
+        let (target, counter) = unsafe { switch.begin(slot, record, || gate::arrive(record)) };
         return (target, Place::own(counter));
     }
     // SAFETY: by the caller's contract.
-    let (target, counter) = unsafe { switch.begin_shared(slot, shared_record()) };
+    let (target, counter) =
+        unsafe { switch.begin_shared(slot, shared_record(), gate::arrive_unknown) };
     (target, Place::shared(counter))
 }
 

@@ -38,13 +38,18 @@
 )]
 
 mod boxed;
+mod convert;
 mod entry;
 mod gate;
 mod inflight;
+mod live;
+mod migrate;
 mod on_swap;
+mod rehearsal;
 mod status;
 mod sync;
 mod table;
+mod transaction;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -66,6 +71,9 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::entry;
+pub use hotswap_macros::{Migrate, entry};
+pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
+pub use migrate::Migrate;
 pub use on_swap::{OnSwap, Swap, on_swap};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
+pub use transaction::{SwapLimits, set_swap_limits};

@@ -10,10 +10,16 @@ pub(crate) use std::sync::atomic::AtomicU64;
 #[cfg(not(loom))]
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 #[cfg(not(loom))]
-pub(crate) use std::sync::{Mutex, MutexGuard};
+pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(not(loom))]
+pub(crate) use std::thread::{Thread, current as current_thread};
 
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+#[cfg(loom)]
+pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
+#[cfg(loom)]
+pub(crate) use loom::thread::{Thread, current as current_thread};
 
 // The path is written since the loom tests include this file by its path.
 #[cfg(not(loom))]
@@ -22,11 +28,31 @@ mod membarrier;
 
 /// Locks `mutex`, also when a thread panicked while it held it: what the runtime's locks protect
 /// is valid between any two statements.
-#[cfg(not(loom))]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Waits until another thread has notified `condition`, or `time` is over if it is given, and tells
+/// whether it is. It may return for no reason.
+pub(crate) fn wait<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    time: Option<std::time::Duration>,
+) -> (MutexGuard<'a, T>, bool) {
+    let into_inner = std::sync::PoisonError::into_inner;
+    match time {
+        None => {
+            let guard = condition.wait(guard);
+            (guard.unwrap_or_else(into_inner), false)
+        }
+        Some(time) => {
+            let waited = condition.wait_timeout(guard, time);
+            let (guard, outcome) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
+            (guard, outcome.timed_out())
+        }
+    }
 }
 
 /// Whether the light side of the fence has to be a full fence.

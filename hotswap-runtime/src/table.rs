@@ -62,6 +62,32 @@ pub(crate) fn publish(mut table: PreparedTable) {
     registry().publish(&CURRENT, table.version, entries, &table.gone);
 }
 
+/// Closes the table: counted calls wait before they begin, until [`open`], or until a table is
+/// published after [`open_at_publish`].
+pub(crate) fn close() {
+    registry().close(&CURRENT);
+}
+
+/// Opens the table again.
+pub(crate) fn open() {
+    registry().open(&CURRENT);
+}
+
+/// The next table that is published is open.
+pub(crate) fn open_at_publish() {
+    registry().open_at_publish();
+}
+
+/// How many counted calls are under way in all versions.
+pub(crate) fn calls_under_way() -> u64 {
+    registry().calls_under_way()
+}
+
+/// The counters of calls that end on the thread they began on.
+pub(crate) fn counters_of_threads() -> Vec<CounterId> {
+    registry().counters_of_threads()
+}
+
 /// The version that calls go to; 0 at the start.
 pub(crate) fn current_version() -> u64 {
     CURRENT.version()
@@ -93,4 +119,4 @@ fn count(ids: &[CounterId]) -> Vec<u64> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,6 +20,9 @@ impl CounterId {
     #[cfg(not(loom))]
     pub(crate) const NONE: Self = Self(0);
 
+    /// What stands in the rows of a closed table: no record has such a counter.
+    pub(crate) const GATE: Self = Self((BUCKETS as u32) << PLACE_BITS);
+
     /// The counter with the given running number; `None` once there are too many.
     pub(crate) fn from_number(number: u32) -> Option<Self> {
         let shifted = number.checked_add(FIRST_BUCKET)?;
@@ -80,7 +83,8 @@ impl Counter {
 /// The counters of one thread.
 #[derive(Debug)]
 pub struct Record {
-    buckets: [AtomicPtr<Counter>; BUCKETS],
+    /// The last one is that of [`CounterId::GATE`], and stays empty.
+    buckets: [AtomicPtr<Counter>; BUCKETS + 1],
 }
 
 impl Record {
@@ -106,7 +110,7 @@ impl Record {
     #[inline(always)]
     pub(crate) fn get(&self, id: CounterId) -> Option<&Counter> {
         // SAFETY: the number of the bucket comes from `CounterId::from_number`, the only maker of
-        // ids, which checked it.
+        // ids, which checked it, or is that of `CounterId::GATE`.
         let bucket = unsafe { self.buckets.get_unchecked(id.bucket()) };
         let start = bucket.load(Ordering::Acquire);
         // SAFETY: a bucket that isn't null holds all the places its ids can name, for ever.

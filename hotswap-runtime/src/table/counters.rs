@@ -57,6 +57,11 @@ impl Counters {
         self.by_version.get(&version).map_or(&[], Vec::as_slice)
     }
 
+    /// All counters that are given out.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Counted> {
+        self.by_version.values().flatten()
+    }
+
     /// Takes back the counters for which `in_use` is false and no call is under way. `count` tells
     /// the calls under way of the counters it is given.
     ///
@@ -68,8 +73,8 @@ impl Counters {
         count: impl Fn(&[CounterId]) -> Vec<u64>,
     ) {
         let idle = |counted: &Counted| !in_use(*counted);
-        let all = self.by_version.values().flatten();
-        let ids: Vec<CounterId> = all
+        let ids: Vec<CounterId> = self
+            .all()
             .filter(|counted| idle(counted))
             .map(|counted| counted.counter)
             .collect();

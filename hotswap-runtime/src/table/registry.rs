@@ -7,7 +7,7 @@ use super::counters::Counters;
 use super::plan::{Identified, Identity, PreparedTable, RegisterError, TableReport};
 use super::switch::{Switch, Tables, Target};
 use super::{Resolved, count};
-use crate::entry::Descriptor;
+use crate::entry::{Descriptor, FUTURE};
 use crate::inflight::record::CounterId;
 
 /// The host's version.
@@ -33,6 +33,8 @@ struct Slot {
     host: Option<Target>,
     /// The body that calls run.
     current: Target,
+    /// Whether its calls are futures, which may end on another thread.
+    is_future: bool,
 }
 
 // SAFETY: the bodies are addresses of code, and never read or written through.
@@ -138,7 +140,7 @@ impl Registry {
         for entry in entries {
             let slot = match self.slot_of(&entry.identity) {
                 Some(slot) => slot,
-                None => self.add(entry.identity),
+                None => self.add(entry.identity, is_future(entry.descriptor)),
             };
             self.slots[index(slot)].current = Target {
                 body: entry.body,
@@ -163,6 +165,31 @@ impl Registry {
             .filter(|(_, calls)| *calls > 0)
             .map(|(counted, calls)| (self.slots[index(counted.slot)].path.clone(), calls))
             .collect()
+    }
+
+    pub(super) fn close(&mut self, switch: &Switch) {
+        let targets = self.targets();
+        self.tables.close(switch, &targets);
+    }
+
+    pub(super) fn open(&mut self, switch: &Switch) {
+        self.tables.open();
+        self.show(switch, switch.version());
+    }
+
+    pub(super) fn open_at_publish(&mut self) {
+        self.tables.open();
+    }
+
+    pub(super) fn calls_under_way(&self) -> u64 {
+        let ids: Vec<CounterId> = self.counters.all().map(|counted| counted.counter).collect();
+        count(&ids).into_iter().sum()
+    }
+
+    pub(super) fn counters_of_threads(&self) -> Vec<CounterId> {
+        let all = self.counters.all();
+        let of_threads = all.filter(|counted| !self.slots[index(counted.slot)].is_future);
+        of_threads.map(|counted| counted.counter).collect()
     }
 
     pub(super) fn resolve(
@@ -197,8 +224,12 @@ impl Registry {
 
     /// Publishes what the slots hold.
     fn show(&mut self, switch: &Switch, version: u64) {
-        let targets: Vec<Target> = self.slots.iter().map(|slot| slot.current).collect();
+        let targets = self.targets();
         self.tables.publish(switch, version, &targets);
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        self.slots.iter().map(|slot| slot.current).collect()
     }
 
     /// Adds a slot for an entry of the host.
@@ -210,6 +241,7 @@ impl Registry {
             path,
             host: Some(target),
             current: target,
+            is_future: is_future(entry),
         });
         self.of_host
             .get_or_insert_default()
@@ -218,7 +250,7 @@ impl Registry {
     }
 
     /// Adds a slot that the host has no body for; the caller fills it.
-    fn add(&mut self, identity: Identity) -> u32 {
+    fn add(&mut self, identity: Identity, is_future: bool) -> u32 {
         let slot = self.next_slot();
         self.slots.push(Slot {
             path: identity.path.clone(),
@@ -227,6 +259,7 @@ impl Registry {
                 body: ptr::null(),
                 counter: CounterId::NONE,
             },
+            is_future,
         });
         self.identities().insert(identity, slot);
         slot
@@ -297,6 +330,10 @@ impl Registry {
         }
         report
     }
+}
+
+fn is_future(entry: &Descriptor) -> bool {
+    entry.flags() & FUTURE != 0
 }
 
 fn index(slot: u32) -> usize {

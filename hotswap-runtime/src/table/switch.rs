@@ -14,10 +14,16 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering, heavy_fence, light_fence, li
 
 /// How many tables are used in turn. A thread would have to stand still between two instructions
 /// for this many swaps to see a row that is being written.
-const TABLES: usize = if cfg!(loom) { 2 } else { 16 };
+const TABLES: usize = if cfg!(loom) { 3 } else { 16 };
 
 /// The bit of a stamp that says that light fences have to be full ones.
 const FULL_FENCE: usize = 1;
+
+/// The bit of a stamp that says that no counted call begins: it waits before its version is chosen.
+const CLOSED: usize = 2;
+
+/// From one stamp to the next.
+const STAMP: usize = 4;
 
 /// One slot of a table: the code that a call runs, and what it is counted under.
 ///
@@ -52,6 +58,13 @@ impl Row {
         }
     }
 
+    fn target(&self) -> Target {
+        Target {
+            body: self.body.load(Ordering::Acquire),
+            counter: CounterId(self.counter.load(Ordering::Acquire) as u32),
+        }
+    }
+
     fn fill(&self, target: Target) {
         self.body.store(target.body.cast_mut(), Ordering::Relaxed);
         self.counter
@@ -67,6 +80,17 @@ static EMPTY: [Row; 1] = [Row::new()];
 #[derive(Debug)]
 pub struct Switch {
     current: AtomicPtr<Row>,
+    /// While the current table is a closed one: what it would be if it were open.
+    open: AtomicPtr<Row>,
+}
+
+/// What a call does at a closed table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AtGate {
+    /// It has waited, and looks again.
+    Waited,
+    /// It begins nevertheless, since others wait for its thread.
+    Passes,
 }
 
 impl Switch {
@@ -75,6 +99,7 @@ impl Switch {
     pub(crate) const fn new() -> Self {
         Self {
             current: AtomicPtr::new(ptr::from_ref(&EMPTY).cast::<Row>().cast_mut()),
+            open: AtomicPtr::new(ptr::from_ref(&EMPTY).cast::<Row>().cast_mut()),
         }
     }
 
@@ -84,6 +109,7 @@ impl Switch {
         let empty: &'static [Row] = Box::leak(Box::new([Row::new()]));
         Self {
             current: AtomicPtr::new(empty.as_ptr().cast_mut()),
+            open: AtomicPtr::new(empty.as_ptr().cast_mut()),
         }
     }
 
@@ -113,8 +139,8 @@ impl Switch {
 
     /// Begins a counted call of `slot`: finds its code and counts the call in `record`.
     ///
-    /// `None` if the table moved meanwhile, or if `record` has not counted under that id before:
-    /// then nothing has begun.
+    /// `None` if the table moved meanwhile or is closed, or if `record` has not counted under that id
+    /// before: then nothing has begun.
     ///
     /// # Safety
     ///
@@ -136,15 +162,23 @@ impl Switch {
         Some((seen.target, counter))
     }
 
-    /// Begins a counted call of `slot`, however often the table moves.
+    /// Begins a counted call of `slot`, however often the table moves. At a closed table it asks
+    /// `at_gate`, which waits or lets it pass.
     ///
     /// # Safety
     ///
     /// As for [`Switch::try_begin`].
-    pub(crate) unsafe fn begin<'a>(&self, slot: u32, record: &'a Record) -> (Target, &'a Counter) {
+    pub(crate) unsafe fn begin<'a>(
+        &self,
+        slot: u32,
+        record: &'a Record,
+        at_gate: impl Fn() -> AtGate,
+    ) -> (Target, &'a Counter) {
         loop {
             // SAFETY: by this function's contract.
-            let seen = unsafe { self.look(slot) };
+            let Some(seen) = (unsafe { self.look_open(slot, &at_gate) }) else {
+                continue;
+            };
             let counter = record.counter(seen.target.counter);
             counter.begin();
             if !self.has_moved(&seen) {
@@ -164,10 +198,13 @@ impl Switch {
         &self,
         slot: u32,
         record: &'a Record,
+        at_gate: impl Fn() -> AtGate,
     ) -> (Target, &'a Counter) {
         loop {
             // SAFETY: by this function's contract.
-            let seen = unsafe { self.look(slot) };
+            let Some(seen) = (unsafe { self.look_open(slot, &at_gate) }) else {
+                continue;
+            };
             let counter = record.counter(seen.target.counter);
             counter.begin_shared();
             if !self.has_moved(&seen) {
@@ -175,6 +212,27 @@ impl Switch {
             }
             counter.end_shared();
         }
+    }
+
+    /// Reads a row of an open table, or of what a closed one would be if it were open, for a call
+    /// that passes. `None` after it has waited, or if the row is being written.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Switch::body`].
+    unsafe fn look_open(&self, slot: u32, at_gate: &impl Fn() -> AtGate) -> Option<Seen> {
+        // SAFETY: by this function's contract.
+        let mut seen = unsafe { self.look(slot) };
+        if seen.stamp & CLOSED != 0 {
+            if at_gate() == AtGate::Waited {
+                return None;
+            }
+            let open = self.open.load(Ordering::Acquire);
+            // SAFETY: whoever sees a closed table sees the open one that was stored before it, or
+            // a later one; it has as many rows or more.
+            seen.target = unsafe { &*open.add(slot as usize) }.target();
+        }
+        (seen.target.counter != CounterId::GATE).then_some(seen)
     }
 
     /// Reads a row, and the stamp it was read under.
@@ -192,10 +250,7 @@ impl Switch {
         Seen {
             table,
             stamp,
-            target: Target {
-                body: row.body.load(Ordering::Acquire),
-                counter: CounterId(row.counter.load(Ordering::Acquire) as u32),
-            },
+            target: row.target(),
         }
     }
 
@@ -226,6 +281,8 @@ pub(crate) struct Tables {
     in_turn: Vec<&'static [Row]>,
     next: usize,
     stamp: usize,
+    /// Whether tables are closed.
+    closed: bool,
     #[cfg(all(test, not(loom)))]
     made: usize,
 }
@@ -236,6 +293,7 @@ impl Tables {
             in_turn: Vec::new(),
             next: 0,
             stamp: 0,
+            closed: false,
             #[cfg(all(test, not(loom)))]
             made: 0,
         }
@@ -246,24 +304,56 @@ impl Tables {
     /// There may never be fewer than the time before. On return every thread that begins a call
     /// sees the new table, and what was begun on the old one is visible to this thread.
     pub(crate) fn publish(&mut self, switch: &Switch, version: u64, targets: &[Target]) {
+        let mut table = self.fill(version, targets, false);
+        if self.closed {
+            switch.open.store(table.cast_mut(), Ordering::Release);
+            table = self.fill(version, targets, true);
+        }
+        switch.current.store(table.cast_mut(), Ordering::Release);
+        heavy_fence();
+    }
+
+    /// Closes the table, which has these `targets`: until it is opened, counted calls wait before
+    /// they begin. On return every thread that begins a call sees that, and what was begun before is
+    /// visible to this thread.
+    pub(crate) fn close(&mut self, switch: &Switch, targets: &[Target]) {
+        self.closed = true;
+        let open = switch.table();
+        let closed = self.fill(switch.version(), targets, true);
+        switch.open.store(open.cast_mut(), Ordering::Release);
+        switch.current.store(closed.cast_mut(), Ordering::Release);
+        heavy_fence();
+    }
+
+    /// The next table that is published is open.
+    pub(crate) fn open(&mut self) {
+        self.closed = false;
+    }
+
+    /// Fills a free table.
+    fn fill(&mut self, version: u64, targets: &[Target], closed: bool) -> *const Row {
         let table = self.free_table(targets.len() + 1);
-        self.stamp += 2;
+        self.stamp += STAMP;
         let full = if light_must_be_full() { FULL_FENCE } else { 0 };
         // A thread may still be reading this table. If it sees one of the new rows it sees, after
         // its light fence, that the table stopped being current: that was before the last heavy
         // fence. Should it be current again by then, the stamp is another.
         for (row, target) in table[1..].iter().zip(targets) {
-            row.fill(*target);
+            let counter = if closed {
+                CounterId::GATE
+            } else {
+                target.counter
+            };
+            row.fill(Target { counter, ..*target });
         }
         let version = usize::try_from(version).unwrap_or(usize::MAX);
         table[0]
             .body
             .store(ptr::without_provenance_mut(version), Ordering::Relaxed);
-        table[0].counter.store(self.stamp | full, Ordering::Release);
-        switch
-            .current
-            .store(table.as_ptr().cast_mut(), Ordering::Release);
-        heavy_fence();
+        let closed = if closed { CLOSED } else { 0 };
+        let stamp = self.stamp | full | closed;
+        table[0].counter.store(stamp, Ordering::Release);
+        table.as_ptr()
     }
 
     #[cfg(all(test, not(loom)))]

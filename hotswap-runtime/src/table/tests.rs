@@ -14,7 +14,7 @@ use crate::gate::{Tracked, TrackedFuture, Untracked};
 /// The tests share the process's table.
 static TURN: StdMutex<()> = StdMutex::new(());
 
-fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     lock(&TURN)
 }
 

@@ -1,4 +1,4 @@
-//! The runtime's own source files for the call gate, compiled with loom's atomics.
+//! The runtime's own source files for the call gate and for the lock of cells, compiled with loom's atomics.
 //!
 //! They are those of `hotswap-runtime/src`; the tests stand beside them here, since what they test
 //! is not public.
@@ -22,4 +22,12 @@ mod table {
     pub(crate) mod switch;
 }
 
+#[path = "../../../hotswap-runtime/src/live"]
+mod live {
+    //! The part of `live.rs` that has no statics.
+
+    pub(crate) mod lock;
+}
+
+mod guards;
 mod tests;

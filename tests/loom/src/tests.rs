@@ -8,7 +8,7 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 
 use crate::inflight::record::{Counter, CounterId, Record, in_flight};
-use crate::table::switch::{Switch, Tables, Target};
+use crate::table::switch::{AtGate, Switch, Tables, Target};
 
 /// A made-up body: its address is its number, and it is counted under that number.
 fn target(number: u32) -> Target {
@@ -20,6 +20,12 @@ fn target(number: u32) -> Target {
 
 fn id(number: u32) -> CounterId {
     target(number).counter
+}
+
+/// At a closed table: waits for another thread's step.
+fn wait() -> AtGate {
+    thread::yield_now();
+    AtGate::Waited
 }
 
 /// A switch on one slot, and its writing side.
@@ -50,7 +56,7 @@ impl World {
         // SAFETY: slot 1 was published when the world was made.
         let first = unsafe { self.switch.try_begin(1, record) };
         // SAFETY: as above.
-        first.unwrap_or_else(|| unsafe { self.switch.begin(1, record) })
+        first.unwrap_or_else(|| unsafe { self.switch.begin(1, record, wait) })
     }
 
     fn calls(&self, number: u32) -> u64 {
@@ -139,13 +145,13 @@ fn a_table_that_is_written_again_is_not_taken_for_the_old_one() {
                 counter.end();
             })
         };
-        // Under loom two tables are used in turn: the second swap writes the first one again.
-        for version in [2, 3] {
+        // Under loom three tables are used in turn: the third swap writes the first one again.
+        for version in [2, 3, 4] {
             tables.publish(&world.switch, u64::from(version), &[target(version)]);
             last.store(version as usize, Ordering::Release);
         }
         caller.join().unwrap();
-        assert_eq!((1..=3).map(|n| world.calls(n)).sum::<u64>(), 0);
+        assert_eq!((1..=4).map(|n| world.calls(n)).sum::<u64>(), 0);
     });
 }
 
@@ -213,5 +219,62 @@ fn a_growing_table_holds_the_slot_that_was_assigned() {
         tables.publish(&world.switch, 0, &[target(1), target(2)]);
         slot.store(2, Ordering::Release);
         caller.join().unwrap();
+    });
+}
+
+#[test]
+fn calls_wait_at_a_closed_table_so_that_what_is_drained_stays_so() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        // What a call uses, and a swap changes while none is under way.
+        let state = Arc::new(UnsafeCell::new(()));
+        let caller = {
+            let (world, state) = (Arc::clone(&world), Arc::clone(&state));
+            thread::spawn(move || {
+                // SAFETY: this thread alone writes to the record.
+                let (target, counter) = unsafe { world.begin(0) };
+                assert_eq!(target.counter, id(target.body.addr() as u32));
+                state.with(|_| ());
+                counter.end();
+            })
+        };
+        tables.close(&world.switch, &[target(1)]);
+        let drained = world.calls(1) == 0;
+        if drained {
+            state.with_mut(|_| ());
+        }
+        tables.open();
+        tables.publish(&world.switch, 1, &[target(2)]);
+        caller.join().unwrap();
+        assert_eq!((world.calls(1), world.calls(2)), (0, 0));
+    });
+}
+
+#[test]
+fn a_call_that_passes_a_closed_table_is_counted() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        let state = Arc::new(UnsafeCell::new(()));
+        let caller = {
+            let (world, state) = (Arc::clone(&world), Arc::clone(&state));
+            thread::spawn(move || {
+                // SAFETY: slot 1 was published, and this thread alone writes to the record.
+                let (target, counter) =
+                    unsafe { world.switch.begin(1, &world.records[0], || AtGate::Passes) };
+                assert_eq!(target.counter, id(target.body.addr() as u32));
+                if target.counter == id(1) {
+                    state.with(|_| ());
+                }
+                counter.end();
+            })
+        };
+        tables.close(&world.switch, &[target(1)]);
+        tables.open();
+        tables.publish(&world.switch, 1, &[target(2)]);
+        if world.calls(1) == 0 {
+            state.with_mut(|_| ());
+        }
+        caller.join().unwrap();
+        assert_eq!((world.calls(1), world.calls(2)), (0, 0));
     });
 }

@@ -1,0 +1,193 @@
+//! Times migrations of state, beside round trips of the same values through serde.
+//!
+//! A million elements whose type changed are migrated, written and read as JSON, and written and
+//! read by bincode, in turns, so that a machine that is slow for a while is slow for all. Then
+//! what a swap takes for a map that did not change, and for more and fewer elements.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use hotswap_bench::figures::{Report, Table, median, pairs};
+use hotswap_state::{cell, dispose, migrate};
+use serde::{Deserialize, Serialize};
+
+/// Elements in the comparison.
+const ELEMENTS: usize = 1_000_000;
+
+/// Rounds of the comparison.
+const ROUNDS: usize = 7;
+
+mod v1 {
+    use super::{Deserialize, HashMap, Serialize};
+
+    #[derive(hotswap::Migrate, Serialize, Deserialize, Default)]
+    pub struct Particle {
+        pub id: u64,
+        pub x: f32,
+        pub y: f32,
+        pub dx: f32,
+        pub dy: f32,
+        pub health: u32,
+        pub kind: u16,
+        pub alive: bool,
+    }
+
+    #[derive(hotswap::Migrate, Default)]
+    pub struct Book {
+        pub entries: HashMap<u64, String>,
+        pub round: u64,
+    }
+}
+
+mod v2 {
+    use super::{Deserialize, HashMap, Serialize};
+
+    #[derive(hotswap::Migrate, Serialize, Deserialize, Default)]
+    pub struct Particle {
+        pub alive: bool,
+        pub x: f32,
+        pub y: f32,
+        #[migrate(default = 1.0)]
+        #[serde(default)]
+        pub mass: f32,
+        pub dx: f32,
+        pub dy: f32,
+        pub kind: u16,
+        pub health: u32,
+        pub id: u64,
+    }
+
+    #[derive(hotswap::Migrate, Default)]
+    pub struct Book {
+        pub title: String,
+        pub round: u64,
+        pub entries: HashMap<u64, String>,
+    }
+}
+
+/// The fields of a new element.
+const FIELDS: usize = 9;
+
+fn particle(number: usize) -> v1::Particle {
+    let value = number as f32;
+    v1::Particle {
+        id: number as u64 * 77,
+        x: value * 0.5,
+        y: value * 0.25,
+        dx: 1.5,
+        dy: -0.125,
+        health: 100,
+        kind: (number % 7) as u16,
+        alive: number % 3 == 0,
+    }
+}
+
+fn particles(count: usize) -> Vec<v1::Particle> {
+    (0..count).map(particle).collect()
+}
+
+/// The pause of a migration and the time until everything is released, in milliseconds.
+fn migration(count: usize) -> (Duration, Duration) {
+    let cell = cell(Vec::new);
+    *cell.write() = particles(count);
+    let begun = Instant::now();
+    let (cell, done) = migrate::<Vec<v1::Particle>, Vec<v2::Particle>>(cell, &[])
+        .unwrap_or_else(|error| panic!("{error}"));
+    let total = begun.elapsed();
+    assert_eq!(cell.read().len(), count);
+    assert_eq!(cell.read()[count / 2].id, particle(count / 2).id);
+    // SAFETY: nobody uses it again.
+    unsafe { dispose(cell) };
+    (done.pause, total)
+}
+
+fn json(old: &[v1::Particle]) -> Duration {
+    let begun = Instant::now();
+    let text = serde_json::to_vec(old).unwrap_or_default();
+    let new: Vec<v2::Particle> = serde_json::from_slice(&text).unwrap_or_default();
+    let time = begun.elapsed();
+    assert_eq!(black_box(new).len(), old.len());
+    time
+}
+
+fn bincode(old: &[v1::Particle]) -> Duration {
+    let config = bincode::config::standard();
+    let begun = Instant::now();
+    let bytes = bincode::serde::encode_to_vec(old, config).unwrap_or_default();
+    let new: (Vec<v1::Particle>, usize) =
+        bincode::serde::decode_from_slice(&bytes, config).unwrap_or_default();
+    let time = begun.elapsed();
+    assert_eq!(black_box(new).0.len(), old.len());
+    time
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn compare(report: &mut Report) {
+    let old = particles(ELEMENTS);
+    let (mut ours, mut texts, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.push(millis(migration(ELEMENTS).0));
+        texts.push(millis(json(&old)));
+        bytes.push(millis(bincode(&old)));
+    }
+    let mut table = Table::new(
+        "1,000,000 elements of 9 fields",
+        &["ms", "M fields/s", "times ours"],
+        1,
+    );
+    for (name, times) in [
+        ("migration, pause", &ours),
+        ("serde_json, written and read", &texts),
+        ("bincode, written and read", &bytes),
+    ] {
+        let time = median(times);
+        let rate = (ELEMENTS * FIELDS) as f64 / time / 1e3;
+        let ratio = median(&pairs(times, &ours, |time, ours| time / ours));
+        table.row(name, &[time, rate, ratio]);
+    }
+    report.table(&table);
+}
+
+/// Moves a map that did not change, in a struct that did.
+fn unchanged(report: &mut Report) {
+    let entries: HashMap<u64, String> = (0..ELEMENTS as u64)
+        .map(|number| (number, number.to_string()))
+        .collect();
+    let cell = cell(v1::Book::default);
+    cell.write().entries = entries;
+    let (cell, done) = migrate::<v1::Book, v2::Book>(cell, &[]).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(cell.read().entries.len(), ELEMENTS);
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let mut table = Table::new("A map of 1,000,000 entries, unchanged", &["µs"], 1);
+    table.row("assembling", &[micros(done.assembling)]);
+    table.row("pause", &[micros(done.pause)]);
+    report.table(&table);
+}
+
+fn sizes(report: &mut Report) {
+    let mut table = Table::new("Changed elements", &["pause ms", "total ms"], 3);
+    for exponent in 2..=7 {
+        let count = 10_usize.pow(exponent);
+        let (pauses, totals): (Vec<_>, Vec<_>) = (0..3)
+            .map(|_| migration(count))
+            .map(|(pause, total)| (millis(pause), millis(total)))
+            .unzip();
+        table.row(&count.to_string(), &[median(&pauses), median(&totals)]);
+    }
+    report.table(&table);
+}
+
+fn main() -> std::io::Result<()> {
+    if !hotswap_bench::is_bench() {
+        return Ok(());
+    }
+    let mut report = Report::new("migrate");
+    compare(&mut report);
+    unchanged(&mut report);
+    sizes(&mut report);
+    report.finish()
+}

@@ -1,0 +1,215 @@
+//! What stands in `#[migrate(…)]` on a type, a field and a variant.
+
+use proc_macro2::Span;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Attribute, Error, Expr, Ident, LitStr, Meta, Path, Token, Type, parse_quote};
+
+/// The options of a type.
+pub(super) struct TypeOptions {
+    /// Where the crate `hotswap` is found.
+    pub(super) krate: Path,
+}
+
+/// The options of a field.
+#[derive(Default)]
+pub(super) struct FieldOptions {
+    /// The old name, if there is one.
+    pub(super) was: Option<String>,
+    /// The old type, of which there is a `From`.
+    pub(super) was_type: Option<Type>,
+    /// The value where there is no old one.
+    pub(super) default: Option<Expr>,
+    /// The function that makes the value from the old one.
+    pub(super) with: Option<Expr>,
+    /// The function for the way back.
+    pub(super) back: Option<Expr>,
+}
+
+/// The options of a variant.
+#[derive(Default)]
+pub(super) struct VariantOptions {
+    /// The old name, if there is one.
+    pub(super) was: Option<String>,
+}
+
+/// One option as it is written.
+struct Raw {
+    name: Ident,
+    value: Option<Expr>,
+}
+
+impl Parse for Raw {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.call(syn::ext::IdentExt::parse_any)?;
+        let value = if input.peek(Token![=]) {
+            input.parse::<Token![=]>()?;
+            Some(input.parse()?)
+        } else {
+            None
+        };
+        Ok(Self { name, value })
+    }
+}
+
+/// All options in the attributes `migrate`, each at most once.
+fn options(attributes: &[Attribute]) -> syn::Result<Vec<Raw>> {
+    let mut all: Vec<Raw> = Vec::new();
+    for attribute in attributes.iter().filter(|a| a.path().is_ident("migrate")) {
+        let parse = Punctuated::<Raw, Token![,]>::parse_terminated;
+        let list = attribute.meta.require_list()?;
+        for option in Parser::parse2(parse, list.tokens.clone())? {
+            if all.iter().any(|other| other.name == option.name) {
+                let message = format!("`{}` is said twice", option.name);
+                return Err(Error::new(option.name.span(), message));
+            }
+            all.push(option);
+        }
+    }
+    Ok(all)
+}
+
+impl Raw {
+    fn value(self, example: &str) -> syn::Result<Expr> {
+        let Self { name, value } = self;
+        value.ok_or_else(|| Error::new(name.span(), format!("`{name}` needs a value: `{example}`")))
+    }
+
+    /// The value as a text.
+    fn text(self, example: &str) -> syn::Result<LitStr> {
+        let name = self.name.clone();
+        match self.value(example)? {
+            Expr::Lit(syn::ExprLit {
+                lit: syn::Lit::Str(text),
+                ..
+            }) => Ok(text),
+            other => Err(Error::new(
+                other.span(),
+                format!("`{name}` is a text: `{example}`"),
+            )),
+        }
+    }
+
+    fn unknown(&self, known: &str) -> Error {
+        let name = &self.name;
+        Error::new(name.span(), format!("unknown option `{name}`: {known}"))
+    }
+}
+
+impl TypeOptions {
+    pub(super) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+        let mut krate = parse_quote!(::hotswap);
+        for option in options(attributes)? {
+            if option.name != "crate" {
+                return Err(option.unknown("on a type it is `crate = path::to::hotswap`"));
+            }
+            let value = option.value("crate = path::to::hotswap")?;
+            krate = match value {
+                Expr::Path(path) => path.path,
+                other => {
+                    let message = "`crate` is a path: `crate = path::to::hotswap`";
+                    return Err(Error::new(other.span(), message));
+                }
+            };
+        }
+        Ok(Self { krate })
+    }
+}
+
+impl FieldOptions {
+    pub(super) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+        let mut found = Self::default();
+        for option in options(attributes)? {
+            let name = option.name.to_string();
+            match name.as_str() {
+                "was" => {
+                    let text =
+                        option.text("was = \"old_name\"` or `was = \"old_name: OldType\"")?;
+                    (found.was, found.was_type) = old_field(&text)?;
+                }
+                "default" => found.default = Some(option.value("default = expression")?),
+                "with" => found.with = Some(option.value("with = path::to::function")?),
+                "back" => found.back = Some(option.value("back = path::to::function")?),
+                _ => {
+                    return Err(
+                        option.unknown("on a field they are `was`, `default`, `with` and `back`")
+                    );
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl VariantOptions {
+    pub(super) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
+        let mut found = Self::default();
+        for option in options(attributes)? {
+            if option.name != "was" {
+                return Err(option.unknown("on a variant it is `was = \"OldName\"`"));
+            }
+            let text = option.text("was = \"OldName\"")?;
+            let name: Ident = text.parse().map_err(|_| not_a_name(&text, "variant"))?;
+            found.was = Some(super::unraw(&name));
+        }
+        Ok(found)
+    }
+}
+
+/// A field's old name, and its old type if that is said.
+fn old_field(text: &LitStr) -> syn::Result<(Option<String>, Option<Type>)> {
+    let value = text.value();
+    let (name, old_type) = match value.split_once(':') {
+        Some((name, old_type)) => (name.trim(), Some(old_type.trim())),
+        None => (value.trim(), None),
+    };
+    let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number && syn::parse_str::<Ident>(name).is_err() {
+        return Err(not_a_name(text, "field"));
+    }
+    let old_type = old_type.map(|old_type| {
+        let tokens = old_type.parse().ok().map(|tokens| at(text.span(), tokens));
+        tokens
+            .and_then(|tokens| syn::parse2(tokens).ok())
+            .ok_or_else(|| {
+                let message = format!("`{old_type}` is not a type: `was = \"old_name: OldType\"`");
+                Error::new(text.span(), message)
+            })
+    });
+    let name = name.strip_prefix("r#").unwrap_or(name).to_owned();
+    Ok((Some(name), old_type.transpose()?))
+}
+
+fn not_a_name(text: &LitStr, what: &str) -> Error {
+    let message = format!("`{}` is not the name of a {what}", text.value());
+    Error::new(text.span(), message)
+}
+
+/// The tokens as if they stood at `span`, so that errors point there.
+fn at(span: Span, tokens: proc_macro2::TokenStream) -> proc_macro2::TokenStream {
+    tokens
+        .into_iter()
+        .map(|mut token| {
+            if let proc_macro2::TokenTree::Group(group) = &token {
+                let inner = at(span, group.stream());
+                token = proc_macro2::Group::new(group.delimiter(), inner).into();
+            }
+            token.set_span(span);
+            token
+        })
+        .collect()
+}
+
+/// Where `repr(packed)` is said.
+pub(super) fn packed(attributes: &[Attribute]) -> Option<Span> {
+    let reprs = attributes.iter().filter(|a| a.path().is_ident("repr"));
+    reprs
+        .filter_map(|repr| {
+            repr.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated)
+                .ok()
+        })
+        .flatten()
+        .find(|meta| meta.path().is_ident("packed"))
+        .map(|meta| meta.span())
+}

@@ -1,0 +1,63 @@
+//! Snapshots of both forms.
+
+use insta::assert_snapshot;
+use proc_macro2::TokenStream;
+
+use crate::expand::Form;
+
+fn expand(item: &str, form: Form) -> String {
+    let output = super::derive(item.parse::<TokenStream>().unwrap(), form);
+    let file = syn::parse2(output.clone());
+    prettyplease::unparse(&file.unwrap_or_else(|error| panic!("{error}: {output}")))
+}
+
+#[test]
+fn a_struct() {
+    assert_snapshot!(expand(
+        "pub struct World {
+            round: u64,
+            #[migrate(was = \"all\")] players: Vec<super::Player>,
+            #[migrate(default = 100 + 1)] r#type: u32,
+            #[migrate(was = \"hp: (u32,)\", back = down)] health: u64,
+            #[migrate(with = parse::number)] pub(crate) number: Option<&'static str>,
+        }",
+        Form::Hot
+    ));
+}
+
+#[test]
+fn a_generic_tuple() {
+    assert_snapshot!(expand(
+        "#[migrate(crate = my::hotswap)]
+        struct Pair<'a, T: Copy, const N: usize>(&'a [T; N], #[migrate(was = \"2\")] T) where T: Send;",
+        Form::Hot
+    ));
+}
+
+#[test]
+fn an_enum() {
+    assert_snapshot!(expand(
+        "enum State<T> {
+            Idle,
+            #[migrate(was = \"Opened\")]
+            Open { #[migrate(was = \"at: u32\")] since: u64, by: T },
+            Pair(T, #[migrate(default = None)] Option<T>),
+        }",
+        Form::Hot
+    ));
+}
+
+#[test]
+fn types_without_fields() {
+    assert_snapshot!(expand("struct Unit;", Form::Hot) + &expand("enum Never {}", Form::Hot));
+}
+
+#[test]
+fn the_plain_form_names_the_functions() {
+    assert_snapshot!(
+        expand(
+            "struct World<T> { #[migrate(with = parse, back = print)] a: T, #[migrate(default = 5)] b: u8, c: T }",
+            Form::Plain
+        ) + &expand("enum State { Idle, Open { by: String } }", Form::Plain)
+    );
+}

@@ -1,0 +1,46 @@
+use hotswap_macros::Migrate;
+
+#[derive(Migrate)]
+struct NoValue {
+    #[migrate(default)]
+    round: u32,
+}
+
+#[derive(Migrate)]
+struct NoText {
+    #[migrate(was = all)]
+    players: u32,
+}
+
+#[derive(Migrate)]
+struct NoName {
+    #[migrate(was = "the players")]
+    players: u32,
+}
+
+#[derive(Migrate)]
+struct NoType {
+    #[migrate(was = "hp: u32 or so")]
+    health: u64,
+}
+
+#[derive(Migrate)]
+struct Twice {
+    #[migrate(was = "hp")]
+    #[migrate(default = 5, was = "health")]
+    health: u64,
+}
+
+#[derive(Migrate)]
+struct NoList {
+    #[migrate]
+    health: u64,
+}
+
+#[derive(Migrate)]
+enum NoVariant {
+    #[migrate(was = "Open: u32")]
+    Opened,
+}
+
+fn main() {}

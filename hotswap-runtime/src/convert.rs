@@ -1,0 +1,190 @@
+//! Conversions: how values of one layout become values of another, beside the old ones.
+//!
+//! A plan says what becomes of what, by names. [`resolve`] looks the names up in the schemas of both
+//! versions, checks all of it, and gives a graph of [`Conversion`]s with offsets and functions. Three
+//! walks over values use that graph:
+//!
+//! - [`run`] assembles a new value. It only reads the old one, whose parts it moves bit by bit: for
+//!   a time both values have them.
+//! - [`undo::discard`] takes an assembled value apart again, and leaves what belongs to the old one.
+//! - [`undo::release`] takes the old value apart, once the new one counts, and leaves what moved.
+
+pub(crate) mod context;
+pub(crate) mod copy;
+pub(crate) mod entries;
+pub(crate) mod failure;
+pub(crate) mod records;
+pub(crate) mod resolve;
+pub(crate) mod run;
+pub(crate) mod shared;
+pub(crate) mod undo;
+pub(crate) mod variants;
+
+use std::sync::Arc;
+
+use crate::migrate::cells::Cellular;
+use crate::migrate::hook::Hook;
+use crate::migrate::maps::Entries;
+use crate::migrate::schema::{Choice, Destructor, Maker, Schema};
+use crate::migrate::sequence::Sequence;
+use crate::migrate::shared::Shared;
+
+/// The index of a conversion in its graph.
+pub(crate) type Index = usize;
+
+/// All conversions of one plan. They refer to one another, also in circles.
+#[derive(Debug, Default)]
+pub(crate) struct Conversions {
+    all: Vec<Conversion>,
+}
+
+impl Conversions {
+    pub(crate) fn get(&self, index: Index) -> &Conversion {
+        &self.all[index]
+    }
+}
+
+/// How a value of one type becomes one of another.
+#[derive(Debug)]
+pub(crate) struct Conversion {
+    pub(crate) old: &'static Schema,
+    pub(crate) new: &'static Schema,
+    pub(crate) how: How,
+    /// Whether there is anything to discard in an assembled value.
+    pub(crate) discards: bool,
+    /// Whether there is anything to release in an old value.
+    pub(crate) releases: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum How {
+    /// Both are structs or tuples.
+    Record(Record),
+    /// Both are enums.
+    Choice {
+        old: &'static Choice,
+        new: &'static Choice,
+        /// One for each old variant.
+        branches: Vec<Branch>,
+    },
+    /// Both are arrays of so many elements.
+    Array { len: usize, element: Index },
+    /// Both are boxes.
+    Boxed(Index),
+    /// Both hold elements in a row.
+    Sequence {
+        old: &'static Sequence,
+        new: &'static Sequence,
+        element: Index,
+    },
+    /// Both hold one element.
+    Cellular {
+        old: &'static Cellular,
+        new: &'static Cellular,
+        element: Index,
+    },
+    /// Both are counted references.
+    Shared {
+        old: &'static Shared,
+        new: &'static Shared,
+        element: Index,
+    },
+    /// Elements are visited there and inserted here.
+    Entries {
+        old: &'static Entries,
+        new: &'static Entries,
+        /// One for each part of an element.
+        parts: Vec<EntryPart>,
+    },
+}
+
+/// A struct's conversion, as steps that write the new value from its beginning to its end.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) steps: Vec<Step>,
+    /// The old fields that nothing takes over, as offsets.
+    pub(crate) dropped: Vec<(usize, Destructor)>,
+}
+
+/// A step of a struct's conversion. Offsets are bytes from the beginning of the old and new value.
+#[derive(Debug, Clone)]
+pub(crate) enum Step {
+    /// Bytes are copied.
+    Copy {
+        from: usize,
+        to: usize,
+        bytes: usize,
+    },
+    /// A field is made.
+    Make {
+        from: usize,
+        to: usize,
+        /// The field's name, with those of the structs that it is in.
+        field: Arc<str>,
+        by: Making,
+    },
+}
+
+/// How a field that is not just copied is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Making {
+    /// From the old field, by another conversion.
+    Conversion(Index),
+    /// As its default.
+    Default(Maker, Option<Destructor>),
+    /// From the old field, by a function of the user's.
+    Hook(Hook, Option<Destructor>),
+}
+
+/// What becomes of a variant.
+#[derive(Debug)]
+pub(crate) struct Branch {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// The new variant; none if there is none any more.
+    pub(crate) variant: Option<u32>,
+    /// The new variant's fields in order.
+    pub(crate) parts: Vec<Part>,
+    /// How much room the parts that are made need before they are put together.
+    pub(crate) room: Room,
+    /// The old fields that nothing takes over, by number.
+    pub(crate) dropped: Vec<(usize, Destructor)>,
+}
+
+/// A field of a new variant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) field: &'static str,
+    /// The number of the old field; 0 if there is none.
+    pub(crate) from: usize,
+    /// How it is made, and where in the room; none if it is the old field as it is.
+    pub(crate) made: Option<(Making, usize)>,
+}
+
+/// A part of the elements of a map or set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EntryPart {
+    pub(crate) by: Option<Index>,
+    /// Its size and alignment as new.
+    pub(crate) size: usize,
+    pub(crate) align: usize,
+}
+
+/// A size and an alignment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) size: usize,
+    pub(crate) align: usize,
+}
+
+impl Room {
+    pub(crate) const NONE: Self = Self { size: 0, align: 1 };
+
+    /// Adds room for so many bytes, and tells where they are.
+    pub(crate) fn add(&mut self, size: usize, align: usize) -> usize {
+        let offset = self.size.next_multiple_of(align);
+        self.size = offset + size;
+        self.align = self.align.max(align);
+        offset
+    }
+}

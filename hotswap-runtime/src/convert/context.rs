@@ -1,0 +1,152 @@
+//! What a walk over values carries along: the graph, what is shared, and the user's functions.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::convert::failure::Failure;
+use crate::convert::shared::SharedValues;
+use crate::convert::{Conversions, Index};
+use crate::on_swap::panic_message;
+use crate::sync::{AtomicUsize, Ordering};
+
+/// The stack of a thread that walks over values, in bytes. Only what is used takes memory.
+pub(crate) const STACK_BYTES: usize = 256 << 20;
+
+/// How much of it values that are nested through boxes and containers may take. Assembling takes
+/// more for a level than taking apart does, and the user's functions need some too.
+const DEEPEST_BYTES: usize = STACK_BYTES / 4 * 3;
+
+/// Tells, from another thread, how far a walk is.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Counts the begins and ends of calls of the user's functions: odd while one runs.
+    calls: AtomicUsize,
+    /// Not 0: nobody waits for the walk any more.
+    cancelled: AtomicUsize,
+}
+
+impl Progress {
+    /// The number of the user's function that runs; none if none does.
+    pub(crate) fn call(&self) -> Option<usize> {
+        let calls = self.calls.load(Ordering::Relaxed);
+        (calls % 2 == 1).then_some(calls)
+    }
+
+    /// Ends the walk when the user's function returns.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(1, Ordering::Relaxed);
+    }
+
+    fn step(&self) {
+        // One thread writes.
+        let calls = self.calls.load(Ordering::Relaxed);
+        self.calls.store(calls.wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+/// What a walk over values carries along.
+pub(crate) struct Context<'a> {
+    pub(crate) conversions: &'a Conversions,
+    pub(crate) shared: SharedValues,
+    /// Values that got a new layout, elements included.
+    pub(crate) values: u64,
+    /// How many levels deep the walk is, and where the stack was at the first one.
+    depth: usize,
+    stack: usize,
+    progress: Arc<Progress>,
+    /// Panics of destructors: they are too late to stop anything.
+    pub(crate) late: Vec<String>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(conversions: &'a Conversions, progress: Arc<Progress>) -> Self {
+        Self {
+            conversions,
+            shared: SharedValues::default(),
+            values: 0,
+            depth: 0,
+            stack: 0,
+            progress,
+            late: Vec::new(),
+        }
+    }
+
+    pub(crate) fn type_name(&self, index: Index) -> &'static str {
+        (self.conversions.get(index).new.name)()
+    }
+
+    /// Runs a function of the user's. Its panic is a failure, and so is that nobody waits any more.
+    #[inline]
+    pub(crate) fn call<T>(
+        &mut self,
+        type_name: fn() -> &'static str,
+        function: impl FnOnce() -> T,
+    ) -> Result<T, Box<Failure>> {
+        if self.progress.cancelled.load(Ordering::Relaxed) != 0 {
+            return Err(Failure::new(type_name(), "took too long"));
+        }
+        self.progress.step();
+        let outcome = catch_unwind(AssertUnwindSafe(function));
+        self.progress.step();
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(panic) => Err(Failure::new(
+                type_name(),
+                format!("panicked: {}", panic_message(panic)),
+            )),
+        }
+    }
+
+    /// Runs a function of the user's so many times, given a number each time. Tells, if one panics,
+    /// which.
+    pub(crate) fn call_each(
+        &mut self,
+        type_name: fn() -> &'static str,
+        count: usize,
+        function: impl Fn(usize),
+    ) -> Result<(), (usize, Box<Failure>)> {
+        let at = Cell::new(0);
+        let outcome = self.call(type_name, || {
+            for number in 0..count {
+                at.set(number);
+                function(number);
+            }
+        });
+        outcome.map_err(|failure| (at.get(), failure))
+    }
+
+    /// Runs a destructor of the user's, whose panic is only noted.
+    pub(crate) fn drop_quietly(&mut self, destructor: impl FnOnce()) {
+        self.progress.step();
+        let outcome = catch_unwind(AssertUnwindSafe(destructor));
+        self.progress.step();
+        if let Err(panic) = outcome {
+            self.late.push(panic_message(panic));
+        }
+    }
+
+    /// Walks one level deeper.
+    pub(crate) fn deeper<T>(
+        &mut self,
+        index: Index,
+        walk: impl FnOnce(&mut Self) -> Result<T, Box<Failure>>,
+    ) -> Result<T, Box<Failure>> {
+        let marker = 0_u8;
+        let here = (&raw const marker).addr();
+        if self.depth == 0 {
+            self.stack = here;
+        }
+        if self.stack.saturating_sub(here) > DEEPEST_BYTES {
+            let reason = format!(
+                "values are nested {} levels deep, too deep to follow",
+                self.depth
+            );
+            return Err(Failure::new(self.type_name(index), reason));
+        }
+        self.depth += 1;
+        let outcome = walk(self);
+        self.depth -= 1;
+        outcome
+    }
+}

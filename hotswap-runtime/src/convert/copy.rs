@@ -1,0 +1,162 @@
+//! Copies of fields, and memory for values that are being made.
+
+use std::alloc::{self, Layout};
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use crate::convert::Room;
+
+/// Values in a row: where the first one is, and how far it is from one to the next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<P> {
+    pub(crate) first: P,
+    pub(crate) stride: usize,
+}
+
+/// Copies so many bytes, whatever they mean, of each of `count` values in a row.
+///
+/// # Safety
+///
+/// The bytes of each value are good for reading there and for writing here, and do not overlap.
+pub(crate) unsafe fn column(from: Row<*const u8>, to: Row<*mut u8>, bytes: usize, count: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match bytes {
+            1 => column_of::<1>(from, to, count),
+            2 => column_of::<2>(from, to, count),
+            4 => column_of::<4>(from, to, count),
+            8 => column_of::<8>(from, to, count),
+            12 => column_of::<12>(from, to, count),
+            16 => column_of::<16>(from, to, count),
+            24 => column_of::<24>(from, to, count),
+            32 => column_of::<32>(from, to, count),
+            _ => {
+                for number in 0..count {
+                    let from = from.first.add(number * from.stride);
+                    let to = to.first.add(number * to.stride);
+                    ptr::copy_nonoverlapping(from, to, bytes);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn column_of<const BYTES: usize>(from: Row<*const u8>, to: Row<*mut u8>, count: usize) {
+    for number in 0..count {
+        // SAFETY: the promise of `column`. An array of bytes needs no alignment, and is copied
+        // without being looked at.
+        unsafe {
+            let from = from.first.add(number * from.stride).cast::<[u8; BYTES]>();
+            let to = to.first.add(number * to.stride).cast::<[u8; BYTES]>();
+            ptr::copy_nonoverlapping(from, to, 1);
+        }
+    }
+}
+
+/// How much room is on the stack.
+const SMALL: usize = 256;
+
+/// The largest alignment there.
+const SMALL_ALIGN: usize = 16;
+
+#[repr(align(16))]
+struct Small([MaybeUninit<u8>; SMALL]);
+
+/// Memory for parts that are put together afterwards.
+pub(crate) struct Scratch {
+    small: Small,
+    large: Option<Block>,
+}
+
+impl Scratch {
+    pub(crate) fn new(room: Room) -> Self {
+        let is_small = room.size <= SMALL && room.align <= SMALL_ALIGN;
+        Self {
+            small: Small([MaybeUninit::uninit(); SMALL]),
+            large: (!is_small)
+                .then(|| Block::new(room.size, room.align, 1))
+                .flatten(),
+        }
+    }
+
+    /// Where it is. It moves with `self`.
+    pub(crate) fn start(&mut self) -> *mut u8 {
+        match &self.large {
+            Some(block) => block.start,
+            None => self.small.0.as_mut_ptr().cast(),
+        }
+    }
+}
+
+/// Memory of the global allocator for values in a row, as `Box` and `Vec` have theirs.
+pub(crate) struct Block {
+    pub(crate) start: *mut u8,
+    layout: Layout,
+}
+
+impl Block {
+    /// Room for so many values of this size and alignment; none if there can't be so much.
+    pub(crate) fn new(size: usize, align: usize, count: usize) -> Option<Self> {
+        let layout = Layout::from_size_align(size.checked_mul(count)?, align).ok()?;
+        let start = if layout.size() == 0 {
+            ptr::without_provenance_mut(align)
+        } else {
+            // SAFETY: the layout has a size.
+            let start = unsafe { alloc::alloc(layout) };
+            if start.is_null() {
+                alloc::handle_alloc_error(layout);
+            }
+            prefer_huge_pages(start, layout.size());
+            start
+        };
+        Some(Self { start, layout })
+    }
+
+    /// The memory that a box or vector has for its values.
+    ///
+    /// # Safety
+    ///
+    /// It was allocated by the global allocator for so many values, and its owner gives it up.
+    pub(crate) unsafe fn adopt(start: *mut u8, size: usize, align: usize) -> Option<Self> {
+        let layout = Layout::from_size_align(size, align).ok()?;
+        Some(Self { start, layout })
+    }
+
+    /// Gives it to a box or vector.
+    pub(crate) fn into_start(self) -> *mut u8 {
+        let start = self.start;
+        std::mem::forget(self);
+        start
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        if self.layout.size() > 0 {
+            // SAFETY: it was allocated with this layout, and its owner is this.
+            unsafe { alloc::dealloc(self.start, self.layout) };
+        }
+    }
+}
+
+/// From this size on huge pages are asked for.
+#[cfg(target_os = "linux")]
+const LARGE: usize = 8 << 20;
+
+/// Asks the system for huge pages where memory is large: to make each small one at its first use
+/// takes longer than to fill it, and the program waits meanwhile.
+#[cfg(target_os = "linux")]
+fn prefer_huge_pages(start: *mut u8, bytes: usize) {
+    const PAGE: usize = 4096;
+    if bytes >= LARGE {
+        let skipped = start.addr().next_multiple_of(PAGE) - start.addr();
+        let bytes = (bytes - skipped) / PAGE * PAGE;
+        // SAFETY: the range lies in memory that was just allocated, whose content this leaves as it
+        // is. It is an advice: that it is not taken does no harm.
+        unsafe { libc::madvise(start.add(skipped).cast(), bytes, libc::MADV_HUGEPAGE) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn prefer_huge_pages(_: *mut u8, _: usize) {}

@@ -1,0 +1,147 @@
+//! A cell's handle without its type: from the static to the value.
+
+use std::panic::Location;
+use std::ptr::{self, NonNull};
+
+use crate::live::Unavailable;
+use crate::live::core::{Core, Hold, Mark};
+use crate::live::lock::{Mode, Patience, Who};
+use crate::live::versions::{self, Init, Verdict};
+use crate::migrate::schema::Of;
+use crate::sync::{AtomicPtr, Ordering};
+
+/// What every [`Live`](crate::Live) is in memory, whatever its type.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Handle {
+    core: AtomicPtr<Core>,
+    init: Init,
+    schema: Of,
+}
+
+/// Calls a function that makes a first value, and tells where that is: in a box of its own.
+pub(crate) type Make = unsafe fn(Init) -> *mut u8;
+
+/// Who wants to use a cell, and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Access {
+    pub(crate) mode: Mode,
+    pub(crate) mark: &'static Mark,
+    pub(crate) location: &'static Location<'static>,
+    pub(crate) patience: Patience,
+}
+
+impl Access {
+    fn who(&self) -> Who {
+        Who::me(self.location, ptr::from_ref(self.mark).addr())
+    }
+}
+
+/// Why a cell can't be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    Busy,
+    Stale(String),
+}
+
+impl From<Refusal> for Unavailable {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::Busy,
+            Refusal::Stale(_) => Self::Stale,
+        }
+    }
+}
+
+impl Handle {
+    /// The heap part, which is made at the first use.
+    pub(crate) fn core(&self) -> &Core {
+        let mut core = self.core.load(Ordering::Acquire);
+        if core.is_null() {
+            let fresh = Box::into_raw(Box::new(Core::new()));
+            let raced = self.core.compare_exchange(
+                ptr::null_mut(),
+                fresh,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            );
+            core = match raced {
+                Ok(_) => fresh,
+                Err(other) => {
+                    // SAFETY: nobody else has seen it.
+                    drop(unsafe { Box::from_raw(fresh) });
+                    other
+                }
+            };
+        }
+        // SAFETY: it came from a box, and is freed only when the handle is dropped.
+        unsafe { &*core }
+    }
+
+    /// The function in the handle that gives the schema.
+    pub(crate) fn schema(&self) -> Of {
+        self.schema
+    }
+
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
+    /// Opens the cell. At the first use, that makes the value.
+    pub(crate) fn open(
+        &self,
+        access: Access,
+        make: Make,
+    ) -> Result<(NonNull<u8>, Hold<'_>), Refusal> {
+        let core = self.core();
+        loop {
+            let hold = self.enter(core, access)?;
+            if let Some(value) = NonNull::new(hold.value()) {
+                return Ok((value, hold));
+            }
+            drop(hold);
+            self.initialise(core, access, make)?;
+        }
+    }
+
+    /// Holds the cell, if the code may use its value.
+    fn enter<'a>(&self, core: &'a Core, access: Access) -> Result<Hold<'a>, Refusal> {
+        let hold = core.hold(access.mode, access.who(), access.patience);
+        let hold = hold.ok_or(Refusal::Busy)?;
+        match hold.admits(self.address(), access.mark) {
+            Verdict::Fits => Ok(hold),
+            Verdict::Stale(reason) => Err(Refusal::Stale(reason)),
+        }
+    }
+
+    #[cold]
+    fn initialise(&self, core: &Core, access: Access, make: Make) -> Result<(), Refusal> {
+        let alone = Access {
+            mode: Mode::Exclusive,
+            ..access
+        };
+        let mut hold = self.enter(core, alone)?;
+        if hold.value().is_null() {
+            let init = versions::init(self.address()).unwrap_or(self.init);
+            // SAFETY: the code that asks may use the cell, so its type has the layout of the value
+            // that `init` makes: either it stands in the handle, and the cell's type has never
+            // changed, or it came with the layout. If it panics, the cell stays without a value.
+            let value = unsafe { make(init) };
+            hold.replace(value);
+        }
+        Ok(())
+    }
+
+    /// Takes the value out of a handle that nobody uses any more.
+    pub(crate) fn take(&mut self) -> *mut u8 {
+        let core = self.core.load(Ordering::Acquire);
+        if core.is_null() {
+            return ptr::null_mut();
+        }
+        self.core.store(ptr::null_mut(), Ordering::Release);
+        // SAFETY: it came from a box, the handle is borrowed alone, and all holds borrow it. A hold
+        // that was forgotten can't be used any more.
+        let core = unsafe { Box::from_raw(core) };
+        core.into_value()
+    }
+}

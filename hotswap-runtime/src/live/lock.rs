@@ -1,0 +1,193 @@
+//! The lock of a cell: many readers or one writer, each known by place, thread and time.
+//!
+//! It is a list behind a mutex. A swap that waits for a cell can so tell who holds it, and a thread
+//! that reads already may read again though a writer waits.
+
+use std::panic::Location;
+use std::time::{Duration, Instant};
+
+use crate::sync::{Condvar, Mutex, MutexGuard, Thread, current_thread, lock, wait};
+
+/// How a cell is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Together with others.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// How long to wait for a cell.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Patience {
+    /// Not at all.
+    None,
+    /// Until then.
+    Until(Instant),
+    /// As long as it takes.
+    Endless,
+}
+
+impl Patience {
+    /// The time that is left; none if there is no end.
+    fn left(self) -> Option<Duration> {
+        match self {
+            Self::None => Some(Duration::ZERO),
+            Self::Until(end) => Some(end.saturating_duration_since(Instant::now())),
+            Self::Endless => None,
+        }
+    }
+}
+
+/// Who holds a cell, or wants to.
+#[derive(Debug, Clone)]
+pub(crate) struct Who {
+    /// Where the guard was asked for.
+    pub(crate) location: &'static Location<'static>,
+    /// An address in the file whose code asked.
+    pub(crate) mark: usize,
+    /// The thread that asked. The guard may have moved on since.
+    pub(crate) thread: Thread,
+    /// When it was asked for, or given.
+    pub(crate) since: Instant,
+}
+
+impl Who {
+    /// The calling thread, now.
+    pub(crate) fn me(location: &'static Location<'static>, mark: usize) -> Self {
+        Self {
+            location,
+            mark,
+            thread: current_thread(),
+            since: Instant::now(),
+        }
+    }
+}
+
+/// One that holds a cell.
+#[derive(Debug, Clone)]
+pub(crate) struct Holder {
+    ticket: u64,
+    pub(crate) mode: Mode,
+    pub(crate) who: Who,
+}
+
+/// What a holder gives back. Losing it leaves the cell held.
+#[derive(Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Ticket(u64);
+
+/// The lock.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    holders: Vec<Holder>,
+    next: u64,
+    /// Threads that wait, whatever for.
+    sleepers: usize,
+    /// Those of them that want to be alone. Readers let them pass.
+    writers: usize,
+}
+
+impl State {
+    fn admits(&self, mode: Mode, who: &Who) -> bool {
+        match mode {
+            Mode::Exclusive => self.holders.is_empty(),
+            Mode::Shared => {
+                let alone = self.holders.iter().any(|held| held.mode == Mode::Exclusive);
+                let again = |held: &Holder| held.who.thread.id() == who.thread.id();
+                !alone && (self.writers == 0 || self.holders.iter().any(again))
+            }
+        }
+    }
+}
+
+impl Lock {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                holders: Vec::new(),
+                next: 0,
+                sleepers: 0,
+                writers: 0,
+            }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Waits until the cell can be held so, or patience ends.
+    pub(crate) fn acquire(&self, mode: Mode, mut who: Who, patience: Patience) -> Option<Ticket> {
+        let mut state = lock(&self.state);
+        if !state.admits(mode, &who) {
+            state = self.wait(state, mode, &who, patience)?;
+            who.since = Instant::now();
+        }
+        let ticket = state.next;
+        state.next += 1;
+        state.holders.push(Holder { ticket, mode, who });
+        Some(Ticket(ticket))
+    }
+
+    fn wait<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        mode: Mode,
+        who: &Who,
+        patience: Patience,
+    ) -> Option<MutexGuard<'a, State>> {
+        if matches!(patience, Patience::None) {
+            return None;
+        }
+        let writer = usize::from(mode == Mode::Exclusive);
+        state.sleepers += 1;
+        state.writers += writer;
+        let mut over = false;
+        while !over && !state.admits(mode, who) {
+            (state, over) = wait(&self.changed, state, patience.left());
+        }
+        state.sleepers -= 1;
+        state.writers -= writer;
+        if state.admits(mode, who) {
+            return Some(state);
+        }
+        // Readers may have waited for this one.
+        self.wake(&state);
+        None
+    }
+
+    /// Gives the cell back.
+    pub(crate) fn release(&self, Ticket(ticket): Ticket) {
+        let mut state = lock(&self.state);
+        state.holders.retain(|held| held.ticket != ticket);
+        if state.holders.is_empty() {
+            self.wake(&state);
+        }
+    }
+
+    /// Lets readers in beside the one that held the cell alone.
+    pub(crate) fn share(&self, Ticket(ticket): &Ticket) {
+        let mut state = lock(&self.state);
+        for held in &mut state.holders {
+            if held.ticket == *ticket {
+                held.mode = Mode::Shared;
+            }
+        }
+        self.wake(&state);
+    }
+
+    /// All that hold the cell now.
+    pub(crate) fn holders(&self) -> Vec<Holder> {
+        lock(&self.state).holders.clone()
+    }
+
+    fn wake(&self, state: &State) {
+        if state.sleepers > 0 {
+            self.changed.notify_all();
+        }
+    }
+}

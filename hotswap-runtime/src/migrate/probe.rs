@@ -1,0 +1,66 @@
+//! What a type has, asked where it may have it or not: a schema, a default, a destructor.
+//!
+//! `Probe::<T>::SCHEMA` is the inherent constant where its bound holds, which is preferred, else the
+//! trait's. Macro output asks for concrete types, or with the bounds of a generic definition.
+
+use std::marker::PhantomData;
+
+use crate::migrate::Migrate;
+use crate::migrate::schema::{Destructor, Maker, Of};
+
+/// Stands for the type that is asked about.
+#[derive(Debug)]
+pub struct Probe<T: ?Sized>(PhantomData<T>);
+
+impl<T: Migrate> Probe<T> {
+    /// The type's schema.
+    pub const SCHEMA: Option<Of> = Some(T::schema);
+}
+
+impl<T: Default> Probe<T> {
+    /// Makes the type's default.
+    pub const DEFAULT: Option<Maker> = Some(|place| put(place, T::default()));
+}
+
+/// The answer for types without schema.
+pub trait NoSchema {
+    /// None.
+    const SCHEMA: Option<Of> = None;
+}
+
+impl<T: ?Sized> NoSchema for Probe<T> {}
+
+/// The answer for types without default.
+pub trait NoDefault {
+    /// None.
+    const DEFAULT: Option<Maker> = None;
+}
+
+impl<T: ?Sized> NoDefault for Probe<T> {}
+
+/// Writes a value to the place that a maker was given.
+pub fn put<T>(place: *mut u8, value: T) {
+    // SAFETY: the runtime calls makers with places that are good for writing a value of the type
+    // whose schema they stand in; only macro output makes makers, and it passes on that place.
+    unsafe { place.cast::<T>().write(value) };
+}
+
+/// The destructor of `T`, if it has one.
+#[must_use]
+pub const fn drop_of<T>() -> Option<Destructor> {
+    if std::mem::needs_drop::<T>() {
+        Some(drop_at::<T>)
+    } else {
+        None
+    }
+}
+
+/// Drops the value at an address.
+///
+/// # Safety
+///
+/// A value of `T` is there, which nobody uses again.
+unsafe fn drop_at<T>(place: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { place.cast::<T>().drop_in_place() };
+}

@@ -1,0 +1,165 @@
+//! Counted references: `Rc`, `Arc` and their weak forms.
+//!
+//! A value behind several references is changed once; every reference found then gets the new
+//! address. What is known by its address here is the value inside the allocation.
+
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::migrate::Migrate;
+use crate::migrate::schema::{Of, Schema, Shape};
+
+/// What can be done with a counted reference, whatever it refers to.
+///
+/// # Safety
+///
+/// A reference's address is that of a valid reference; a value's address is one that `target` or
+/// `blank` gave, of an allocation that is still counted.
+#[derive(Debug)]
+pub struct Shared {
+    /// The type of the value.
+    pub element: Of,
+    /// Whether the reference is a weak one.
+    pub weak: bool,
+    /// The address of a reference's value, with the numbers of strong and weak references to it;
+    /// none if the value is gone.
+    pub target: unsafe fn(*const u8) -> Option<Target>,
+    /// Allocates a value that is not there yet, with one strong reference that nobody has.
+    pub blank: fn() -> *const u8,
+    /// Counts another strong reference to a value.
+    pub retain: unsafe fn(*const u8),
+    /// Takes back a strong reference to a value, which is not dropped.
+    pub let_go: unsafe fn(*const u8),
+    /// Writes a new reference to a value, or to none, to the last address.
+    pub refer: unsafe fn(Option<*const u8>, *mut u8),
+    /// Takes a reference away without dropping the value.
+    pub release: unsafe fn(*mut u8),
+}
+
+/// What a reference leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// The value's address.
+    pub value: *const u8,
+    /// The number of strong references.
+    pub strong: usize,
+    /// The number of weak references.
+    pub weak: usize,
+}
+
+macro_rules! counted {
+    ($strong:ident, $module:ident, $($home:ident)::+) => {
+        impl<T: Migrate> Migrate for $strong<T> {
+            fn schema() -> &'static Schema {
+                const {
+                    &Schema::of::<Self>(Shape::Shared(Shared {
+                        element: T::schema,
+                        weak: false,
+                        target: $module::target::<T>,
+                        blank: $module::blank::<T>,
+                        retain: $module::retain::<T>,
+                        let_go: $module::let_go::<T>,
+                        refer: $module::refer::<T>,
+                        release: $module::release::<T>,
+                    }))
+                }
+            }
+        }
+
+        impl<T: Migrate> Migrate for $($home)::+::Weak<T> {
+            fn schema() -> &'static Schema {
+                const {
+                    &Schema::of::<Self>(Shape::Shared(Shared {
+                        element: T::schema,
+                        weak: true,
+                        target: $module::weak_target::<T>,
+                        blank: $module::blank::<T>,
+                        retain: $module::retain::<T>,
+                        let_go: $module::let_go::<T>,
+                        refer: $module::weak_refer::<T>,
+                        release: $module::weak_release::<T>,
+                    }))
+                }
+            }
+        }
+
+        mod $module {
+            //! The functions of one of the two kinds, which differ in their counters only. `T`,
+            //! `MaybeUninit<T>` and `ManuallyDrop<T>` have one size and alignment, which is what
+            //! `from_raw` asks for.
+
+            use $($home)::+::Weak;
+
+            use super::*;
+
+            pub(super) unsafe fn target<T>(reference: *const u8) -> Option<Target> {
+                // SAFETY: the promise of `Shared`.
+                let reference = unsafe { &*reference.cast::<$strong<T>>() };
+                Some(Target {
+                    value: $strong::as_ptr(reference).cast(),
+                    strong: $strong::strong_count(reference),
+                    weak: $strong::weak_count(reference),
+                })
+            }
+
+            pub(super) unsafe fn weak_target<T>(reference: *const u8) -> Option<Target> {
+                // SAFETY: the promise of `Shared`.
+                let reference = unsafe { &*reference.cast::<Weak<T>>() };
+                let strong = reference.strong_count();
+                (strong > 0).then(|| Target {
+                    value: reference.as_ptr().cast(),
+                    strong,
+                    weak: reference.weak_count(),
+                })
+            }
+
+            pub(super) fn blank<T>() -> *const u8 {
+                $strong::into_raw($strong::new(MaybeUninit::<T>::uninit())).cast()
+            }
+
+            pub(super) unsafe fn retain<T>(value: *const u8) {
+                // SAFETY: the promise of `Shared`.
+                unsafe { $strong::increment_strong_count(value.cast::<ManuallyDrop<T>>()) };
+            }
+
+            pub(super) unsafe fn let_go<T>(value: *const u8) {
+                // SAFETY: the promise of `Shared`.
+                unsafe { $strong::decrement_strong_count(value.cast::<ManuallyDrop<T>>()) };
+            }
+
+            pub(super) unsafe fn refer<T>(value: Option<*const u8>, place: *mut u8) {
+                let Some(value) = value else { return };
+                // SAFETY: the promise of `Shared`: the count is raised for what is written.
+                unsafe {
+                    retain::<T>(value);
+                    let reference = $strong::from_raw(value.cast::<T>());
+                    place.cast::<$strong<T>>().write(reference);
+                }
+            }
+
+            pub(super) unsafe fn weak_refer<T>(value: Option<*const u8>, place: *mut u8) {
+                let weak = value.map_or_else(Weak::new, |value| {
+                    // SAFETY: the promise of `Shared`: the strong reference is none of ours.
+                    let strong = unsafe { $strong::from_raw(value.cast::<T>()) };
+                    $strong::downgrade(&ManuallyDrop::new(strong))
+                });
+                // SAFETY: the promise of `Shared`.
+                unsafe { place.cast::<Weak<T>>().write(weak) };
+            }
+
+            pub(super) unsafe fn release<T>(place: *mut u8) {
+                // SAFETY: the promise of `Shared`.
+                unsafe { let_go::<T>($strong::into_raw(place.cast::<$strong<T>>().read()).cast()) };
+            }
+
+            pub(super) unsafe fn weak_release<T>(place: *mut u8) {
+                // SAFETY: the promise of `Shared`. No weak reference drops the value.
+                unsafe { place.cast::<Weak<T>>().drop_in_place() };
+            }
+        }
+    };
+}
+
+counted!(Rc, single, std::rc);
+counted!(Arc, atomic, std::sync);
