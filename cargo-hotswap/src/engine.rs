@@ -1,6 +1,6 @@
 //! From an edit to a loaded version: compile, check, link, load, one after the other.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -58,7 +58,7 @@ pub struct Engine {
     texts: Texts,
     references: Index,
     /// What images can bind to in the host.
-    exported: HashSet<u64>,
+    exported: reach::NodeSet,
     /// What was to say of statics in the current version.
     told: Vec<Told>,
     reprs: Reprs,
@@ -352,7 +352,7 @@ impl Engine {
             changed.extend(different.map(|object| object.digest));
         }
         let digests: Vec<u128> = all.iter().map(|object| object.digest).collect();
-        let support: HashSet<u64> = self
+        let support: reach::NodeSet = self
             .support
             .exported()
             .iter()
