@@ -17,6 +17,7 @@ use hotswap_protocol::{
     address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
 };
 
+use crate::children;
 use crate::control::place;
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
@@ -158,8 +159,7 @@ pub fn start(
             },
         ])
         .context("could not pass a pipe to the program")?;
-    let child = command
-        .spawn()
+    let child = children::apart(|| command.spawn())
         .with_context(|| format!("could not start {}", program.display()))?;
     Ok(Started {
         child,
