@@ -20,6 +20,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::children;
 use crate::control::place;
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
@@ -164,8 +165,7 @@ pub fn start(
             },
         ])
         .context("could not pass a pipe to the program")?;
-    let child = command
-        .spawn()
+    let child = children::apart(|| command.spawn())
         .with_context(|| format!("could not start {}", program.display()))?;
     Ok(Started {
         child,
