@@ -7,8 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hotswap_layout::Program;
-use hotswap_protocol::manifest::Image;
+use hotswap_layout::migrate::Way;
+use hotswap_protocol::manifest::{Image, Manifest};
+use hotswap_protocol::message::{CommitReport, PrepareReport};
 
+use crate::cells;
 use crate::diagnostics::Form;
 use crate::edits;
 use crate::entries::{self, EntryFacts};
@@ -31,6 +34,7 @@ mod dependencies;
 mod guard;
 mod libraries;
 mod manifest;
+mod migration;
 mod outcome;
 mod published;
 mod refusal;
@@ -39,6 +43,7 @@ mod still_old;
 
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
+use migration::{Cells, Known};
 use outcome::{Brought, Swap};
 use revert::History;
 
@@ -72,6 +77,8 @@ pub struct Engine {
     /// Rust libraries that the program needs since, and the host does not have.
     added_libraries: Vec<PathBuf>,
     guard: Guard,
+    /// The layouts of all state in cells.
+    cells: Cells,
     /// Files edited since the last version that went live.
     edited: BTreeSet<PathBuf>,
     /// Digests of all units in the version that is current.
@@ -107,6 +114,7 @@ impl Engine {
         reprs.went_live();
         let live = units.iter().map(Unit::digests).collect();
         let history = History::begin(&units, &reprs);
+        let cells = Cells::of_host(&host);
         Ok(Self {
             compilation: Compilation::new(folder.join("replay"), &units)?,
             units,
@@ -127,6 +135,7 @@ impl Engine {
             cold_libraries: link.cold_libraries,
             added_libraries: Vec::new(),
             guard: Guard::default(),
+            cells,
             edited: BTreeSet::new(),
             live,
             history,
@@ -241,7 +250,7 @@ impl Engine {
         edited.retain(|file| file.is_file() || sources(units).contains(file.as_path()));
         self.reprs
             .read(sources(&self.units), &self.edited, &self.texts);
-        match self.bring_live(clock)? {
+        match self.bring_live(clock, Way::Forward)? {
             Brought::Unchanged => {
                 let files = std::mem::take(&mut self.edited).into_iter().collect();
                 Ok(Event::Unchanged { files })
@@ -256,7 +265,7 @@ impl Engine {
     }
 
     /// The same, whatever the units were made from.
-    fn bring_live(&mut self, mut clock: Clock) -> Result<Brought> {
+    fn bring_live(&mut self, mut clock: Clock, way: Way) -> Result<Brought> {
         self.support.abort();
         self.support.add_libraries(self.added_libraries.clone());
         let digests: Vec<_> = self.units.iter().map(Unit::digests).collect();
@@ -271,51 +280,90 @@ impl Engine {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
         let types = self.types(&analysed);
+        let known = Known {
+            types: Arc::clone(&types),
+            descriptions: Arc::new(cells::descriptions(&analysed)?),
+        };
+        let cells = cells::of_units(&self.units, &analysed, &types);
+        let plan = self.cells.plan(cells, &known, way);
+        if let Some(refusal) = plan.refusal(&self.units) {
+            return Ok(Brought::Refused(Box::new(refusal)));
+        }
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
-        let objects = self.needed(&members)?;
+        let objects = match plan.differs_from(&self.host) {
+            true => self.all_of(&members)?,
+            false => self.needed(&members)?,
+        };
         let (linked, support) = self.link(&objects, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
             Some(linked) => entries::read(&linked.bytes, &types, &namesake)?,
             None => Vec::new(),
         };
+        let image_cells = match &linked {
+            Some(linked) => migration::image_cells(&plan.cells, linked, &state)?,
+            None => Vec::new(),
+        };
         let next = Alive {
             types,
             entries,
             statics: state.shared.clone(),
+            cells: plan
+                .cells
+                .iter()
+                .map(|next| next.facts.symbol.clone())
+                .collect(),
         };
-        let refused = self
-            .guard
-            .refusals(&self.host, &next, &self.reprs.changes());
-        if let Some(refusal) = refusal::layouts(&refused, &self.units) {
+        let refused =
+            self.guard
+                .refusals(&self.host, &next, &self.reprs.changes(), &plan.migrated());
+        if let Some(refusal) = refusal::layouts("layout", &refused, &self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
         clock.phases.check += clock.lap();
         let image = linked.as_ref().map(|linked| linked.manifest.path.clone());
         let gone = self.gone(&analysed, &namesake);
-        let manifest = self.manifest(linked, &next.entries, gone, &support);
-        let (_, prepared) = self
-            .connection
-            .prepare(manifest)
-            .context("the patch was not loaded")?;
-        let (version, _) = self
-            .connection
-            .commit()
-            .context("the patch did not go live")?;
+        let mut manifest = self.manifest(linked, &next.entries, gone, &support);
+        manifest.base_cells = migration::base_cells(&self.host);
+        manifest.image_cells = image_cells;
+        manifest.migration = plan.migration.clone();
+        let (version, prepared, committed) = match self.load(manifest) {
+            Ok(loaded) => loaded,
+            Err(error) => match refusal::state(&error) {
+                Some(refusal) => return Ok(Brought::Refused(Box::new(refusal))),
+                None => return Err(error),
+            },
+        };
         clock.phases.load = clock.lap();
         self.loaded = image.map(|path| (path, version));
         self.support.commit(support);
         self.ran.add(state.new_initialisers.iter().cloned());
+        let migrated = outcome::migrated(&plan, &committed);
+        self.cells.are_live(plan.cells, &known);
         self.is_live(digests, next);
         Ok(Brought::Live(Box::new(Swap {
             version,
             prepared,
+            migrated,
             members,
             objects: digests_of(&objects),
             state,
             phases: clock.phases,
         })))
+    }
+
+    /// Has the program load a patch and make it current.
+    fn load(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport, CommitReport)> {
+        let (_, prepared) = self
+            .connection
+            .prepare(manifest)
+            .context("the patch was not loaded")?;
+        let (version, committed) = self
+            .connection
+            .commit()
+            .context("the patch did not go live")?;
+        Ok((version, prepared, committed))
     }
 
     /// Records that a version is current.
@@ -340,6 +388,14 @@ impl Engine {
             &unit::dependencies(&self.units),
             &changed.map(|(at, _)| at).collect(),
         )
+    }
+
+    /// All objects of the members. Where a cell has another layout than the host's code expects, no
+    /// code of the host may be left that uses it.
+    fn all_of(&mut self, members: &BTreeSet<usize>) -> Result<Vec<ObjectFile>> {
+        self.references.update(&objects(&self.units))?;
+        let units = members.iter().map(|&index| &self.units[index]);
+        Ok(units.flat_map(|unit| &unit.objects).cloned().collect())
     }
 
     /// The members' objects that the image needs.

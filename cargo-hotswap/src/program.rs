@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use command_fds::{CommandFdExt, FdMapping};
 use hotswap_protocol::message::{
-    Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
+    ErrorCode, Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
 };
 use hotswap_protocol::{
     address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
@@ -290,7 +290,7 @@ impl Connection {
         }
         match self.ask(&request)? {
             Response::Prepared { version, report } => Ok((version, report)),
-            other => bail!(unexpected(&other)),
+            other => Err(declined(other)),
         }
     }
 
@@ -302,7 +302,7 @@ impl Connection {
     pub fn commit(&mut self) -> Result<(u64, CommitReport)> {
         match self.ask(&Request::Commit {})? {
             Response::Committed { version, report } => Ok((version, report)),
-            other => bail!(unexpected(&other)),
+            other => Err(declined(other)),
         }
     }
 
@@ -331,6 +331,23 @@ impl Connection {
         let answer = ask(&mut self.stream, request);
         self.broken |= answer.is_err();
         answer
+    }
+}
+
+/// The program does not do what it was asked to; it is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Declined {
+    /// The kind of failure.
+    pub code: ErrorCode,
+    /// The program's own words.
+    pub message: String,
+}
+
+fn declined(response: Response) -> anyhow::Error {
+    match response {
+        Response::Error { code, message } => Declined { code, message }.into(),
+        other => anyhow::anyhow!(unexpected(&other)),
     }
 }
 

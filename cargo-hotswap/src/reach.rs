@@ -433,8 +433,12 @@ fn is_gathered(section: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|one| one.is_ascii_alphanumeric() || one == '_');
-    // Entries are read by name, in each image those that are in it.
-    identifier && section != hotswap_object::ENTRY_SECTION
+    // Entries and schemas are read by name, in each image those that are in it.
+    let own = [
+        hotswap_object::ENTRY_SECTION,
+        hotswap_object::SCHEMA_SECTION,
+    ];
+    identifier && !own.contains(&section)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub fn finding(finding: &Finding, place: Option<&str>) -> String {
     let mut text = String::new();
     let verb = match finding.verdict {
         Verdict::Safe => "changed, safe",
+        Verdict::Migrated => "changed, migrated",
         Verdict::Kept => "changed, kept for old callers",
         Verdict::Refused => "changed",
     };

@@ -65,7 +65,12 @@ impl Definition {
         }
         let body = match &input.data {
             Data::Struct(data) => Body::Struct(fields(&data.fields)?),
-            Data::Enum(data) => Body::Enum(data.variants.iter().map(variant).collect::<Result<_, _>>()?),
+            Data::Enum(data) => Body::Enum(
+                data.variants
+                    .iter()
+                    .map(variant)
+                    .collect::<Result<_, _>>()?,
+            ),
             Data::Union(data) => {
                 return Err(Error::new(
                     data.union_token.span,

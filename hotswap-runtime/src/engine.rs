@@ -3,7 +3,7 @@
 //! Everything that needs the system's loader, sockets or signals is below here, and exists on
 //! targets where code can be swapped. A patch meets the modules in this order: `start`, `listen`,
 //! `control` and `process` take it, `swap` leads it through `image` (which reads with `elf` and
-//! `loaded`), `backtrace` and `version`. `crash` tells where a fatal signal met the program.
+//! `loaded`), `state`, `backtrace` and `version`. `crash` tells where a fatal signal met the program.
 
 mod backtrace;
 mod control;
@@ -15,6 +15,7 @@ mod listen;
 mod loaded;
 mod process;
 mod start;
+mod state;
 mod swap;
 mod version;
 

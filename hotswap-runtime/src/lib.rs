@@ -75,5 +75,5 @@ pub use hotswap_macros::{Migrate, entry};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use on_swap::{OnSwap, Swap, on_swap};
-pub use transaction::{SwapLimits, set_swap_limits};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
+pub use transaction::{SwapLimits, set_swap_limits};

@@ -228,13 +228,19 @@ fn busy(change: &Change, limit: Duration) -> String {
         let age = who.since.elapsed();
         // Writing to a `String` can't fail.
         let _ = if who.mark == NO_MARK {
-            write!(text, "{how} by a migration that was given up {age:.1?} ago, and runs still")
+            write!(
+                text,
+                "{how} by a migration that was given up {age:.1?} ago, and runs still"
+            )
         } else {
             let thread = who.thread.name().unwrap_or("without a name");
             let version = versions::version_of(who.mark)
                 .map_or_else(String::new, |version| format!(", version {version}"));
             let location = who.location;
-            write!(text, "{how} at {location} by thread `{thread}` for {age:.1?}{version}")
+            write!(
+                text,
+                "{how} at {location} by thread `{thread}` for {age:.1?}{version}"
+            )
         };
     }
     text.push_str(": drop its guards sooner, and save again");
@@ -277,6 +283,9 @@ impl<G> Assembled<G> {
             values,
             new,
         } = self;
+        for hold in &holds {
+            hold.forget_marks();
+        }
         let with_value = holds.iter_mut().filter(|hold| !hold.value().is_null());
         for (hold, value) in with_value.zip(new) {
             hold.replace(value);

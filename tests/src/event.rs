@@ -71,7 +71,8 @@ impl Event {
     /// Whether one element of a field (the field itself, if it is no list) has each word.
     #[must_use]
     pub fn field_has(&self, field: &str, words: &[String]) -> bool {
-        match &self.0[field] {
+        let value = field.split('.').fold(&self.0, |value, name| &value[name]);
+        match value {
             Value::Array(elements) => elements.iter().any(|element| contains(element, words)),
             other => contains(other, words),
         }

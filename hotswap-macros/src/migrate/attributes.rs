@@ -73,9 +73,7 @@ fn options(attributes: &[Attribute]) -> syn::Result<Vec<Raw>> {
 impl Raw {
     fn value(self, example: &str) -> syn::Result<Expr> {
         let Self { name, value } = self;
-        value.ok_or_else(|| {
-            Error::new(name.span(), format!("`{name}` needs a value: `{example}`"))
-        })
+        value.ok_or_else(|| Error::new(name.span(), format!("`{name}` needs a value: `{example}`")))
     }
 
     /// The value as a text.
@@ -126,16 +124,17 @@ impl FieldOptions {
             let name = option.name.to_string();
             match name.as_str() {
                 "was" => {
-                    let text = option.text("was = \"old_name\"` or `was = \"old_name: OldType\"")?;
+                    let text =
+                        option.text("was = \"old_name\"` or `was = \"old_name: OldType\"")?;
                     (found.was, found.was_type) = old_field(&text)?;
                 }
                 "default" => found.default = Some(option.value("default = expression")?),
                 "with" => found.with = Some(option.value("with = path::to::function")?),
                 "back" => found.back = Some(option.value("back = path::to::function")?),
                 _ => {
-                    return Err(option.unknown(
-                        "on a field they are `was`, `default`, `with` and `back`",
-                    ));
+                    return Err(
+                        option.unknown("on a field they are `was`, `default`, `with` and `back`")
+                    );
                 }
             }
         }

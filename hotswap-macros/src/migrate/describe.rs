@@ -36,7 +36,10 @@ pub(super) fn text(definition: &Definition) -> (String, String) {
         Body::Enum(_) => "enum",
     };
     let name = super::unraw(&definition.input.ident);
-    (format!("type {name} {kind}\npath "), format!("::{name}\n{text}"))
+    (
+        format!("type {name} {kind}\npath "),
+        format!("::{name}\n{text}"),
+    )
 }
 
 fn write_field(text: &mut String, owner: &str, field: &Field) {

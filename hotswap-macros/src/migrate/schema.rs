@@ -58,8 +58,8 @@ fn plain(definition: &Definition) -> TokenStream {
     let private = &definition.private;
     let functions = definition.fields().flat_map(|field| {
         let hooks = hooks(private, field).map(|(_, hook)| quote!(let _: #private::Hook = #hook;));
-        let default = own_default(private, field)
-            .map(|default| quote!(let _: #private::Maker = #default;));
+        let default =
+            own_default(private, field).map(|default| quote!(let _: #private::Maker = #default;));
         hooks.chain(default).collect::<Vec<_>>()
     });
     quote! {
@@ -75,14 +75,21 @@ fn hot(definition: &Definition) -> TokenStream {
         Body::Struct(fields) => {
             let fields = fields.iter().map(|field| {
                 let member = member(field);
-                entry(private, field, &quote!(::core::mem::offset_of!(Self, #member)))
+                entry(
+                    private,
+                    field,
+                    &quote!(::core::mem::offset_of!(Self, #member)),
+                )
             });
             quote!(#private::Shape::Record(const { &[#(#fields),*] }))
         }
         Body::Enum(variants) => {
             let variants = variants.iter().map(|variant| {
                 let name = super::unraw(&variant.ident);
-                let fields = variant.fields.iter().map(|field| entry(private, field, &quote!(0)));
+                let fields = variant
+                    .fields
+                    .iter()
+                    .map(|field| entry(private, field, &quote!(0)));
                 quote!(#private::Variant { name: #name, fields: const { &[#(#fields),*] } })
             });
             quote!(#private::Shape::Choice(#private::Choice::of::<Self>(const { &[#(#variants),*] })))
@@ -128,10 +135,11 @@ fn hooks(private: &syn::Path, field: &Field) -> impl Iterator<Item = (Ident, Tok
     let ty = &field.ty;
     let options = &field.options;
     let request = local("__hotswap_request");
-    let old = options.was_type.as_ref().map_or_else(|| quote!(_), |old| quote!(#old));
-    let ask = |from: &TokenStream, to: &TokenStream, function: &TokenStream| {
-        quote!(|#request| #private::ask_hook::<#from, #to, _, _>(#function, #request))
-    };
+    let old = options
+        .was_type
+        .as_ref()
+        .map_or_else(|| quote!(_), |old| quote!(#old));
+    let ask = |from: &TokenStream, to: &TokenStream, function: &TokenStream| quote!(|#request| #private::ask_hook::<#from, #to, _, _>(#function, #request));
     let new = quote!(#ty);
     let with = match (&options.with, &options.was_type) {
         (Some(function), _) => Some(quote!(#function)),
@@ -140,7 +148,10 @@ fn hooks(private: &syn::Path, field: &Field) -> impl Iterator<Item = (Ident, Tok
     };
     let with = with.map(|with| (format_ident!("with_hook"), ask(&old, &new, &with)));
     let back = options.back.as_ref().map(|back| {
-        (format_ident!("with_way_back"), ask(&new, &old, &quote!(#back)))
+        (
+            format_ident!("with_way_back"),
+            ask(&new, &old, &quote!(#back)),
+        )
     });
     [with, back].into_iter().flatten()
 }
@@ -148,7 +159,13 @@ fn hooks(private: &syn::Path, field: &Field) -> impl Iterator<Item = (Ident, Tok
 /// How values of an enum are taken apart and put together.
 fn choose(private: &syn::Path, variants: &[Variant]) -> TokenStream {
     let some_field = variants.iter().any(|variant| !variant.fields.is_empty());
-    let name = |name: &str| if some_field { local(name).to_string() } else { "_".to_owned() };
+    let name = |name: &str| {
+        if some_field {
+            local(name).to_string()
+        } else {
+            "_".to_owned()
+        }
+    };
     let (fields, parts) = (name("__hotswap_fields"), name("__hotswap_parts"));
     let fields: TokenStream = fields.parse().unwrap_or_default();
     let parts: TokenStream = parts.parse().unwrap_or_default();

@@ -119,7 +119,10 @@ impl<'a> Context<'a> {
             self.stack = here;
         }
         if self.stack.saturating_sub(here) > DEEPEST_BYTES {
-            let reason = format!("values are nested {} levels deep, too deep to follow", self.depth);
+            let reason = format!(
+                "values are nested {} levels deep, too deep to follow",
+                self.depth
+            );
             return Err(Failure::new(self.type_name(index), reason));
         }
         self.depth += 1;

@@ -49,7 +49,9 @@ impl Scratch {
         let is_small = room.size <= SMALL && room.align <= SMALL_ALIGN;
         Self {
             small: Small([MaybeUninit::uninit(); SMALL]),
-            large: (!is_small).then(|| Block::new(room.size, room.align, 1)).flatten(),
+            large: (!is_small)
+                .then(|| Block::new(room.size, room.align, 1))
+                .flatten(),
         }
     }
 

@@ -162,7 +162,12 @@ impl<'a> Resolver<'a> {
                     from: offset,
                     to: field.offset,
                     field: field.name.into(),
-                    by: Making::Conversion(self.field(planned, by, number.map(|n| &from[n]), field)?),
+                    by: Making::Conversion(self.field(
+                        planned,
+                        by,
+                        number.map(|n| &from[n]),
+                        field,
+                    )?),
                 },
             });
         }
@@ -207,7 +212,10 @@ impl<'a> Resolver<'a> {
         for variant in from.variants {
             let change = variants.iter().find(|change| change.old == variant.name);
             let change = change.ok_or_else(|| {
-                let reason = format!("the plan says nothing of the old variant `{}`", variant.name);
+                let reason = format!(
+                    "the plan says nothing of the old variant `{}`",
+                    variant.name
+                );
                 Refused::new(planned, reason)
             })?;
             let branch = self.branch(planned, change, (variant.name, variant.fields), to)?;
@@ -242,10 +250,13 @@ impl<'a> Resolver<'a> {
         let Some(new) = &change.new else {
             return Ok(branch);
         };
-        let found = to.variants.iter().zip(0..).find(|(variant, _)| variant.name == new);
-        let (variant, number) = found.ok_or_else(|| {
-            Refused::new(planned, format!("there is no variant `{new}`"))
-        })?;
+        let found = to
+            .variants
+            .iter()
+            .zip(0..)
+            .find(|(variant, _)| variant.name == new);
+        let (variant, number) =
+            found.ok_or_else(|| Refused::new(planned, format!("there is no variant `{new}`")))?;
         branch.variant = Some(number);
         let mut known = Known::new(planned, &change.fields, (from, variant.fields));
         for field in variant.fields {
@@ -332,7 +343,10 @@ impl<'a> Resolver<'a> {
     ) -> Outcome<Index> {
         match elements {
             [Some(change)] | [Some(change), None] => self.resolve(*change, old(), new()),
-            _ => Err(Refused::new(planned, "the plan does not say how its elements change")),
+            _ => Err(Refused::new(
+                planned,
+                "the plan does not say how its elements change",
+            )),
         }
     }
 
@@ -349,7 +363,10 @@ impl<'a> Resolver<'a> {
                 Some(change) => Some(self.resolve(change, old, new)?),
                 None if old.size == new.size => None,
                 None => {
-                    let reason = format!("its part `{}` has changed, and the plan has no way", (new.name)());
+                    let reason = format!(
+                        "its part `{}` has changed, and the plan has no way",
+                        (new.name)()
+                    );
                     return Err(Refused::new(planned, reason));
                 }
             };

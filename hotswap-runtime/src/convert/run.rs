@@ -209,7 +209,10 @@ unsafe fn sequence(
     let [first, second] = unsafe { (from.spans)(old) };
     let len = first.1 + second.1;
     let Some(block) = Block::new(size, conversion.new.align, len) else {
-        return Err(Failure::new((conversion.new.name)(), "has too many elements"));
+        return Err(Failure::new(
+            (conversion.new.name)(),
+            "has too many elements",
+        ));
     };
     // SAFETY: the spans are elements of the old type, and the block has room for as many new ones.
     // `adopt` gets a buffer made for exactly these.

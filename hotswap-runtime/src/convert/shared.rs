@@ -80,7 +80,12 @@ pub(crate) unsafe fn convert(
 }
 
 impl SharedValues {
-    fn add(&mut self, old: Target, (from, to): (&'static Shared, &'static Shared), element: Index) -> usize {
+    fn add(
+        &mut self,
+        old: Target,
+        (from, to): (&'static Shared, &'static Shared),
+        element: Index,
+    ) -> usize {
         let number = self.all.len();
         self.by_address.insert(old.value.addr(), number);
         self.all.push(SharedValue {

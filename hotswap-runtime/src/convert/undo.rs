@@ -163,11 +163,7 @@ unsafe fn release_record(context: &mut Context<'_>, record: &Record, old: *mut u
     }
 }
 
-unsafe fn release_elements(
-    context: &mut Context<'_>,
-    index: Index,
-    (old, len): (*mut u8, usize),
-) {
+unsafe fn release_elements(context: &mut Context<'_>, index: Index, (old, len): (*mut u8, usize)) {
     let conversion = context.conversions.get(index);
     if !conversion.releases {
         return;

@@ -93,7 +93,9 @@ pub(crate) unsafe fn discard(context: &mut Context<'_>, index: Index, new: *mut 
     // SAFETY: a value of the new enum is at `new`.
     let variant = unsafe { (to.project)(new, &mut fields) };
     // No two old variants become one, so this is the branch that made it.
-    let branch = branches.iter().find(|branch| branch.variant == Some(variant));
+    let branch = branches
+        .iter()
+        .find(|branch| branch.variant == Some(variant));
     if let Some(branch) = branch {
         // SAFETY: all of its parts were made.
         unsafe { discard_parts(context, branch, branch.parts.len(), &fields) };

@@ -22,7 +22,8 @@ pub(crate) trait Engine: Sync {
 
     fn hello(&self) -> Hello;
     fn prepare(&self, manifest: &Manifest) -> Result<Offer<Self::Prepared>, Failure>;
-    fn commit(&self, prepared: Self::Prepared) -> CommitReport;
+    /// Makes a patch current, or leaves everything as it was.
+    fn commit(&self, prepared: Self::Prepared) -> Result<CommitReport, Failure>;
     fn status(&self) -> Status;
     /// Has fatal signals reported; the result is which.
     fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32>;
@@ -268,8 +269,9 @@ impl<'a, E: Engine> Session<'a, E> {
                 "no patch is prepared",
             ));
         };
-        let report = self.service.engine.commit(prepared);
+        let committed = self.service.engine.commit(prepared);
         drop(turn);
+        let report = committed?;
         Ok(Response::Committed { version, report })
     }
 }

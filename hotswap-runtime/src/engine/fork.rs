@@ -37,10 +37,13 @@ pub(crate) fn undivided<T>(step: impl FnOnce() -> T) -> T {
     step()
 }
 
-struct Turn;
+/// The right to run such a step, for those that are no function's: no fork comes while it lives.
+#[derive(Debug)]
+pub(crate) struct Turn;
 
 impl Turn {
-    fn take() -> Self {
+    /// Waits for forks and other steps.
+    pub(crate) fn take() -> Self {
         while UNDER_WAY
             .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed)
             .is_err()

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hotswap_protocol::manifest::Manifest;
-use hotswap_protocol::message::{CommitReport, Hello, PROTOCOL};
+use hotswap_protocol::message::{CommitReport, ErrorCode, Hello, PROTOCOL};
 use hotswap_protocol::status::Status;
 
 use crate::engine::control::{Engine, Failure, Offer};
@@ -12,6 +12,7 @@ use crate::engine::fork;
 use crate::engine::loaded;
 use crate::engine::swap::{self, Prepared};
 use crate::status;
+use crate::transaction::Aborted;
 
 /// The running program.
 #[derive(Debug)]
@@ -62,8 +63,14 @@ impl Engine for Process {
         })
     }
 
-    fn commit(&self, prepared: Prepared) -> CommitReport {
-        prepared.commit()
+    fn commit(&self, prepared: Prepared) -> Result<CommitReport, Failure> {
+        prepared.commit().map_err(|aborted| {
+            let code = match aborted {
+                Aborted::Busy(_) => ErrorCode::StateBusy,
+                Aborted::Failed(_) | Aborted::Stuck(_) => ErrorCode::StateFailed,
+            };
+            Failure::new(code, aborted)
+        })
     }
 
     fn status(&self) -> Status {

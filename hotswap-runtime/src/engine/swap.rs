@@ -1,7 +1,7 @@
 //! The transaction that makes a patch current: prepare, then commit or abort.
 //!
 //! Each half is a list of steps in one function. Prepare only checks and loads: dropping its result
-//! undoes it. Commit cannot fail.
+//! undoes it. Commit can fail only while it makes new values of cells; then all is as it was.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,12 @@ use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::image::{CheckedImage, ImageError, LoadedImage, Visibility};
 use crate::engine::loaded::{self, Loaded};
+use crate::engine::state::{self, PreparedState, StateError};
 use crate::engine::version::{self, Version};
 use crate::entry::Descriptor;
 use crate::on_swap::{self, Swap};
 use crate::table::{self, EntryBinding, PreparedTable, RegisterError};
+use crate::transaction::Aborted;
 
 /// Why a patch was not prepared. The program is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,8 @@ pub(crate) enum SwapError {
     },
     #[error(transparent)]
     Register(#[from] RegisterError),
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 impl SwapError {
@@ -55,14 +59,16 @@ impl SwapError {
             Self::WrongHost { .. } => ErrorCode::WrongHost,
             Self::Image(error) => error.code(),
             Self::Register(_) => ErrorCode::EntriesRefused,
+            Self::State(error) => error.code(),
         }
     }
 }
 
 /// A patch that is loaded and can be committed. Dropping it aborts.
 pub(crate) struct Prepared {
-    // Fields drop in this order: the table refers to the image, the image to its support.
+    // Fields drop in this order: table and state refer to the image, the image to its support.
     table: PreparedTable,
+    state: PreparedState,
     version: Version,
     support: Vec<LoadedImage>,
     report: PrepareReport,
@@ -75,6 +81,7 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
     manifest.validate()?;
     let host = check_host(&manifest.host.build_id)?;
     let base_entries = bind(&manifest.base_entries, host, Side::Base)?;
+    state::announce(manifest, host)?;
     let statics = manifest.host.backtrace.as_ref();
     let backtrace = statics.map_or(Ok(()), |statics| backtrace::locate(statics, host));
     let checked = CheckedFiles::open(manifest)?;
@@ -92,6 +99,8 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
         let gone = manifest.gone.iter().cloned().collect();
         Ok::<_, SwapError>((number, table::prepare(number, image_entries, gone)?))
     })?;
+    let loaded = image.as_ref().map(|image| &image.loaded);
+    let state = state::prepare(manifest, host, loaded, number)?;
     let changes = table.report();
     let report = PrepareReport {
         replaced: changes.replaced,
@@ -104,6 +113,7 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
     let version = Version::loading(number, manifest.label.clone(), image);
     Ok(Prepared {
         table,
+        state,
         version,
         support,
         report,
@@ -123,31 +133,51 @@ impl Prepared {
     }
 
     /// Makes the patch current.
-    pub(crate) fn commit(self) -> CommitReport {
+    ///
+    /// # Errors
+    ///
+    /// A cell's new value could not be made. All cells have their old ones, and nothing is loaded.
+    pub(crate) fn commit(self) -> Result<CommitReport, Aborted> {
         let started = Instant::now();
         let Self {
             table,
+            state,
             version,
             support,
             report,
             backtrace,
         } = self;
+        let state = match state.assemble() {
+            Ok(state) => state,
+            Err(aborted) => {
+                if let Aborted::Stuck(_) = aborted {
+                    // A thread runs code of the image, and may do so for ever.
+                    std::mem::forget((version, support));
+                }
+                return Err(aborted);
+            }
+        };
         // Names first: the first call of the new version may already print them.
         let backtrace = backtrace.and_then(|()| backtrace::refresh());
         let swap = Swap {
             from: table::current_version(),
             to: version.number,
         };
-        fork::undivided(|| version::commit(version, support, || table::publish(table)));
-        let flip_us = micros(started.elapsed());
-        CommitReport {
+        let mut flip_us = 0;
+        let done = state.commit(|| {
+            version::commit(version, support, || table::publish(table));
+            flip_us = micros(started.elapsed());
+        });
+        let mut warnings = done.warnings;
+        warnings.extend(backtrace.err().map(lacking_names));
+        Ok(CommitReport {
             load_us: report.check_us + report.load_us,
             flip_us,
-            pause_us: 0,
-            migrated: 0,
+            pause_us: micros(done.pause),
+            migrated: done.values,
             callback_failures: on_swap::run(swap),
-            warnings: backtrace.err().map(lacking_names).into_iter().collect(),
-        }
+            warnings,
+        })
     }
 }
 

@@ -93,12 +93,20 @@ impl Hold<'_> {
     ///
     /// The cell is not held alone.
     pub(crate) fn replace(&mut self, value: *mut u8) -> *mut u8 {
-        assert_eq!(self.mode, Mode::Exclusive, "a cell is changed by one holder");
+        assert_eq!(
+            self.mode,
+            Mode::Exclusive,
+            "a cell is changed by one holder"
+        );
+        // SAFETY: the cell is held alone.
+        unsafe { self.core.value.get().replace(value) }
+    }
+
+    /// Forgets which code may use the value: its layout, or that of the one to come, changes.
+    pub(crate) fn forget_marks(&self) {
         for mark in &self.core.fitting {
             mark.store(ptr::null_mut(), Ordering::Relaxed);
         }
-        // SAFETY: the cell is held alone.
-        unsafe { self.core.value.get().replace(value) }
     }
 
     /// Whether code with this mark may use the value, of the cell with the handle at this address.

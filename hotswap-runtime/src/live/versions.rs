@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::migrate::schema::{Of, Schema};
+use crate::migrate::schema::Of;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 static VERSIONS: Mutex<Versions> = Mutex::new(Versions {
@@ -117,11 +117,6 @@ pub(crate) fn find(path: &str) -> Option<(usize, Cell)> {
 /// The function that makes the first value of the cell with this handle, if not its own.
 pub(crate) fn init(handle: usize) -> Option<Init> {
     versions().cells.get(&handle).and_then(|cell| cell.init)
-}
-
-/// The schema of a cell's value, if the cell is known.
-pub(crate) fn schema(handle: usize) -> Option<&'static Schema> {
-    versions().cells.get(&handle).map(|cell| (cell.schema)())
 }
 
 /// Adds a file, unless it is there, and cells that are new with it.

@@ -71,10 +71,8 @@ impl<K: Migrate + Eq + Hash, V: Migrate, S: BuildHasher> Migrate for HashMap<K, 
                 manner: |map| address(of::<HashMap<K, V, S>>(map).hasher()),
                 manner_bytes: size_of::<S>(),
                 start: |len, hasher, place| {
-                    let map = HashMap::<Kept<K>, Kept<V>, S>::with_capacity_and_hasher(
-                        len,
-                        take(hasher),
-                    );
+                    let map =
+                        HashMap::<Kept<K>, Kept<V>, S>::with_capacity_and_hasher(len, take(hasher));
                     write(place, map);
                 },
                 insert: |map, [key, value]| {
@@ -112,8 +110,7 @@ impl<T: Migrate + Eq + Hash, S: BuildHasher> Migrate for HashSet<T, S> {
                 manner: |set| address(of::<HashSet<T, S>>(set).hasher()),
                 manner_bytes: size_of::<S>(),
                 start: |len, hasher, place| {
-                    let set =
-                        HashSet::<Kept<T>, S>::with_capacity_and_hasher(len, take(hasher));
+                    let set = HashSet::<Kept<T>, S>::with_capacity_and_hasher(len, take(hasher));
                     write(place, set);
                 },
                 insert: |set, [element, _]| {

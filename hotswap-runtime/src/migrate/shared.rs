@@ -141,9 +141,8 @@ macro_rules! counted {
             pub(super) unsafe fn weak_refer<T>(value: Option<*const u8>, place: *mut u8) {
                 let weak = value.map_or_else(Weak::new, |value| {
                     // SAFETY: the promise of `Shared`: the strong reference is none of ours.
-                    let strong =
-                        ManuallyDrop::new(unsafe { $strong::from_raw(value.cast::<T>()) });
-                    $strong::downgrade(&strong)
+                    let strong = unsafe { $strong::from_raw(value.cast::<T>()) };
+                    $strong::downgrade(&ManuallyDrop::new(strong))
                 });
                 // SAFETY: the promise of `Shared`.
                 unsafe { place.cast::<Weak<T>>().write(weak) };

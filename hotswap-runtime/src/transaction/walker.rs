@@ -159,7 +159,9 @@ impl Walker {
             match self.reports.recv_timeout(LOOK.min(limit)) {
                 Ok(report) => return Some(report),
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Some(Report::Failed("the thread of the migration has died".into()));
+                    return Some(Report::Failed(
+                        "the thread of the migration has died".into(),
+                    ));
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -204,7 +206,9 @@ impl Work {
             self.discard(&mut context);
             let _ = report.send(Report::Failed(reason));
             // If the transaction has given up, it sends what this thread has to give back.
-            drop(order.recv());
+            if let Ok(Order::Abandon(hold)) = order.recv() {
+                drop(hold);
+            }
             return;
         }
         let new = Addresses(self.new.0.clone());
@@ -214,10 +218,11 @@ impl Work {
                 self.release(&mut context);
                 let _ = report.send(Report::Released(std::mem::take(&mut context.late)));
             }
-            abandoned => {
+            Ok(Order::Abandon(hold)) => {
                 self.discard(&mut context);
-                drop(abandoned);
+                drop(hold);
             }
+            _ => self.discard(&mut context),
         }
     }
 
@@ -230,8 +235,7 @@ impl Work {
                 .ok_or_else(|| format!("`{path}` is too large"))?;
             // SAFETY: the transaction holds the cell alone, and told its value and the conversion
             // whose old type that has. The block has room for one of the new type.
-            let outcome =
-                unsafe { run::convert(context, *index, self.old.0[number], block.start) };
+            let outcome = unsafe { run::convert(context, *index, self.old.0[number], block.start) };
             outcome.map_err(|failure| in_cell(path, &failure))?;
             self.new.0.push(block.into_start());
         }

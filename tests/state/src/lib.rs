@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use hotswap::__private::v0_1_0::{Choice, Field, Rehearsed, Schema, Shape, rehearse};
 use hotswap::Live;
 use hotswap::Migrate;
-use hotswap::__private::v0_1_0::{Choice, Field, Rehearsed, Schema, Shape, rehearse};
 use hotswap_protocol::state::{
     FieldChange, Fields, How, Migration, Source, TypeChange, VariantChange,
 };
@@ -129,7 +129,11 @@ impl Planner {
         let mut new = Vec::new();
         for field in to {
             let name = format!("{owner}.{}", field.name);
-            let was = self.renames.get(&name).map_or(field.name, String::as_str).to_owned();
+            let was = self
+                .renames
+                .get(&name)
+                .map_or(field.name, String::as_str)
+                .to_owned();
             let source = match from.iter().find(|old| old.name == was) {
                 None => Source::Default,
                 Some(old) => {

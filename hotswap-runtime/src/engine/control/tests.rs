@@ -23,6 +23,7 @@ impl Fake {
 
 struct FakePatch<'a> {
     engine: &'a Fake,
+    fails: bool,
     committed: bool,
 }
 
@@ -56,6 +57,7 @@ impl<'a> Engine for &'a Fake {
                 self.note("prepared");
                 let prepared = FakePatch {
                     engine: self,
+                    fails: manifest.label.as_deref() == Some("fails"),
                     committed: false,
                 };
                 Ok(Offer {
@@ -67,9 +69,12 @@ impl<'a> Engine for &'a Fake {
         }
     }
 
-    fn commit(&self, mut prepared: FakePatch<'a>) -> CommitReport {
+    fn commit(&self, mut prepared: FakePatch<'a>) -> Result<CommitReport, Failure> {
+        if prepared.fails {
+            return Err(Failure::new(ErrorCode::StateFailed, "a hook failed"));
+        }
         prepared.committed = true;
-        CommitReport::default()
+        Ok(CommitReport::default())
     }
 
     fn status(&self) -> Status {
@@ -197,6 +202,26 @@ fn conversations() {
             "committed 1",
         ],
         &["prepared", "kept"],
+    );
+    let (commit, status) = (Request::Commit {}, Request::Status {});
+    check(
+        &[
+            hello(),
+            prepare("fails"),
+            commit.clone(),
+            commit.clone(),
+            prepare(""),
+            commit,
+        ],
+        &[
+            "hello",
+            "prepared 1",
+            "StateFailed",
+            "NothingPrepared",
+            "prepared 1",
+            "committed 1",
+        ],
+        &["prepared", "dropped", "prepared", "kept"],
     );
     check(&[hello(), prepare("panic")], &["hello", "Internal"], &[]);
     check(&[status], &["BadRequest"], &[]);

@@ -243,13 +243,19 @@ fn a_reference_from_outside_is_refused() {
     let outside = Arc::new(item(1));
     cell.write().strong.push(outside.clone());
     let error = migrate::<_, sharing::New>(cell, &[]).unwrap_err();
-    assert!(error.contains("2 references, of which 1 were found"), "{error}");
+    assert!(
+        error.contains("2 references, of which 1 were found"),
+        "{error}"
+    );
     assert_eq!(*outside, item(1));
     assert_eq!(Arc::strong_count(&outside), 2);
     drop(outside);
     let (cell, done) = migrate::<_, sharing::New>(cell, &[]).unwrap();
     assert_eq!(*cell.read().strong[0], new_item(1));
-    assert_eq!(done.values, 5, "the struct, two vectors, the item and its reference");
+    assert_eq!(
+        done.values, 5,
+        "the struct, two vectors, the item and its reference"
+    );
 }
 
 mod list {

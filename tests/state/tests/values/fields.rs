@@ -222,7 +222,15 @@ mod deep {
             pub list: Vec<u8>,
         }
         #[derive(hotswap::Migrate, Default, Debug, PartialEq)]
-        pub struct Most(pub u8, pub u32, pub String, #[migrate(default = panic!("no"))] pub i8);
+        pub struct Most(
+            pub u8,
+            pub u32,
+            pub String,
+            #[migrate(default = super::no())] pub i8,
+        );
+    }
+    fn no() -> i8 {
+        panic!("no")
     }
     pub mod v3 {
         #[derive(hotswap::Migrate, Default, Debug, PartialEq)]

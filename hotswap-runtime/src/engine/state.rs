@@ -1,0 +1,328 @@
+//! The part of a patch that concerns cells: what the manifest says, as addresses and functions.
+//!
+//! Before the image is loaded, [`announce`] makes the executable's cells known, and notes which ones
+//! will be expected with another layout. Afterwards [`prepare`] resolves the plans. Only
+//! [`PreparedState::commit`] changes anything that a program can see.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+
+use hotswap_protocol::manifest::{Manifest, Side};
+use hotswap_protocol::message::ErrorCode;
+use hotswap_protocol::state::{self, CellChange};
+
+use crate::convert::resolve::{Refused, Resolver};
+use crate::engine::elf::Use;
+use crate::engine::fork;
+use crate::engine::loaded::Loaded;
+use crate::live::handle::Handle;
+use crate::live::versions::{self, Cell, File, Init};
+use crate::migrate::schema::Of;
+use crate::transaction::{Aborted, Assembled, Change, Done, Transaction, limits};
+
+/// Why the cells of a patch were not prepared.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateError {
+    #[error("cell `{path}`: {side} has no {role} at {address:#x}")]
+    Address {
+        path: String,
+        side: Side,
+        role: &'static str,
+        address: u64,
+    },
+    #[error("cell `{path}`: {side} does not say where its handle is, and no version has")]
+    NoHandle { path: String, side: Side },
+    #[error(
+        "cell `{path}` has a value of the layout {from}, and the patch has no way from that to {to}"
+    )]
+    NoWay {
+        path: String,
+        from: String,
+        to: String,
+    },
+    #[error("cell `{path}`, {problem}")]
+    Plan { path: String, problem: Refused },
+}
+
+impl StateError {
+    /// The protocol's name for the failure.
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Address { .. } | Self::NoHandle { .. } => ErrorCode::BadManifest,
+            Self::NoWay { .. } | Self::Plan { .. } => ErrorCode::StateRefused,
+        }
+    }
+}
+
+/// A cell of a manifest, as addresses and functions.
+struct Bound {
+    path: String,
+    type_name: String,
+    layout: Arc<str>,
+    handle: &'static Handle,
+    init: Option<Init>,
+    schema: Of,
+}
+
+impl Bound {
+    fn address(&self) -> usize {
+        std::ptr::from_ref(self.handle).addr()
+    }
+
+    fn into_cell(self, version: u64) -> (usize, Cell) {
+        let address = self.address();
+        let cell = Cell {
+            path: self.path,
+            type_name: self.type_name,
+            layout: self.layout,
+            since: version,
+            init: self.init,
+            schema: self.schema,
+            contested: false,
+        };
+        (address, cell)
+    }
+}
+
+/// What a commit does to cells.
+pub(crate) struct PreparedState {
+    /// The file that the version brings; none if it is the executable's code again.
+    file: Option<File>,
+    /// All cells that the new code knows.
+    cells: Vec<Bound>,
+    version: u64,
+    transaction: Transaction,
+}
+
+/// Makes the executable's cells known, and notes those for which the new code expects another
+/// layout. It has no other effect, and may be repeated.
+pub(crate) fn announce(manifest: &Manifest, host: &Loaded) -> Result<(), StateError> {
+    if manifest.base_cells.is_empty() && manifest.image_cells.is_empty() {
+        return Ok(());
+    }
+    let cells = bind(&manifest.base_cells, host, Side::Base)?;
+    let file = file(0, host, &cells);
+    let cells = cells.into_iter().map(|cell| cell.into_cell(0)).collect();
+    versions::add(file, cells);
+    for cell in expected(manifest) {
+        if let Some((handle, known)) = versions::find(&cell.path)
+            && *known.layout != *cell.layout
+        {
+            versions::contest(handle);
+        }
+    }
+    Ok(())
+}
+
+/// The cells as the new code expects them.
+fn expected(manifest: &Manifest) -> &[state::Cell] {
+    match manifest.image {
+        Some(_) => &manifest.image_cells,
+        None => &manifest.base_cells,
+    }
+}
+
+/// Resolves what becomes of the cells. This runs functions of the image that tell of types.
+pub(crate) fn prepare(
+    manifest: &Manifest,
+    host: &Loaded,
+    image: Option<&Loaded>,
+    version: u64,
+) -> Result<PreparedState, StateError> {
+    let (loaded, side) = match image {
+        Some(image) => (image, Side::Image),
+        None => (host, Side::Base),
+    };
+    let cells = bind(expected(manifest), loaded, side)?;
+    let mut resolver = Resolver::new(&manifest.migration.types);
+    let mut changes = Vec::new();
+    for cell in &cells {
+        let Some((_, known)) = versions::find(&cell.path) else {
+            continue;
+        };
+        if known.layout != cell.layout {
+            changes.push(Change {
+                path: cell.path.clone(),
+                handle: cell.handle,
+                conversion: resolve(&mut resolver, manifest, cell, &known)?,
+            });
+        }
+    }
+    Ok(PreparedState {
+        file: image.map(|image| file(version, image, &cells)),
+        cells,
+        version,
+        transaction: Transaction::new(resolver.finish(), changes),
+    })
+}
+
+fn resolve(
+    resolver: &mut Resolver<'_>,
+    manifest: &Manifest,
+    cell: &Bound,
+    known: &Cell,
+) -> Result<usize, StateError> {
+    let is_way = |change: &&CellChange| {
+        change.path == cell.path && *change.from == *known.layout && *change.to == *cell.layout
+    };
+    let way = manifest.migration.cells.iter().find(is_way);
+    let way = way.ok_or_else(|| StateError::NoWay {
+        path: cell.path.clone(),
+        from: known.layout.to_string(),
+        to: cell.layout.to_string(),
+    })?;
+    let resolved = resolver.resolve(way.change, (known.schema)(), (cell.schema)());
+    resolved.map_err(|problem| StateError::Plan {
+        path: cell.path.clone(),
+        problem,
+    })
+}
+
+fn file(version: u64, loaded: &Loaded, cells: &[Bound]) -> File {
+    let (first, bytes) = loaded.layout.span();
+    let start = loaded.base + usize::try_from(first).unwrap_or(0);
+    let layouts = cells
+        .iter()
+        .map(|cell| (cell.address(), Arc::clone(&cell.layout)));
+    File {
+        version,
+        range: start..start + usize::try_from(bytes).unwrap_or(0),
+        layouts: layouts.collect::<BTreeMap<_, _>>(),
+    }
+}
+
+fn bind(cells: &[state::Cell], loaded: &Loaded, side: Side) -> Result<Vec<Bound>, StateError> {
+    cells
+        .iter()
+        .map(|cell| bind_cell(cell, loaded, side))
+        .collect()
+}
+
+fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, StateError> {
+    let known = versions::find(&cell.path);
+    let handle = match (cell.handle, &known) {
+        (Some(address), _) => {
+            let found = loaded.address(address, size_of::<Handle>() as u64, Use::State);
+            let found = found.filter(|found| found.cast::<Handle>().is_aligned());
+            found.ok_or_else(|| outside(cell, side, "handle", address))?
+        }
+        (None, Some((address, _))) => std::ptr::with_exposed_provenance(*address),
+        (None, None) => {
+            let path = cell.path.clone();
+            return Err(StateError::NoHandle { path, side });
+        }
+    };
+    // SAFETY: the address lies aligned in memory that its file keeps writable. That a handle stands
+    // there is the tool's word, from the debug information of the file whose build id was compared.
+    // The file stays for ever, or is dropped before anybody else hears of the handle.
+    let handle = unsafe { &*handle.cast::<Handle>() };
+    let function = |address: Option<u64>, role| {
+        let find = |address| {
+            let found = loaded.address(address, 1, Use::Code);
+            found.ok_or_else(|| outside(cell, side, role, address))
+        };
+        address.map(find).transpose()
+    };
+    let init = function(cell.init, "function that makes the first value")?.map(|address| {
+        // SAFETY: the address is code, and by the tool's word that of the function in the handle's
+        // initial value. It is called only as what it is, by `live::make`.
+        unsafe { mem::transmute::<*const (), Init>(address) }
+    });
+    let schema = function(cell.schema, "schema")?.map(|address| {
+        // SAFETY: as for `init`. All schemas are given by functions of this type.
+        unsafe { mem::transmute::<*const (), Of>(address) }
+    });
+    Ok(Bound {
+        path: cell.path.clone(),
+        type_name: cell.type_name.clone(),
+        layout: cell.layout.as_str().into(),
+        handle,
+        init,
+        schema: schema.unwrap_or(handle.schema()),
+    })
+}
+
+fn outside(cell: &state::Cell, side: Side, role: &'static str, address: u64) -> StateError {
+    StateError::Address {
+        path: cell.path.clone(),
+        side,
+        role,
+        address,
+    }
+}
+
+/// What is left to do when all new values stand.
+pub(crate) struct AssembledState {
+    file: Option<File>,
+    cells: Vec<Bound>,
+    version: u64,
+    /// None if no cell changes.
+    values: Option<Assembled<fork::Turn>>,
+}
+
+impl PreparedState {
+    /// Takes the guards of cells that change, and makes their new values. No fork comes between
+    /// the first guard and the last.
+    pub(crate) fn assemble(self) -> Result<AssembledState, Aborted> {
+        let Self {
+            file,
+            cells,
+            version,
+            transaction,
+        } = self;
+        let values = if transaction.is_empty() {
+            None
+        } else {
+            Some(transaction.assemble(limits(), fork::Turn::take)?)
+        };
+        Ok(AssembledState {
+            file,
+            cells,
+            version,
+            values,
+        })
+    }
+}
+
+impl AssembledState {
+    /// Makes the new values those of the cells; `flip` makes the version current meanwhile.
+    pub(crate) fn commit(self, flip: impl FnOnce()) -> Done {
+        let Self {
+            file,
+            cells,
+            version,
+            values,
+        } = self;
+        let flip = || {
+            note(file, cells, version);
+            flip();
+        };
+        match values {
+            Some(values) => values.commit(flip),
+            None => {
+                fork::undivided(flip);
+                Done::default()
+            }
+        }
+    }
+}
+
+/// Notes what the version's code knows of cells. Those whose layout changes are held.
+fn note(file: Option<File>, cells: Vec<Bound>, version: u64) {
+    for cell in &cells {
+        versions::update(cell.address(), |known| {
+            if known.layout != cell.layout {
+                known.layout = Arc::clone(&cell.layout);
+                known.since = version;
+            }
+            known.type_name.clone_from(&cell.type_name);
+            known.init = cell.init;
+            known.schema = cell.schema;
+        });
+    }
+    if let Some(file) = file {
+        let cells = cells.into_iter().map(|cell| cell.into_cell(version));
+        versions::add(file, cells.collect());
+    }
+}
