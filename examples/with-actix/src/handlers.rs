@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use actix_web::{HttpResponse, Responder, get, http::header::LOCATION, post, web};
+use actix_web::{HttpRequest, HttpResponse, Responder, get, http::header::LOCATION, post, web};
 
 /// What all workers share: each link, and how often it was followed. Its number is its place.
 #[derive(Default)]
@@ -26,13 +26,15 @@ pub async fn shorten(links: web::Data<Links>, link: String) -> impl Responder {
     HttpResponse::Ok().body(format!("/{}\n", links.len() - 1))
 }
 
-/// Lists the links.
-#[get("/")]
+/// Lists the links that have the text after the question mark. Its future can't be sent to other
+/// threads, as the request in it can't; actix leaves it where it is.
 #[hotswap::entry]
-pub async fn list(links: web::Data<Links>) -> String {
+#[get("/")]
+pub async fn list(links: web::Data<Links>, request: HttpRequest) -> String {
     let links = links.lock();
     let lines = links.iter().enumerate();
     lines
+        .filter(|(_, (link, _))| link.contains(request.query_string()))
         .map(|(number, (link, followed))| format!("/{number} {link} ({followed})\n"))
         .collect()
 }

@@ -32,6 +32,16 @@ pub fn grow(mut grass: ResMut<Grass>) {
     grass.0 = (grass.0 + 3.0).min(100.0);
 }
 
+/// An exclusive system: it has the whole world, and runs alone. One that takes no time need not be
+/// counted while it runs.
+#[hotswap::entry(untracked)]
+pub fn rain(world: &mut World) {
+    let mut grass = world.resource_mut::<Grass>();
+    if grass.0 < 1.0 {
+        grass.0 = 50.0;
+    }
+}
+
 /// Each sheep takes its bite, if there is one.
 #[hotswap::entry]
 pub fn graze(mut grass: ResMut<Grass>, mut sheep: Query<&mut Sheep>) {
