@@ -1,6 +1,6 @@
 //! From an edit to a loaded version: compile, check, link, load, one after the other.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -63,7 +63,7 @@ pub struct Engine {
     texts: Texts,
     references: Index,
     /// What images can bind to in the host.
-    exported: HashSet<u64>,
+    exported: reach::NodeSet,
     /// What was to say of statics in the current version.
     told: Vec<Told>,
     reprs: Reprs,

@@ -16,7 +16,11 @@ use hotswap_protocol::message::{
 use hotswap_protocol::{
     address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::children;
 use crate::control::place;
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
@@ -161,8 +165,7 @@ pub fn start(
             },
         ])
         .context("could not pass a pipe to the program")?;
-    let child = command
-        .spawn()
+    let child = children::apart(|| command.spawn())
         .with_context(|| format!("could not start {}", program.display()))?;
     Ok(Started {
         child,
@@ -192,6 +195,27 @@ fn room_for_thread_locals(variables: &BTreeMap<OsString, OsString>) -> Vec<(&'st
         Some(changed) => vec![(env::SYSTEM_TUNABLES, changed), (env::TUNABLES, user)],
         None => Vec::new(),
     }
+}
+
+/// How long a program may take to end once its runtime no longer answers: it removes its socket
+/// some time before it is gone.
+const FAREWELL: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+/// Whether a child process has ended, or does so in a moment.
+pub fn ends(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return false;
+    };
+    let process = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(process) => process,
+        // It was waited for already, or the system can't tell.
+        Err(error) => return error == Errno::SRCH,
+    };
+    let mut descriptors = [PollFd::new(&process, PollFlags::IN)];
+    poll(&mut descriptors, Some(&FAREWELL)).is_ok_and(|ready| ready > 0)
 }
 
 /// A connection to a program's runtime.
@@ -347,7 +371,20 @@ fn unexpected(response: &Response) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::tunables;
+    use std::process::{Command, Stdio};
+
+    use super::{ends, tunables};
+
+    #[test]
+    fn a_program_that_ends_is_told_from_one_that_runs() {
+        let program = Command::new("cat").stdin(Stdio::piped()).spawn();
+        let mut program = program.unwrap();
+        assert!(!ends(program.id()));
+        drop(program.stdin.take());
+        assert!(ends(program.id()));
+        program.wait().unwrap();
+        assert!(ends(program.id()));
+    }
 
     #[test]
     fn adds_to_what_the_user_has_set() {

@@ -16,7 +16,8 @@ use proc_macro::TokenStream;
 /// It can stand on functions, methods, and on `impl` blocks and inline modules, where it marks
 /// every function inside. Options, in parentheses:
 ///
-/// - `untracked`: calls are not counted. They are cheaper, and nothing tells when they have ended.
+/// - `untracked`: calls are not counted. They are cheaper, and nothing tells when they have ended. A
+///   swap that changes the type of a `Live` cell neither waits for them nor holds them back.
 /// - `skip`, on a function in a marked block: this one stays an ordinary function.
 /// - `crate = path`: where the crate `hotswap` is found, if not under that name.
 ///

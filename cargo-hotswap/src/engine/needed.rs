@@ -1,6 +1,6 @@
 //! What goes into an image: units, and the objects of these.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use anyhow::Result;
 
@@ -39,7 +39,7 @@ impl Engine {
             changed.extend(different.map(|object| object.digest));
         }
         let digests: Vec<u128> = all.iter().map(|object| object.digest).collect();
-        let support: HashSet<u64> = self
+        let support: reach::NodeSet = self
             .support
             .exported()
             .iter()

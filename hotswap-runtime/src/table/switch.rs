@@ -118,6 +118,12 @@ impl Switch {
         self.current.load(Ordering::Acquire)
     }
 
+    /// Makes a table current, and everything that was begun before visible.
+    fn turn_to(&self, table: *const Row) {
+        self.current.store(table.cast_mut(), Ordering::Release);
+        heavy_fence();
+    }
+
     /// The version that calls go to.
     pub(crate) fn version(&self) -> u64 {
         // SAFETY: `current` always points to a table, which has a head and is never given back.
@@ -309,8 +315,7 @@ impl Tables {
             switch.open.store(table.cast_mut(), Ordering::Release);
             table = self.fill(version, targets, true);
         }
-        switch.current.store(table.cast_mut(), Ordering::Release);
-        heavy_fence();
+        switch.turn_to(table);
     }
 
     /// Closes the table, which has these `targets`: until it is opened, counted calls wait before
@@ -321,8 +326,7 @@ impl Tables {
         let open = switch.table();
         let closed = self.fill(switch.version(), targets, true);
         switch.open.store(open.cast_mut(), Ordering::Release);
-        switch.current.store(closed.cast_mut(), Ordering::Release);
-        heavy_fence();
+        switch.turn_to(closed);
     }
 
     /// The next table that is published is open.
