@@ -79,7 +79,7 @@ fn particle(number: usize) -> v1::Particle {
         dy: -0.125,
         health: 100,
         kind: (number % 7) as u16,
-        alive: number % 3 == 0,
+        alive: number.is_multiple_of(3),
     }
 }
 
