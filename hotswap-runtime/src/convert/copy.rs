@@ -13,6 +13,22 @@ pub(crate) struct Row<P> {
     pub(crate) stride: usize,
 }
 
+impl Row<*const u8> {
+    /// The fields at this offset of each value.
+    pub(crate) fn at(self, offset: usize) -> Self {
+        let first = self.first.wrapping_add(offset);
+        Self { first, ..self }
+    }
+}
+
+impl Row<*mut u8> {
+    /// The fields at this offset of each value.
+    pub(crate) fn at(self, offset: usize) -> Self {
+        let first = self.first.wrapping_add(offset);
+        Self { first, ..self }
+    }
+}
+
 /// Copies so many bytes, whatever they mean, of each of `count` values in a row.
 ///
 /// # Safety

@@ -100,16 +100,7 @@ unsafe fn one_step(
     match step {
         &Step::Copy { from, to, bytes } => {
             // SAFETY: the caller's promise.
-            unsafe {
-                let (from, to) = (old.first.add(from), new.first.add(to));
-                let stride = old.stride;
-                let from = Row {
-                    first: from,
-                    stride,
-                };
-                let stride = new.stride;
-                copy::column(from, Row { first: to, stride }, bytes, count);
-            }
+            unsafe { copy::column(old.at(from), new.at(to), bytes, count) };
             Ok(())
         }
         Step::Make {
