@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use cargo_hotswap::membership::with_dependents;
-use cargo_hotswap::plugin::capture::{self, LinkCapture};
+use cargo_hotswap::plugin::capture::{self, LinkCapture, UnitCapture};
 use cargo_hotswap::plugin::linker::LinkRequest;
 use cargo_hotswap::plugin::rustc_args::RustcArgs;
 use cargo_hotswap::plugin::{LINK_VAR, wrapper};
@@ -116,7 +116,7 @@ fn command(
     folder: &Path,
     replaced: &BTreeMap<String, PathBuf>,
 ) -> Result<Command> {
-    let mut capture = unit.capture.clone();
+    let mut capture = UnitCapture::clone(&unit.capture);
     let mut args = capture.rustc_args();
     capture.out_dir = folder.to_owned();
     if args.take_codegen("incremental").is_some() {

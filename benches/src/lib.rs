@@ -5,6 +5,7 @@
 
 pub mod figures;
 pub mod floor;
+pub mod histories;
 pub mod large;
 pub mod mini_redis;
 pub mod others;

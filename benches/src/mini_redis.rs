@@ -21,7 +21,7 @@ const VERSION: &str = "0.4.1";
 ///
 /// The package can't be fetched, or its folder can't be written.
 pub fn mini_redis() -> Result<Work> {
-    let source = published()?;
+    let source = sources()?;
     let (root, target) = Work::folder(NAME)?;
     copy(&source, &root)?;
     let runtime = hotswap_tests::workspace().join("hotswap-runtime");
@@ -40,12 +40,18 @@ pub fn mini_redis() -> Result<Work> {
     Work::new(root, target, "src/cmd/get.rs")
 }
 
-/// The published sources, found through a package that depends on them.
-pub(crate) fn published() -> Result<PathBuf> {
+/// The mini-redis that the benches use, as published.
+pub(crate) fn sources() -> Result<PathBuf> {
+    published(NAME, VERSION)
+}
+
+/// The published sources of a package that has a library, found through a package that depends on
+/// them.
+pub(crate) fn published(name: &str, version: &str) -> Result<PathBuf> {
     let (root, _) = Work::folder("registry")?;
     let manifest = format!(
         "[package]\nname = \"registry\"\nedition = \"2024\"\n\n[dependencies]\n\
-         {NAME} = \"={VERSION}\"\n\n[workspace]\n"
+         {name} = \"={version}\"\n\n[workspace]\n"
     );
     fs::write(root.join("Cargo.toml"), manifest)?;
     fs::write(root.join("src/lib.rs"), "")?;
@@ -54,9 +60,11 @@ pub(crate) fn published() -> Result<PathBuf> {
     let package = metadata
         .packages
         .iter()
-        .find(|package| *package.name == NAME);
+        .find(|package| *package.name == name);
     let folder = package.and_then(|package| package.manifest_path.parent());
-    Ok(folder.context("cargo does not name mini-redis")?.into())
+    Ok(folder
+        .with_context(|| format!("cargo does not name {name}"))?
+        .into())
 }
 
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -63,6 +63,16 @@ impl Work {
         })
     }
 
+    /// A package of which no single file is meant.
+    pub fn whole(root: PathBuf, target: PathBuf) -> Self {
+        Self {
+            file: root.clone(),
+            original: String::new(),
+            root,
+            target,
+        }
+    }
+
     /// The file that is edited.
     pub fn file(&self) -> &Path {
         &self.file

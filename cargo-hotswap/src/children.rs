@@ -5,11 +5,14 @@
 //! group of its own. What a run leaves behind would write into the folder that is removed.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 #[derive(Default)]
@@ -28,6 +31,36 @@ fn running() -> MutexGuard<'static, Running> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A descriptor that is lent to some commands, which find it under its number.
+///
+/// To give a command a descriptor of another number is to start it from a copy of this process,
+/// which takes the longer the more memory that has.
+#[derive(Debug)]
+pub struct Lent(OwnedFd);
+
+impl Lent {
+    /// Opens a file or folder a second time, under this number; `None` if that is taken.
+    pub fn at(number: i32, file: &File) -> Option<Self> {
+        let copy = fcntl_dupfd_cloexec(file, number).ok()?;
+        (copy.as_raw_fd() == number).then_some(Self(copy))
+    }
+
+    /// Starts a command that has the descriptor. No other may start meanwhile.
+    fn spawn(&self, command: &mut Command) -> io::Result<Child> {
+        fcntl_setfd(&self.0, FdFlags::empty())?;
+        let child = command.spawn();
+        // What sets the flag above unsets it too.
+        fcntl_setfd(&self.0, FdFlags::CLOEXEC)?;
+        child
+    }
+}
+
+/// Starts something that is nobody's child here, and is lent nothing.
+pub fn apart<T>(start: impl FnOnce() -> T) -> T {
+    let _none_is_lent_to = running();
+    start()
+}
+
 /// Runs a command without input to its end, in a process group of its own, and collects its
 /// output.
 ///
@@ -36,18 +69,22 @@ fn running() -> MutexGuard<'static, Running> {
 /// It can't be run, or the run is ending.
 pub fn output(command: &mut Command) -> io::Result<Output> {
     command.stdout(Stdio::piped());
-    run(command, Child::wait_with_output)
+    run(command, None, Child::wait_with_output)
 }
 
-/// The same, with each line of stderr shown as soon as it is there. What the command writes to
-/// stdout is lost.
+/// The same, with each line of stderr shown as soon as it is there, and with a descriptor. What the
+/// command writes to stdout is lost.
 ///
 /// # Errors
 ///
 /// It can't be run, or the run is ending.
-pub fn watched_output(command: &mut Command, mut on_line: impl FnMut(&[u8])) -> io::Result<Output> {
+pub fn watched_output(
+    command: &mut Command,
+    lent: Option<&Lent>,
+    mut on_line: impl FnMut(&[u8]),
+) -> io::Result<Output> {
     command.stdout(Stdio::null());
-    run(command, |mut child| {
+    run(command, lent, |mut child| {
         let mut stderr = Vec::new();
         if let Some(pipe) = child.stderr.take() {
             let mut pipe = BufReader::new(pipe);
@@ -67,23 +104,27 @@ pub fn watched_output(command: &mut Command, mut on_line: impl FnMut(&[u8])) -> 
 
 fn run(
     command: &mut Command,
+    lent: Option<&Lent>,
     to_its_end: impl FnOnce(Child) -> io::Result<Output>,
 ) -> io::Result<Output> {
     command.stdin(Stdio::null());
-    let child = spawn(command)?;
+    let child = spawn(command, lent)?;
     let group = child.id().cast_signed();
     let output = to_its_end(child);
     running().groups.remove(&group);
     output
 }
 
-fn spawn(command: &mut Command) -> io::Result<Child> {
+fn spawn(command: &mut Command, lent: Option<&Lent>) -> io::Result<Child> {
     command.stderr(Stdio::piped()).process_group(0);
     let mut running = running();
     if running.ending {
         return Err(io::Error::other("the run ends"));
     }
-    let child = command.spawn()?;
+    let child = match lent {
+        Some(lent) => lent.spawn(command)?,
+        None => command.spawn()?,
+    };
     running.groups.insert(child.id().cast_signed());
     Ok(child)
 }
@@ -101,7 +142,7 @@ impl Waiting {
     /// It can't be run, or the run is ending.
     pub fn start(command: &mut Command) -> io::Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        spawn(command).map(|child| Self(Some(child)))
+        spawn(command, None).map(|child| Self(Some(child)))
     }
 
     /// Gives it this input, and runs it to its end. It must read before it writes.
@@ -164,10 +205,11 @@ pub fn none_ends_them() -> MutexGuard<'static, ()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Read;
     use std::process::Command;
 
-    use super::{Waiting, end_all, none_ends_them, output, watched_output};
+    use super::{Lent, Waiting, end_all, none_ends_them, output, watched_output};
 
     #[test]
     fn all_that_is_under_way_ends() {
@@ -198,13 +240,34 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo one >&2; printf two >&2; exit 3"]);
         let mut lines = Vec::new();
-        let output = watched_output(&mut command, |line| lines.push(line.to_vec()));
+        let output = watched_output(&mut command, None, |line| lines.push(line.to_vec()));
         let output = output.expect("it was run");
         assert_eq!(
             (output.status.code(), output.stderr),
             (Some(3), b"one\ntwo".to_vec())
         );
         assert_eq!(lines, [b"one\n".to_vec(), b"two".to_vec()]);
+    }
+
+    #[test]
+    fn what_is_lent_is_seen_by_no_other() {
+        let _alone = none_ends_them();
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("name"), "").expect("written");
+        let file = File::open(folder.path()).expect("it is there");
+        let lent = Lent::at(240, &file).expect("nobody has it");
+        assert!(Lent::at(240, &file).is_none());
+        let seen = |lent: Option<&Lent>| {
+            let mut command = Command::new("sh");
+            command.args(["-c", "ls /proc/self/fd/240/ >&2"]);
+            let output = watched_output(&mut command, lent, |_| {}).expect("it was run");
+            (output.status.success(), output.stderr == b"name\n")
+        };
+        assert_eq!(seen(Some(&lent)), (true, true));
+        assert_eq!(seen(None), (false, false));
+        assert_eq!(seen(Some(&lent)), (true, true));
+        drop(lent);
+        assert!(Lent::at(240, &file).is_some());
     }
 
     #[test]

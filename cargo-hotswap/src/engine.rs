@@ -1,14 +1,17 @@
 //! From an edit to a loaded version: compile, check, link, load, one after the other.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use hotswap_layout::Program;
-use hotswap_protocol::manifest::Image;
+use hotswap_layout::migrate::Way;
+use hotswap_protocol::manifest::{Image, Manifest};
+use hotswap_protocol::message::{CommitReport, PrepareReport};
 
+use crate::cells::{self, CellFacts};
 use crate::diagnostics::Form;
 use crate::edits;
 use crate::entries::{self, EntryFacts};
@@ -18,19 +21,20 @@ use crate::host::Host;
 use crate::image::state::{Initialisers, State, Told};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked};
-use crate::membership::with_dependents;
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
 use crate::reach::{self, Index};
 use crate::reprs::Reprs;
 use crate::texts::Texts;
-use crate::unit::{self, ObjectFile, Unit};
+use crate::unit::{ObjectFile, Unit};
 
 mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
 mod manifest;
+mod migration;
+mod needed;
 mod outcome;
 mod published;
 mod refusal;
@@ -39,6 +43,7 @@ mod still_old;
 
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
+use migration::{Cells, Known};
 use outcome::{Brought, Swap};
 use revert::History;
 
@@ -58,7 +63,7 @@ pub struct Engine {
     texts: Texts,
     references: Index,
     /// What images can bind to in the host.
-    exported: HashSet<u64>,
+    exported: reach::NodeSet,
     /// What was to say of statics in the current version.
     told: Vec<Told>,
     reprs: Reprs,
@@ -72,6 +77,8 @@ pub struct Engine {
     /// Rust libraries that the program needs since, and the host does not have.
     added_libraries: Vec<PathBuf>,
     guard: Guard,
+    /// The layouts of all state in cells.
+    cells: Cells,
     /// Files edited since the last version that went live.
     edited: BTreeSet<PathBuf>,
     /// Digests of all units in the version that is current.
@@ -107,6 +114,7 @@ impl Engine {
         reprs.went_live();
         let live = units.iter().map(Unit::digests).collect();
         let history = History::begin(&units, &reprs);
+        let cells = Cells::of_host(&host);
         Ok(Self {
             compilation: Compilation::new(folder.join("replay"), &units)?,
             units,
@@ -127,6 +135,7 @@ impl Engine {
             cold_libraries: link.cold_libraries,
             added_libraries: Vec::new(),
             guard: Guard::default(),
+            cells,
             edited: BTreeSet::new(),
             live,
             history,
@@ -241,7 +250,7 @@ impl Engine {
         edited.retain(|file| file.is_file() || sources(units).contains(file.as_path()));
         self.reprs
             .read(sources(&self.units), &self.edited, &self.texts);
-        match self.bring_live(clock)? {
+        match self.bring_live(clock, Way::Forward)? {
             Brought::Unchanged => {
                 let files = std::mem::take(&mut self.edited).into_iter().collect();
                 Ok(Event::Unchanged { files })
@@ -256,7 +265,7 @@ impl Engine {
     }
 
     /// The same, whatever the units were made from.
-    fn bring_live(&mut self, mut clock: Clock) -> Result<Brought> {
+    fn bring_live(&mut self, mut clock: Clock, way: Way) -> Result<Brought> {
         self.support.abort();
         self.support.add_libraries(self.added_libraries.clone());
         let digests: Vec<_> = self.units.iter().map(Unit::digests).collect();
@@ -265,15 +274,21 @@ impl Engine {
         }
         let members = self.members();
         let analysed = self.analyse()?;
-        let state = self.decide_state(&members, &analysed)?;
+        let types = self.types(&analysed);
+        let cells = cells::of_units(&self.units, &analysed, &types);
+        let state = self.decide_state(&members, &analysed, &cells)?;
         if !state.refused.is_empty() {
             let refusal = refusal::statics(&state.refused, &self.units);
             return Ok(Brought::Refused(Box::new(refusal)));
         }
-        let types = self.types(&analysed);
+        let known = Known::new(&types, &analysed)?;
+        let plan = self.cells.plan(cells, &known, way);
+        if let Some(refusal) = plan.refusal(&self.units) {
+            return Ok(Brought::Refused(Box::new(refusal)));
+        }
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
-        let objects = self.needed(&members)?;
+        let objects = self.needed(&members, plan.differs_from(&self.host))?;
         let (linked, support) = self.link(&objects, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
@@ -284,38 +299,56 @@ impl Engine {
             types,
             entries,
             statics: state.shared.clone(),
+            cells: state.cells.clone(),
         };
         let refused = self
             .guard
-            .refusals(&self.host, &next, &self.reprs.changes());
-        if let Some(refusal) = refusal::layouts(&refused, &self.units) {
+            .refusals(&self.host, &next, &self.reprs.changes(), &plan.migrated);
+        if let Some(refusal) = refusal::layouts("layout", &refused, &self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
         clock.phases.check += clock.lap();
         let image = linked.as_ref().map(|linked| linked.manifest.path.clone());
         let gone = self.gone(&analysed, &namesake);
-        let manifest = self.manifest(linked, &next.entries, gone, &support);
-        let (_, prepared) = self
-            .connection
-            .prepare(manifest)
-            .context("the patch was not loaded")?;
-        let (version, _) = self
-            .connection
-            .commit()
-            .context("the patch did not go live")?;
+        let cells = migration::for_program(&plan, &self.host, linked.as_ref(), &state)?;
+        let manifest = self.manifest(linked, &next.entries, gone, &support, cells);
+        let (version, prepared, committed) = match self.load(manifest) {
+            Ok(loaded) => loaded,
+            Err(error) => match refusal::state(&error) {
+                Some(refusal) => return Ok(Brought::Refused(Box::new(refusal))),
+                None => return Err(error),
+            },
+        };
         clock.phases.load = clock.lap();
         self.loaded = image.map(|path| (path, version));
         self.support.commit(support);
         self.ran.add(state.new_initialisers.iter().cloned());
+        let migrated = outcome::migrated(&plan, &committed);
+        self.cells.are_live(plan, &known);
         self.is_live(digests, next);
         Ok(Brought::Live(Box::new(Swap {
             version,
             prepared,
+            migrated,
             members,
             objects: digests_of(&objects),
             state,
             phases: clock.phases,
         })))
+    }
+
+    /// Has the program load a patch and make it current.
+    fn load(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport, CommitReport)> {
+        let migrates = !manifest.migration.cells.is_empty();
+        let (_, prepared) = self
+            .connection
+            .prepare(manifest)
+            .context("the patch was not loaded")?;
+        let (version, committed) = self
+            .connection
+            .commit(migrates)
+            .context("the patch did not go live")?;
+        Ok((version, prepared, committed))
     }
 
     /// Records that a version is current.
@@ -332,47 +365,15 @@ impl Engine {
         );
     }
 
-    /// The units of the image: those that differ from the host, and their dependents.
-    fn members(&self) -> BTreeSet<usize> {
-        let changed = self.units.iter().enumerate();
-        let changed = changed.filter(|(_, unit)| self.host.differs(unit));
-        with_dependents(
-            &unit::dependencies(&self.units),
-            &changed.map(|(at, _)| at).collect(),
-        )
-    }
-
-    /// The members' objects that the image needs.
-    fn needed(&mut self, members: &BTreeSet<usize>) -> Result<Vec<ObjectFile>> {
-        self.references.update(&objects(&self.units))?;
-        let (mut all, mut changed) = (Vec::new(), Vec::new());
-        for unit in members.iter().map(|&index| &self.units[index]) {
-            all.extend(&unit.objects);
-            let different = unit.objects.iter().filter(|one| !self.host.has(unit, one));
-            changed.extend(different.map(|object| object.digest));
-        }
-        let digests: Vec<u128> = all.iter().map(|object| object.digest).collect();
-        let support: HashSet<u64> = self
-            .support
-            .exported()
-            .iter()
-            .map(|name| reach::node_of(name))
-            .collect();
-        let exported = |node| self.exported.contains(&node) || support.contains(&node);
-        let needed = self.references.needed(&digests, &changed, exported);
-        let needed = all
-            .into_iter()
-            .filter(|object| needed.contains(&object.digest));
-        Ok(needed.cloned().collect())
-    }
-
     /// What the image does with state.
     fn decide_state(
         &mut self,
         members: &BTreeSet<usize>,
         analysed: &[Vec<Arc<Analysed>>],
+        cells: &[CellFacts],
     ) -> Result<State> {
         let mut state = State::default();
+        state.cells = cells.iter().map(|cell| cell.symbol.clone()).collect();
         state.set_host_thread_locals(&self.host);
         for &index in members {
             let objects: Vec<&Analysed> = analysed[index].iter().map(AsRef::as_ref).collect();

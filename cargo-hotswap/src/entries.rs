@@ -43,17 +43,19 @@ pub struct EntryFacts {
     pub fingerprint: String,
 }
 
-/// The descriptors of the library that has the executable's name, as in a package with `lib.rs` and
-/// `main.rs`, by symbol.
-pub fn of_namesake(units: &[Unit], analysed: &[Vec<Arc<Analysed>>]) -> HashSet<String> {
+/// Whether a unit is the library that has the executable's name, as in a package with `lib.rs` and
+/// `main.rs`.
+pub fn is_namesake(unit: &Unit, units: &[Unit]) -> bool {
     let executable = units.iter().find(|unit| unit.kind == UnitKind::Executable);
-    let is_namesake = |unit: &Unit| {
-        unit.kind == UnitKind::Library && executable.is_some_and(|other| other.name == unit.name)
-    };
+    unit.kind == UnitKind::Library && executable.is_some_and(|other| other.name == unit.name)
+}
+
+/// The descriptors of the library that has the executable's name, by symbol.
+pub fn of_namesake(units: &[Unit], analysed: &[Vec<Arc<Analysed>>]) -> HashSet<String> {
     let namesakes = units
         .iter()
         .zip(analysed)
-        .filter(|(unit, _)| is_namesake(unit));
+        .filter(|(unit, _)| is_namesake(unit, units));
     let entries = namesakes.flat_map(|(_, objects)| objects.iter().flat_map(|o| &o.facts.entries));
     entries.map(|entry| entry.descriptor.clone()).collect()
 }
@@ -133,7 +135,7 @@ pub fn read(file: &[u8], types: &Program, namesake: &HashSet<String>) -> Result<
 
 /// The path under which an entry is known: that of a namesake's is told from the executable's own,
 /// and closures around it have no numbers, since these change when another comes to stand before.
-fn qualified(path: &str, of_namesake: bool) -> String {
+pub fn qualified(path: &str, of_namesake: bool) -> String {
     let path = &*identity(path);
     let name = path.find(|part: char| !(part.is_alphanumeric() || matches!(part, '_' | '<' | '&')));
     match name {

@@ -65,6 +65,31 @@ pub struct StaticReport {
     pub reason: String,
 }
 
+/// State that a swap carried over to new types.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Migrated {
+    /// The paths of the cells that hold it.
+    pub cells: Vec<String>,
+    /// The types of which something was added, renamed, dropped or converted.
+    pub types: Vec<MigratedType>,
+    /// Fields that nothing takes over, as `Type.field`: their values are gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
+    /// How many values got a new layout, elements of containers included.
+    pub values: u64,
+    /// Milliseconds in which no code could use the cells.
+    pub pause_ms: f64,
+}
+
+/// A type whose values were carried over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct MigratedType {
+    /// Its full name.
+    pub name: String,
+    /// What became of its parts, one text for each.
+    pub changes: Vec<String>,
+}
+
 /// An edited function that does not run yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StillOld {
@@ -178,6 +203,9 @@ pub enum Event {
         still_old: Vec<StillOld>,
         /// Statics that were kept or renewed against what one might expect.
         statics: Vec<StaticReport>,
+        /// What became of values in cells whose types changed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        migrated: Option<Box<Migrated>>,
         /// The compiler's warnings that it did not give for the version before, in its own words.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,

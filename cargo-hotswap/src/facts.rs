@@ -35,7 +35,20 @@ impl Cache {
         objects: impl IntoIterator<Item = &'a ObjectFile>,
     ) -> Result<Vec<Arc<Analysed>>> {
         let objects: Vec<&ObjectFile> = objects.into_iter().collect();
-        read_all(&objects, |object| self.one(object))
+        let known = self.lock();
+        let mut analysed: Vec<_> = objects
+            .iter()
+            .map(|object| known.get(&object.digest).map(Arc::clone))
+            .collect();
+        drop(known);
+        let new = analysed.iter().zip(&objects);
+        let new = new.filter_map(|(known, object)| known.is_none().then_some(*object));
+        // Threads are started for work alone: an edit asks for all objects, and few are new.
+        let mut new = read_all(&new.collect::<Vec<_>>(), |object| self.one(object))?.into_iter();
+        for place in analysed.iter_mut().filter(|place| place.is_none()) {
+            *place = new.next();
+        }
+        Ok(analysed.into_iter().flatten().collect())
     }
 
     /// Forgets all objects but these.
@@ -93,13 +106,16 @@ pub fn on_all_processors(count: usize, work: impl Fn(usize) + Sync) {
         }
         work(at);
     };
-    let processors = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(count);
     std::thread::scope(|scope| {
-        for _ in 1..processors {
+        for _ in 1..processors().min(count) {
             scope.spawn(take);
         }
         take();
     });
+}
+
+/// How many processors this process may use. To ask for it is to read files, so it is asked once.
+pub fn processors() -> usize {
+    static PROCESSORS: OnceLock<usize> = OnceLock::new();
+    *PROCESSORS.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }

@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use hotswap_layout::Program;
+use hotswap_layout::{Descriptions, Program};
 use hotswap_object::{HostFacts, InitialiserFacts, StaticFacts};
 use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::manifest::{BacktraceStatics, Static};
 
+use crate::cells::{self, CellFacts};
 use crate::entries::{self, EntryFacts};
 use crate::facts::Cache;
 use crate::unit::{ObjectFile, Unit, UnitId};
@@ -27,7 +29,11 @@ pub struct Host {
     /// Its hot units as they were built, by id.
     pub units: BTreeMap<UnitId, HostUnit>,
     /// The types of all hot units.
-    pub types: Program,
+    pub types: Arc<Program>,
+    /// What these say of themselves.
+    pub descriptions: Arc<Descriptions>,
+    /// Its cells.
+    pub cells: Vec<CellFacts>,
     /// Where the standard library keeps the list of files that backtraces are named from.
     pub backtrace: Option<BacktraceStatics>,
 }
@@ -89,6 +95,8 @@ impl Host {
             by_id.insert(unit.id(), unit_facts);
         }
         let types = Program::new(types, units.iter().map(|unit| unit.name.clone()));
+        let descriptions = cells::descriptions(&analysed).with_context(context)?;
+        let cells = cells::of_units(units, &analysed, &types);
         let entries = entries::read(&bytes, &types, &namesake).with_context(context)?;
         Ok(Self {
             executable: executable.to_owned(),
@@ -97,7 +105,9 @@ impl Host {
             symbols,
             entries,
             units: by_id,
-            types,
+            types: Arc::new(types),
+            descriptions: Arc::new(descriptions),
+            cells,
         })
     }
 

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 pub mod audit;
 pub mod cargo;
+pub mod cells;
 pub mod children;
 pub mod clean;
 pub mod cli;

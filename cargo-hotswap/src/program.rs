@@ -11,17 +11,24 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use command_fds::{CommandFdExt, FdMapping};
 use hotswap_protocol::message::{
-    Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
+    ErrorCode, Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
 };
 use hotswap_protocol::{
     address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::children;
 use crate::control::place;
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The same where values in the program get new layouts, of which there may be very many.
+const MIGRATION_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The descriptors under which the program finds its ends of the readiness and of the crash pipe:
 /// where nobody looks for one, since low numbers may be inherited sockets, say.
@@ -158,8 +165,7 @@ pub fn start(
             },
         ])
         .context("could not pass a pipe to the program")?;
-    let child = command
-        .spawn()
+    let child = children::apart(|| command.spawn())
         .with_context(|| format!("could not start {}", program.display()))?;
     Ok(Started {
         child,
@@ -189,6 +195,27 @@ fn room_for_thread_locals(variables: &BTreeMap<OsString, OsString>) -> Vec<(&'st
         Some(changed) => vec![(env::SYSTEM_TUNABLES, changed), (env::TUNABLES, user)],
         None => Vec::new(),
     }
+}
+
+/// How long a program may take to end once its runtime no longer answers: it removes its socket
+/// some time before it is gone.
+const FAREWELL: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
+/// Whether a child process has ended, or does so in a moment.
+pub fn ends(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
+        return false;
+    };
+    let process = match pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(process) => process,
+        // It was waited for already, or the system can't tell.
+        Err(error) => return error == Errno::SRCH,
+    };
+    let mut descriptors = [PollFd::new(&process, PollFlags::IN)];
+    poll(&mut descriptors, Some(&FAREWELL)).is_ok_and(|ready| ready > 0)
 }
 
 /// A connection to a program's runtime.
@@ -266,19 +293,27 @@ impl Connection {
         }
         match self.ask(&request)? {
             Response::Prepared { version, report } => Ok((version, report)),
-            other => bail!(unexpected(&other)),
+            other => Err(declined(other)),
         }
     }
 
-    /// Makes the prepared patch current.
+    /// Makes the prepared patch current. If it migrates state, the program waits for whoever uses
+    /// that, and runs functions of the user's.
     ///
     /// # Errors
     ///
     /// The runtime refused, or is gone.
-    pub fn commit(&mut self) -> Result<(u64, CommitReport)> {
-        match self.ask(&Request::Commit {})? {
+    pub fn commit(&mut self, migrates: bool) -> Result<(u64, CommitReport)> {
+        let patience = match migrates {
+            true => MIGRATION_TIMEOUT,
+            false => ANSWER_TIMEOUT,
+        };
+        self.stream.set_read_timeout(Some(patience))?;
+        let answer = self.ask(&Request::Commit {});
+        self.stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        match answer? {
             Response::Committed { version, report } => Ok((version, report)),
-            other => bail!(unexpected(&other)),
+            other => Err(declined(other)),
         }
     }
 
@@ -310,6 +345,23 @@ impl Connection {
     }
 }
 
+/// The program does not do what it was asked to; it is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Declined {
+    /// The kind of failure.
+    pub code: ErrorCode,
+    /// The program's own words.
+    pub message: String,
+}
+
+fn declined(response: Response) -> anyhow::Error {
+    match response {
+        Response::Error { code, message } => Declined { code, message }.into(),
+        other => anyhow::anyhow!(unexpected(&other)),
+    }
+}
+
 fn unexpected(response: &Response) -> String {
     match response {
         Response::Error { message, .. } => message.clone(),
@@ -319,7 +371,20 @@ fn unexpected(response: &Response) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::tunables;
+    use std::process::{Command, Stdio};
+
+    use super::{ends, tunables};
+
+    #[test]
+    fn a_program_that_ends_is_told_from_one_that_runs() {
+        let program = Command::new("cat").stdin(Stdio::piped()).spawn();
+        let mut program = program.unwrap();
+        assert!(!ends(program.id()));
+        drop(program.stdin.take());
+        assert!(ends(program.id()));
+        program.wait().unwrap();
+        assert!(ends(program.id()));
+    }
 
     #[test]
     fn adds_to_what_the_user_has_set() {

@@ -4,7 +4,7 @@
 //! is referred to. rustc gives each function and constant a section of its own, so a section stands
 //! for what is in it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
@@ -14,11 +14,15 @@ use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex
 use crate::facts::read_all;
 use crate::unit::ObjectFile;
 
+mod graph;
+mod nodes;
+
+pub use graph::Graph;
+use nodes::Edges;
+pub use nodes::{Node, NodeMap, NodeSet, node_of};
+
 /// What the names of sections with state start with.
 const STATE: [&str; 4] = [".data", ".bss", ".tdata", ".tbss"];
-
-/// A symbol or section: by name where other objects see it, else by object and position.
-type Node = u64;
 
 /// The references of one object.
 #[derive(Debug, Default)]
@@ -29,12 +33,14 @@ struct References {
     functions: Vec<Function>,
     /// Its writable statics and thread-locals, by mangled name.
     statics: Vec<(String, Node)>,
-    /// Symbols that it defines for others.
+    /// Symbols that it defines for others, in order.
     defines: Vec<Node>,
     /// Symbols that it needs of others.
     needs: Vec<Node>,
     /// From what refers to what is referred to.
-    edges: Vec<(Node, Node)>,
+    edges: Edges,
+    /// The same backwards, once somebody asks.
+    backwards: OnceLock<Edges>,
     /// It has a section that the linker gathers under one name, as registrations do it.
     gathered: bool,
     /// From functions to those whose code they hold, by mangled names, where it was asked for.
@@ -46,6 +52,8 @@ struct References {
 struct Function {
     /// Its mangled name.
     name: String,
+    /// The node that the name stands for where others see it.
+    named: Node,
     node: Node,
     /// The section that it stands in: references may name that instead.
     section: Node,
@@ -57,9 +65,9 @@ pub struct Index {
     /// By content digest.
     objects: HashMap<u128, Arc<References>>,
     /// The objects that define a symbol.
-    definers: HashMap<Node, Vec<u128>>,
+    definers: NodeMap<Vec<u128>>,
     /// The objects that need a symbol.
-    users: HashMap<Node, Vec<u128>>,
+    users: NodeMap<Vec<u128>>,
 }
 
 impl Index {
@@ -100,7 +108,7 @@ impl Index {
         let Some(references) = self.objects.remove(&digest) else {
             return;
         };
-        let remove = |map: &mut HashMap<Node, Vec<u128>>, node: &Node| {
+        let remove = |map: &mut NodeMap<Vec<u128>>, node: &Node| {
             if let Some(objects) = map.get_mut(node) {
                 objects.retain(|&other| other != digest);
             }
@@ -144,9 +152,9 @@ impl Index {
             .flatten()
             .copied()
             .collect();
-        let mut seen: HashSet<Node> = todo.iter().copied().collect();
-        // What is used up here was followed before.
-        let mut backwards: HashMap<u128, HashMap<Node, Vec<Node>>> = HashMap::new();
+        let mut seen: NodeSet = todo.iter().copied().collect();
+        // What was followed before, object by object.
+        let mut followed: HashMap<u128, NodeSet> = HashMap::new();
         while let Some(node) = todo.pop() {
             let users = self.users.get(&node).into_iter().flatten();
             for digest in users.filter(|digest| members.contains(digest)) {
@@ -154,12 +162,8 @@ impl Index {
                 let Some(object) = self.objects.get(digest) else {
                     continue;
                 };
-                let edges = backwards
-                    .entry(*digest)
-                    .or_insert_with(|| object.backwards());
-                let affected = closure(edges, [node]);
-                let shown = object.defines.iter().filter(|node| affected.contains(node));
-                todo.extend(shown.filter(|node| seen.insert(**node)));
+                let shown = object.shown_users(node, followed.entry(*digest).or_default());
+                todo.extend(shown.into_iter().filter(|node| seen.insert(*node)));
             }
         }
     }
@@ -188,120 +192,26 @@ impl Index {
     /// The references among these objects.
     pub fn graph(&self, objects: &[u128]) -> Graph {
         let known = objects.iter().filter_map(|digest| self.objects.get(digest));
-        Graph(known.map(Arc::clone).collect())
+        Graph::of(known.map(Arc::clone))
     }
 }
 
 impl References {
-    /// From what is referred to, to what refers to it.
-    fn backwards(&self) -> HashMap<Node, Vec<Node>> {
-        let mut backwards: HashMap<Node, Vec<Node>> = HashMap::new();
-        for &(from, to) in &self.edges {
-            backwards.entry(to).or_default().push(from);
-        }
-        backwards
-    }
-}
-
-/// The nodes that edges lead to from the roots, and the roots. The edges are used up.
-fn closure(
-    edges: &mut HashMap<Node, Vec<Node>>,
-    roots: impl IntoIterator<Item = Node>,
-) -> HashSet<Node> {
-    let mut todo: Vec<Node> = roots.into_iter().collect();
-    let mut reached = HashSet::new();
-    while let Some(node) = todo.pop() {
-        todo.extend(edges.remove(&node).into_iter().flatten());
-        reached.insert(node);
-    }
-    reached
-}
-
-/// The references of some objects.
-#[derive(Debug)]
-pub struct Graph(Vec<Arc<References>>);
-
-impl Graph {
-    /// Has references by inlined code count too, which only debug information tells. `objects` are
-    /// those that the graph is of; one whose debug information can't be read adds nothing.
-    pub fn add_inlined<'object>(&self, objects: impl IntoIterator<Item = &'object ObjectFile>) {
-        let known = self
-            .0
-            .iter()
-            .map(|references| (references.digest, references));
-        let known: HashMap<u128, &Arc<References>> = known.collect();
-        for object in objects {
-            if let Some(references) = known.get(&object.digest) {
-                references
-                    .inlined
-                    .get_or_init(|| hotswap_layout::inlined(&object.bytes).unwrap_or_default());
+    /// Follows references backwards inside the object from a node to all that lead to it, and gives
+    /// those among them that others see. What is in `known` was followed before.
+    fn shown_users(&self, node: Node, known: &mut NodeSet) -> Vec<Node> {
+        let backwards = self.backwards.get_or_init(|| self.edges.reversed());
+        let mut shown = Vec::new();
+        let mut todo = vec![node];
+        while let Some(node) = todo.pop() {
+            if known.insert(node) {
+                todo.extend(backwards.of(node));
+                if self.defines.binary_search(&node).is_ok() {
+                    shown.push(node);
+                }
             }
         }
-    }
-
-    /// The functions that the objects define, by mangled name.
-    pub fn functions(&self) -> impl Iterator<Item = &str> {
-        self.all_functions().map(|function| function.name.as_str())
-    }
-
-    fn all_functions(&self) -> impl Iterator<Item = &Function> {
-        self.0.iter().flat_map(|object| &object.functions)
-    }
-
-    /// References by inlined code, as far as they were added. What has no code of its own has a
-    /// node all the same.
-    fn inlined(&self) -> Vec<(Node, Node)> {
-        let mut nodes: HashMap<&str, Vec<Node>> = HashMap::new();
-        for function in self.all_functions() {
-            nodes.entry(&function.name).or_default().push(function.node);
-        }
-        let mut edges = Vec::new();
-        for object in &self.0 {
-            let sections = object.functions.iter();
-            let sections = sections.map(|function| (function.name.as_str(), function.section));
-            let sections: HashMap<&str, Node> = sections.collect();
-            for (caller, callee) in object.inlined.get().into_iter().flatten() {
-                let from = sections.get(caller.as_str()).copied();
-                let from = from.unwrap_or_else(|| node_of(caller));
-                let to = nodes.get(callee.as_str()).cloned();
-                let to = to.unwrap_or_else(|| vec![node_of(callee)]);
-                edges.extend(to.into_iter().map(|to| (from, to)));
-            }
-        }
-        edges
-    }
-
-    /// The functions among all that the roots refer to, directly or not, and the roots; but not what
-    /// is only reached by way of the statics in `except`.
-    pub fn reached<'graph>(
-        &'graph self,
-        roots: impl IntoIterator<Item = &'graph str>,
-        except: &HashSet<&str>,
-    ) -> BTreeSet<&'graph str> {
-        let mut edges: HashMap<Node, Vec<Node>> = HashMap::new();
-        let references = self
-            .0
-            .iter()
-            .flat_map(|object| object.edges.iter().copied());
-        for (from, to) in references.chain(self.inlined()) {
-            edges.entry(from).or_default().push(to);
-        }
-        let statics = self.0.iter().flat_map(|object| &object.statics);
-        for (_, node) in statics.filter(|(name, _)| except.contains(name.as_str())) {
-            // References may name the section instead of the symbol that stands for it.
-            for section in edges.remove(node).into_iter().flatten() {
-                edges.remove(&section);
-            }
-        }
-        let roots: HashSet<&str> = roots.into_iter().collect();
-        let nodes = self.all_functions();
-        let nodes = nodes.filter(|function| roots.contains(function.name.as_str()));
-        let reached = closure(&mut edges, nodes.map(|function| function.node));
-        let is_reached = |function: &&Function| {
-            reached.contains(&function.node) || reached.contains(&function.section)
-        };
-        let functions = self.all_functions().filter(is_reached);
-        functions.map(|function| function.name.as_str()).collect()
+        shown
     }
 }
 
@@ -354,11 +264,6 @@ pub fn is_main(symbol: &str) -> bool {
     path.split("::").collect::<Vec<_>>()[1..] == ["main"]
 }
 
-/// The node of a symbol that other objects see.
-pub fn node_of(symbol: &str) -> Node {
-    xxhash_rust::xxh3::xxh3_64(symbol.as_bytes())
-}
-
 fn read(object: &ObjectFile) -> Result<References> {
     let elf = ElfFile64::<object::Endianness>::parse(&*object.bytes)?;
     let own = |kind: u8, index: usize| {
@@ -378,6 +283,7 @@ fn read(object: &ObjectFile) -> Result<References> {
         digest: object.digest,
         ..References::default()
     };
+    let mut edges = Vec::new();
     let mut inside: HashMap<SectionIndex, Vec<Node>> = HashMap::new();
     for symbol in elf.symbols() {
         let (node, name) = (node(&symbol)?, symbol.name()?);
@@ -393,6 +299,7 @@ fn read(object: &ObjectFile) -> Result<References> {
         if symbol.kind() == SymbolKind::Text {
             references.functions.push(Function {
                 name: name.to_owned(),
+                named: node_of(name),
                 node,
                 section: own(0, section.0),
             });
@@ -414,15 +321,18 @@ fn read(object: &ObjectFile) -> Result<References> {
         references.gathered |= is_gathered(name);
         let place = own(0, section.index().0);
         for &node in inside.get(&section.index()).into_iter().flatten() {
-            references.edges.push((node, place));
+            edges.push((node, place));
         }
         for (_, relocation) in section.relocations() {
             if let RelocationTarget::Symbol(index) = relocation.target() {
                 let target = node(&elf.symbol_by_index(index)?)?;
-                references.edges.push((place, target));
+                edges.push((place, target));
             }
         }
     }
+    references.defines.sort_unstable();
+    references.defines.dedup();
+    references.edges = edges.into_iter().collect();
     Ok(references)
 }
 
@@ -433,8 +343,12 @@ fn is_gathered(section: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|one| one.is_ascii_alphanumeric() || one == '_');
-    // Entries are read by name, in each image those that are in it.
-    identifier && section != hotswap_object::ENTRY_SECTION
+    // Entries and schemas are read by name, in each image those that are in it.
+    let own = [
+        hotswap_object::ENTRY_SECTION,
+        hotswap_object::SCHEMA_SECTION,
+    ];
+    identifier && !own.contains(&section)
 }
 
 #[cfg(test)]

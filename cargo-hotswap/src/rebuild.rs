@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::children;
+use crate::children::{self, Lent};
 use crate::diagnostics::{self, Form, Warning};
 use crate::keep::keep;
 use crate::plugin::linker::{LinkMode, LinkRequest};
@@ -45,6 +46,8 @@ pub struct Replay {
     kind: UnitKind,
     /// Where the linker shim leaves an executable's objects.
     objects: PathBuf,
+    /// The folder that rustc writes to, if it takes a descriptor.
+    lent: Option<Arc<Lent>>,
 }
 
 /// Where replays of one program write, and which artefacts dependents compile against.
@@ -55,6 +58,8 @@ pub struct Replays {
     pub form: Form,
     /// Published artefacts by unit stem: for dependents they stand in for cargo's.
     published: BTreeMap<String, PathBuf>,
+    /// The folder that replays write to, open as long as this lives.
+    lent: Option<Arc<Lent>>,
 }
 
 impl Replays {
@@ -64,6 +69,7 @@ impl Replays {
             folder,
             form: Form::default(),
             published: BTreeMap::new(),
+            lent: None,
         }
     }
 
@@ -92,16 +98,21 @@ impl Replays {
     /// # Errors
     ///
     /// The replay's folder can't be made, or the capture is damaged.
-    pub fn of(&self, unit: &Unit) -> Result<Replay> {
+    pub fn of(&mut self, unit: &Unit) -> Result<Replay> {
         let out_dir = self.folder.join("out");
         std::fs::create_dir_all(&out_dir)
             .with_context(|| format!("could not make {}", out_dir.display()))?;
         let objects = self.folder.join("objects").join(&unit.stem);
+        let capture = self.adjusted(unit, &out_dir, &objects)?;
+        if self.lent.is_none() {
+            self.lent = wrapper::lent(&capture)?.map(Arc::new);
+        }
         Ok(Replay {
-            capture: self.adjusted(unit, &out_dir, &objects)?,
+            capture,
             stem: unit.stem.clone(),
             kind: unit.kind,
             objects,
+            lent: self.lent.clone(),
         })
     }
 
@@ -171,7 +182,7 @@ impl Replays {
 
     /// The captured command, writing to the replay's folders and reading published dependencies.
     fn adjusted(&self, unit: &Unit, out_dir: &Path, objects: &Path) -> Result<UnitCapture> {
-        let mut capture = unit.capture.clone();
+        let mut capture = UnitCapture::clone(&unit.capture);
         let mut args = capture.rustc_args();
         for at in 0..args.0.len() {
             let Some(path) = args.0[at].rsplit_once('=').map(|(_, path)| Path::new(path)) else {
@@ -214,11 +225,14 @@ impl Replay {
     ///
     /// rustc can't be run or its artefacts can't be read; not that it found errors.
     pub fn run(&self, on_metadata: impl Fn()) -> Result<Outcome> {
-        let mut command = wrapper::command(&self.capture)?;
+        let mut command = match &self.lent {
+            Some(_) => wrapper::command_to_lend(&self.capture)?,
+            None => wrapper::command(&self.capture)?,
+        };
         for variable in JOB_SERVER {
             command.env_remove(variable);
         }
-        let output = children::watched_output(&mut command, |line| {
+        let output = children::watched_output(&mut command, self.lent.as_deref(), |line| {
             if diagnostics::is_metadata(line) {
                 on_metadata();
             }

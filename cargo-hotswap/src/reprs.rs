@@ -60,41 +60,60 @@ impl Reprs {
 
     /// Records that the newest sources are live.
     pub fn went_live(&mut self) {
-        for (name, version) in self.newest() {
-            self.known.entry(name).or_default().insert(version);
+        let newest = newest(&self.files);
+        for (name, version) in newest {
+            let is_known = |known: &BTreeSet<Version>| known.iter().any(|one| same(one, &version));
+            if !self.known.get(name).is_some_and(is_known) {
+                let version = version.into_iter().map(str::to_owned).collect();
+                self.known
+                    .entry(name.to_owned())
+                    .or_default()
+                    .insert(version);
+            }
         }
     }
 
     /// The types of the newest sources that had another `repr` in any version that was live.
     pub fn changes(&self) -> Vec<ReprChange> {
-        let newest = self.newest();
-        let changed = newest.iter().filter_map(|(name, reprs)| {
+        let newest = newest(&self.files);
+        let changed = newest.iter().filter_map(|(&name, reprs)| {
             let known = self.known.get(name)?;
-            let others = known.iter().filter(|version| *version != reprs);
+            let others = known.iter().filter(|version| !same(version, reprs));
             let others: BTreeSet<&str> = others.flatten().map(String::as_str).collect();
-            let all: BTreeSet<&str> = reprs.iter().map(String::as_str).collect();
+            let all: BTreeSet<&str> = reprs.iter().copied().collect();
             if others.is_empty() || others.union(&all).count() < 2 {
                 return None;
             }
-            let of = match name.as_str() {
+            let of = match name {
                 MADE => Subject::Unnamed {
-                    named: self.known.keys().chain(newest.keys()).cloned().collect(),
+                    named: self
+                        .known
+                        .keys()
+                        .map(String::as_str)
+                        .chain(newest.keys().copied())
+                        .map(str::to_owned)
+                        .collect(),
                 },
-                _ => Subject::Named(name.clone()),
+                _ => Subject::Named(name.to_owned()),
             };
             let (old, new) = (text(&others), text(&all));
             Some(ReprChange { of, old, new })
         });
         changed.collect()
     }
+}
 
-    fn newest(&self) -> BTreeMap<String, Version> {
-        let mut newest: BTreeMap<String, Version> = BTreeMap::new();
-        for (name, repr) in self.files.values().flat_map(|types| types.iter()) {
-            newest.entry(name.clone()).or_default().push(repr.clone());
-        }
-        newest
+/// The `repr`s of all types in these files, by name.
+fn newest(files: &Newest) -> BTreeMap<&str, Vec<&str>> {
+    let mut newest: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, repr) in files.values().flat_map(|types| types.iter()) {
+        newest.entry(name).or_default().push(repr);
     }
+    newest
+}
+
+fn same(version: &Version, other: &[&str]) -> bool {
+    version.iter().eq(other)
 }
 
 fn text(reprs: &BTreeSet<&str>) -> String {

@@ -322,7 +322,9 @@ impl<'a> Session<'a> {
                 // Nothing can be swapped; the program itself is fine.
                 self.running.deaf = true;
                 self.running.code.look();
-                self.talk.report(&Event::Warning { message: reason });
+                if let Some(message) = reason {
+                    self.talk.report(&Event::Warning { message });
+                }
                 self.talk.journal.set_activity(Activity::Deaf);
                 self.has_restarted();
             }

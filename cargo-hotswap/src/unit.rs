@@ -62,7 +62,7 @@ pub struct Unit {
     /// Library or executable.
     pub kind: UnitKind,
     /// How it is compiled.
-    pub capture: UnitCapture,
+    pub capture: Arc<UnitCapture>,
     /// Indices of the hot units it depends on directly.
     pub dependencies: Vec<usize>,
     /// The files that the compiler read for it.
@@ -125,7 +125,7 @@ fn unit(capture: UnitCapture, kind: UnitKind, objects: Vec<ObjectFile>) -> Resul
         name,
         stem,
         kind,
-        capture,
+        capture: Arc::new(capture),
         dependencies: Vec::new(),
         sources: BTreeSet::new(),
         objects,

@@ -18,7 +18,38 @@ use crate::hash::{Fingerprint, Mixer};
 use crate::program::{EntryBody, Place, Program, Root};
 use changes::Changes;
 use verdict::RootKind;
-use walk::Walk;
+
+pub(crate) use diff::field_name;
+pub(crate) use layout::of as layout;
+pub(crate) use walk::Walk;
+
+/// Tells pairs of types that are the same from those that are not.
+pub(crate) struct Judge<'a> {
+    old: &'a Program,
+    new: &'a Program,
+    changes: Changes,
+}
+
+impl<'a> Judge<'a> {
+    pub(crate) fn new(old: &'a Program, new: &'a Program) -> Judge<'a> {
+        let changes = Changes::between(old, new);
+        Judge { old, new, changes }
+    }
+
+    pub(crate) fn walk(&self) -> Walk<'_> {
+        Walk::new(self.old, self.new, &self.changes)
+    }
+}
+
+/// What differs in a pair of types by itself.
+pub(crate) fn differences(
+    old: &Program,
+    new: &Program,
+    before: Place,
+    after: Place,
+) -> Vec<String> {
+    diff::own(old, new, before, after).texts()
+}
 
 /// Compares the running version with a patch. `roots` are the entries, statics and thread-locals that both versions have.
 ///
@@ -26,6 +57,21 @@ use walk::Walk;
 /// differs. A patch has to be compared with every version that still has values or code alive.
 #[must_use]
 pub fn compare(old: &Program, new: &Program, roots: &[Root]) -> Vec<Finding> {
+    compare_beside(old, new, roots, &BTreeSet::new())
+}
+
+/// The same beside a migration of the values of cells. `migrated` are the full names of the types that change with it.
+///
+/// An entry with such a type in its signature has another slot from then on, since the layouts are part of the slot's
+/// identity: who holds an old value goes on calling the old body, so that no value crosses by it. That is told as kept. All
+/// other ways on which a value can cross are judged as ever.
+#[must_use]
+pub fn compare_beside(
+    old: &Program,
+    new: &Program,
+    roots: &[Root],
+    migrated: &BTreeSet<String>,
+) -> Vec<Finding> {
     let mut comparison = Comparison {
         old,
         new,
@@ -45,7 +91,7 @@ pub fn compare(old: &Program, new: &Program, roots: &[Root]) -> Vec<Finding> {
         }
     }
     comparison.identified(&mut suspects);
-    let found = Walk::new(old, new, &comparison.changes).all(&suspects);
+    let found = Walk::new(old, new, &comparison.changes).all(&suspects, migrated);
     comparison.findings.extend(found);
     comparison.unreached();
     comparison.findings.sort_by(|a, b| {

@@ -32,4 +32,14 @@ pub enum LayoutError {
         /// The mangled symbol.
         symbol: String,
     },
+    /// What a type says of itself for migrations is not understood.
+    #[error(
+        "`{symbol}` is not of this version of hotswap: {reason}; build the program and install `cargo-hotswap` from the same version"
+    )]
+    Description {
+        /// The demangled path of the static that holds it.
+        symbol: String,
+        /// What is wrong.
+        reason: String,
+    },
 }

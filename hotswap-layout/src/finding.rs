@@ -6,6 +6,8 @@
 pub enum Verdict {
     /// Nothing of the old version meets the new one here.
     Safe,
+    /// Values of the old version become values of the new one.
+    Migrated,
     /// Those who hold the old version's values go on with the old version's code.
     Kept,
     /// A value of one layout would be taken for another.

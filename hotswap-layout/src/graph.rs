@@ -258,6 +258,13 @@ impl ObjectTypes {
         path
     }
 
+    /// The path of a type without its arguments: `app::Grid` of `app::Grid<u8>`. Siblings are not told apart.
+    pub(crate) fn base_path(&self, id: u32) -> String {
+        let node = self.node(id);
+        let path = self.scope_name(node.scope) + names::base(self.name(node.name));
+        names::without_positions(&path).into_owned()
+    }
+
     /// The name that has to be equal in two versions for a node to be the same type.
     pub(crate) fn identity(&self, id: u32) -> String {
         names::identity(&self.full_name(id))

@@ -26,19 +26,22 @@
 
 mod attributes;
 mod compare;
+mod descriptions;
 mod dwarf;
 mod entries;
 mod error;
 mod finding;
 mod graph;
 mod hash;
+pub mod migrate;
 mod names;
 mod object_file;
 mod passed;
 mod program;
 pub mod report;
 
-pub use compare::compare;
+pub use compare::{compare, compare_beside};
+pub use descriptions::Descriptions;
 pub use dwarf::{inlined, read_object};
 pub use error::LayoutError;
 pub use finding::{Cause, Finding, Layout, Reached, Verdict};

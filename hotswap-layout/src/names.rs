@@ -246,6 +246,27 @@ pub(crate) fn mentions(text: &str, path: &str) -> bool {
     })
 }
 
+/// A type's name as people write it: without the paths of the standard library, its allocator and its hasher.
+pub(crate) fn readable(name: &str) -> String {
+    let mut text = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(start) = rest.find(|c: char| c.is_ascii() && is_path_byte(c as u8)) {
+        text.push_str(&rest[..start]);
+        let path = &rest[start..];
+        let end = path.bytes().position(|byte| !is_path_byte(byte));
+        let (path, tail) = path.split_at(end.unwrap_or(path.len()));
+        let of_std = ["core::", "alloc::", "std::"];
+        let shown = match of_std.iter().any(|root| path.starts_with(root)) {
+            true => path.rsplit("::").next().unwrap_or(path),
+            false => path,
+        };
+        text.push_str(shown);
+        rest = tail;
+    }
+    text.push_str(rest);
+    text.replace(", Global", "").replace(", RandomState", "")
+}
+
 /// The crate a path begins with.
 pub(crate) fn crate_of(path: &str) -> &str {
     let start = path.trim_start_matches(['<', '&', '(', '*']);
@@ -281,6 +302,24 @@ mod tests {
         ];
         for (name, expected) in cases {
             assert_eq!(without_positions(name), expected);
+        }
+    }
+
+    #[test]
+    fn names_are_shown_as_people_write_them() {
+        let cases = [
+            (
+                "alloc::vec::Vec<app::T, alloc::alloc::Global>",
+                "Vec<app::T>",
+            ),
+            (
+                "std::collections::hash::map::HashMap<&str, (u8, [app::T; 3]), std::hash::random::RandomState, alloc::alloc::Global>",
+                "HashMap<&str, (u8, [app::T; 3])>",
+            ),
+            ("u32", "u32"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(readable(name), expected);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::finding::{Finding, Layout, Reached, Verdict};
+use crate::names;
 
 /// The text of one finding: what changed, the place where that stands (`file:line:column`, if it
 /// is known), the differences, and lines `= why: …` and `= help: …`.
@@ -11,6 +12,7 @@ pub fn finding(finding: &Finding, place: Option<&str>) -> String {
     let mut text = String::new();
     let verb = match finding.verdict {
         Verdict::Safe => "changed, safe",
+        Verdict::Migrated => "changed, migrated",
         Verdict::Kept => "changed, kept for old callers",
         Verdict::Refused => "changed",
     };
@@ -38,6 +40,12 @@ pub fn finding(finding: &Finding, place: Option<&str>) -> String {
         line(&mut text, format_args!("   = help: {}", finding.help));
     }
     text
+}
+
+/// A type's full name as people write it: without the paths of the standard library, its allocator and its hasher.
+#[must_use]
+pub fn type_name(full: &str) -> String {
+    names::readable(full)
 }
 
 /// The text of all refusals, each in a paragraph of its own, or nothing if nothing was refused.

@@ -2,18 +2,21 @@
 //!
 //! A case is one source in which `«old¦new»` stands for what was edited. `entry! { fn f(…) -> T { … } }` makes a function
 //! shaped like an entry; every writable static and thread-local is a root. Lines after `expect:` are the refusals and kept
-//! entries, all of them; none means the edit is safe. A case with the tag `repr=T` is told that the `repr` of `T` was edited,
+//! entries, all of them; none means the edit is safe. In one with the tag `migrated=T`, cells hold values of `T`. A case with the tag `repr=T` is told that the `repr` of `T` was edited,
 //! one with `repr=!T` that that of any other type may have been.
 
-use std::collections::BTreeMap;
+#[path = "catalogue/migrations.rs"]
+mod migrations;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hotswap_layout::{
-    EntryBody, Finding, Passed, Program, ReprChange, Root, Subject, Verdict, compare, read_object,
-    report,
+    EntryBody, Finding, Passed, Program, ReprChange, Root, Subject, Verdict, compare,
+    compare_beside, read_object, report,
 };
 use object::read::archive::ArchiveFile;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind};
@@ -33,10 +36,14 @@ macro_rules! entry {
 
 struct Case {
     name: String,
+    /// Goes from the new version to the old one, where that makes a difference.
+    back: bool,
     /// `c`, or `hotswap` for what the runtime's own types are exempt from.
     crate_name: String,
     source: String,
     expected: Vec<String>,
+    /// Types that are migrated where cells hold them.
+    migrated: BTreeSet<String>,
     /// Compiled with optimisation too.
     optimised: bool,
     /// The type whose `repr` was edited.
@@ -62,6 +69,12 @@ fn cases(text: &str) -> Vec<Case> {
             };
             Case {
                 name: name.to_owned(),
+                back: tags.contains("back"),
+                migrated: tags
+                    .split([' ', ']'])
+                    .filter_map(|tag| tag.strip_prefix("migrated="))
+                    .map(str::to_owned)
+                    .collect(),
                 crate_name: crate_name.to_owned(),
                 source: source.to_owned(),
                 expected: expected
@@ -102,7 +115,7 @@ fn compile(
 ) -> Vec<Vec<u8>> {
     let input = folder.join(format!("{name}.rs"));
     let output = folder.join(format!("lib{name}.rlib"));
-    std::fs::write(&input, format!("{PRELUDE}{source}")).expect("the folder is writable");
+    std::fs::write(&input, source).expect("the folder is writable");
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc
         .args([
@@ -266,14 +279,14 @@ fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
         folder,
         &format!("{name}_1"),
         &case.crate_name,
-        &sources[0],
+        &format!("{PRELUDE}{}", sources[0]),
         optimised,
     );
     let new = compile(
         folder,
         &format!("{name}_2"),
         &case.crate_name,
-        &sources[1],
+        &format!("{PRELUDE}{}", sources[1]),
         optimised,
     );
     let facts = |object: &Vec<u8>| Arc::new(read_object(object).expect("facts"));
@@ -281,7 +294,7 @@ fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
         |objects: &[Vec<u8>]| Program::new(objects.iter().map(facts), [case.crate_name.clone()]);
     let roots = roots([&sources[0], &sources[1]], [&old, &new]);
     let (before, after) = (program(&old), program(&new));
-    let mut findings = compare(&before, &after, &roots);
+    let mut findings = compare_beside(&before, &after, &roots, &case.migrated);
     if let Some(name) = &case.repr {
         findings.extend(repr_refusals(name, &before, &after));
     }
@@ -333,7 +346,7 @@ fn same(roots: &[Root]) -> Vec<Root> {
         .collect()
 }
 
-fn run(text: &str) {
+fn run(text: &str, check: impl Fn(&Path, &Case, bool) -> Option<String> + Sync) {
     let cases = cases(text);
     assert!(!cases.is_empty());
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -367,17 +380,17 @@ fn run(text: &str) {
 
 #[test]
 fn data() {
-    run(include_str!("catalogue/data.txt"));
+    run(include_str!("catalogue/data.txt"), check);
 }
 
 #[test]
 fn code() {
-    run(include_str!("catalogue/code.txt"));
+    run(include_str!("catalogue/code.txt"), check);
 }
 
 #[test]
 fn convention() {
-    run(include_str!("catalogue/convention.txt"));
+    run(include_str!("catalogue/convention.txt"), check);
 }
 
 #[test]

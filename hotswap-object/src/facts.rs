@@ -1,6 +1,7 @@
 //! Facts about an object: what it defines, what it needs, and which of it is state.
 
 mod pointers;
+mod schemas;
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::pointers::Pointee;
 use self::pointers::{Contents, digest};
+pub use self::schemas::SchemaFacts;
 use crate::elf::{Elf, Symbol, offset_of, symbol_of};
 use crate::error::ObjectError;
 use crate::names::{canonical_path, is_item};
@@ -28,6 +30,22 @@ pub struct ObjectFacts {
     pub entries: Vec<EntryFacts>,
     /// Its functions that run at start or exit.
     pub initialisers: Vec<InitialiserFacts>,
+    /// What its types say of themselves for migrations.
+    pub schemas: Vec<SchemaFacts>,
+    /// The functions that its writable statics point at when the program starts.
+    pub function_pointers: Vec<FunctionPointer>,
+}
+
+/// A pointer to a function in the initial value of a static.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FunctionPointer {
+    /// Symbol of the static.
+    pub of: String,
+    /// Where it stands in the static, in bytes.
+    pub offset: u64,
+    /// Symbol of the function.
+    pub function: String,
 }
 
 /// A symbol that an object defines.
@@ -183,12 +201,17 @@ pub fn inspect(object: &[u8]) -> Result<ObjectFacts, ObjectError> {
         if symbol.is_local() && twins.contains_key(symbol.name) {
             continue;
         }
-        facts
-            .statics
-            .push(static_facts(&elf, &roles, &contents, index)?);
+        let found = static_facts(&elf, &roles, &contents, index)?;
+        if !found.pointers.is_empty() {
+            facts
+                .function_pointers
+                .extend(function_pointers(&elf, symbol)?);
+        }
+        facts.statics.push(found);
     }
     facts.entries = entries(&elf);
     facts.initialisers = initialisers(&elf, &roles)?;
+    facts.schemas = schemas::read(&elf)?;
     Ok(facts)
 }
 
@@ -276,6 +299,27 @@ fn static_facts(
         bytes: digest(contents.bytes(index, symbol.value, symbol.size)?),
         pointers: contents.pointers(index, symbol.value, symbol.size)?,
     })
+}
+
+fn function_pointers(
+    elf: &Elf<'_>,
+    symbol: &Symbol<'_>,
+) -> Result<Vec<FunctionPointer>, ObjectError> {
+    let Some(section) = symbol.section else {
+        return Ok(Vec::new());
+    };
+    let inside = symbol.value..symbol.value.saturating_add(symbol.size);
+    let pointers = elf.relocations_of(section)?.iter();
+    let pointers = pointers.filter(|pointer| inside.contains(&offset_of(pointer)));
+    let named = pointers.filter_map(|pointer| {
+        let function = function_name(elf, pointer)?;
+        (!function.is_empty()).then(|| FunctionPointer {
+            of: symbol.name.to_owned(),
+            offset: offset_of(pointer) - symbol.value,
+            function: function.to_owned(),
+        })
+    });
+    Ok(named.collect())
 }
 
 fn entries(elf: &Elf<'_>) -> Vec<EntryFacts> {

@@ -25,11 +25,11 @@ pub use bindings::{Binding, Bindings};
 pub use error::{ObjectError, RewriteError, Site};
 pub use expose::expose;
 pub use facts::{
-    EntryFacts, InitialiserFacts, ObjectFacts, Pointee, Scope, StaticFacts, Storage, SymbolFacts,
-    SymbolKind, inspect,
+    EntryFacts, FunctionPointer, InitialiserFacts, ObjectFacts, Pointee, SchemaFacts, Scope,
+    StaticFacts, Storage, SymbolFacts, SymbolKind, inspect,
 };
 pub use host::{HostFacts, HostSymbol, read_host};
 pub use names::{canonical_path, exact_path, identity};
 pub use rewrite::{Form, Rewritten, SiteCounts, rewrite};
-pub use state::ENTRY_SECTION;
+pub use state::{ENTRY_SECTION, SCHEMA_SECTION};
 pub use thin::thin;

@@ -68,10 +68,12 @@ impl Event {
         contains(&self.0, words)
     }
 
-    /// Whether one element of a field (the field itself, if it is no list) has each word.
+    /// Whether one element of a field (the field itself, if it is no list) has each word. A path leads
+    /// into objects: `migrated.cells`.
     #[must_use]
     pub fn field_has(&self, field: &str, words: &[String]) -> bool {
-        match &self.0[field] {
+        let value = field.split('.').fold(&self.0, |value, name| &value[name]);
+        match value {
             Value::Array(elements) => elements.iter().any(|element| contains(element, words)),
             other => contains(other, words),
         }

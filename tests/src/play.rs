@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     compile::{cargo, check},
     event::Event,
+    hotswap_verb,
     package::{Package, TargetFolder},
     paths,
     script::{Profile, Script, Step},
@@ -111,6 +112,7 @@ impl Player {
                 let arguments = std::mem::take(&mut self.arguments);
                 self.run(&arguments)
             }
+            Step::Revert => self.revert(),
             Step::Quit => self.take()?.quit(),
             Step::Exits(code) => self.take()?.exits(*code),
             Step::Cargo(arguments) => self.cargo(arguments),
@@ -124,6 +126,14 @@ impl Player {
             Mode::Hot => self.session()?.await_ready().map(drop),
             Mode::Plain => Ok(()),
         }
+    }
+
+    /// What the command ends with is the event's to tell.
+    fn revert(&mut self) -> Result<()> {
+        let pid = self.session()?.pid()?.to_string();
+        let mut verb = hotswap_verb(&self.package, &["revert", "--pid", &pid])?;
+        verb.output().context("cargo hotswap revert")?;
+        Ok(())
     }
 
     fn start(&mut self, arguments: &[String]) -> Result<()> {

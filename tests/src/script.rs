@@ -22,6 +22,7 @@
 //! | `check FIELD has\|lacks WORD …` | of the last awaited event: an element of the field has all words, or none has |
 //! | `await-restart` | the tool starts the program anew by itself |
 //! | `restart` | ends the program and the tool, and runs both again |
+//! | `revert` | `cargo hotswap revert` for the program; how it ends is awaited like the end of a save |
 //! | `quit` | closes stdin; tool and program end with 0 |
 //! | `exits CODE` | the tool ends by itself with this code |
 //! | `cargo ARGS` | runs plain cargo beside the tool |
@@ -74,6 +75,7 @@ pub enum Step {
     },
     AwaitRestart,
     Restart,
+    Revert,
     Quit,
     Exits(i32),
     Cargo(Vec<String>),
@@ -176,6 +178,7 @@ fn step(verb: &str, rest: &str) -> Result<Step> {
         "check" => check(words(rest)?)?,
         "await-restart" => Step::AwaitRestart,
         "restart" => Step::Restart,
+        "revert" => Step::Revert,
         "quit" => Step::Quit,
         "exits" => Step::Exits(rest.parse()?),
         "cargo" => Step::Cargo(words(rest)?),

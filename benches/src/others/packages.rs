@@ -167,7 +167,7 @@ pub fn redis_in_one_crate(manner: Manner) -> Result<Work> {
 }
 
 fn write_redis(root: &Path, manner: Manner) -> Result<()> {
-    mini_redis::copy(&mini_redis::published()?, root)?;
+    mini_redis::copy(&mini_redis::sources()?, root)?;
     let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
     let added = format!("\n[dependencies]\n{}\n[workspace]\n", manner.dependencies());
     fs::write(root.join("Cargo.toml"), manifest + &added)?;

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::published::{Published, Sources};
 use crate::diagnostics::{self, Form, Known};
-use crate::facts::Cache;
+use crate::facts::{Cache, processors};
 use crate::membership::first_ready;
 use crate::rebuild::{self, Replays};
 use crate::texts::Texts;
@@ -120,7 +120,7 @@ impl Compilation {
 
     /// Compiles until nothing is stale, or something does not compile.
     fn compile_stale(&mut self, units: &mut [Unit], texts: &Texts) -> Result<Compiled> {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = processors();
         let (sender, news) = channel();
         let mut running: BTreeMap<usize, Running> = BTreeMap::new();
         let mut failed: Option<Result<Compiled>> = None;

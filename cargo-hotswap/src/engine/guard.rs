@@ -1,9 +1,9 @@
 //! The layout guard's place in a swap: what is compared with what.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use hotswap_layout::{EntryBody, Finding, Passed, Program, ReprChange, Root, compare};
+use hotswap_layout::{EntryBody, Finding, Passed, Program, ReprChange, Root, compare_beside};
 
 use crate::entries::EntryFacts;
 use crate::host::Host;
@@ -19,6 +19,8 @@ pub struct Alive {
     pub entries: Vec<EntryFacts>,
     /// The symbols of shared statics in this version, by path.
     pub statics: Vec<Shared>,
+    /// The symbols of cells in this version, whose values are migrated.
+    pub cells: HashSet<String>,
 }
 
 /// The versions besides the host that later ones are checked against.
@@ -31,13 +33,30 @@ pub struct Guard {
 
 impl Guard {
     /// What the layout guard refuses, against every version that still has values or code alive.
-    /// `reprs` are the types that had another `repr` in any of them.
-    pub fn refusals(&self, host: &Host, next: &Alive, reprs: &[ReprChange]) -> Vec<Finding> {
-        let base = host.entries.as_slice();
-        let mut findings = compare(&host.types, &next.types, &roots(base, None, next));
+    /// `reprs` are the types that had another `repr` in any of them, `migrated` those whose values
+    /// in cells become values of the next version.
+    pub fn refusals(
+        &self,
+        host: &Host,
+        next: &Alive,
+        reprs: &[ReprChange],
+        migrated: &BTreeSet<String>,
+    ) -> Vec<Finding> {
+        let base = Older {
+            entries: &host.entries,
+            statics: None,
+            cells: host.cells.iter().map(|cell| cell.symbol.as_str()).collect(),
+        };
+        let base = roots(&base, next);
+        let mut findings = compare_beside(&host.types, &next.types, &base, migrated);
         for alive in &self.alive {
-            let roots = roots(&alive.entries, Some(&alive.statics), next);
-            findings.extend(compare(&alive.types, &next.types, &roots));
+            let older = Older {
+                entries: &alive.entries,
+                statics: Some(&alive.statics),
+                cells: alive.cells.iter().map(String::as_str).collect(),
+            };
+            let roots = roots(&older, next);
+            findings.extend(compare_beside(&alive.types, &next.types, &roots, migrated));
         }
         findings.retain(|finding| finding.verdict == hotswap_layout::Verdict::Refused);
         if !reprs.is_empty() {
@@ -75,7 +94,7 @@ impl Guard {
             .alive
             .iter()
             .map(|alive| &*alive.types)
-            .chain([&host.types]);
+            .chain([&*host.types]);
         let told: BTreeSet<_> = older.flat_map(Program::identified).collect();
         let tells = !next.types.identified().is_subset(&told);
         if brought || tells || !known.chain([base]).any(|known| new.is_subset(&known)) {
@@ -84,12 +103,20 @@ impl Guard {
     }
 }
 
+/// A version that the next one is compared with.
+struct Older<'a> {
+    entries: &'a [EntryFacts],
+    /// What the next version's statics are called in this one; in the host they have host names.
+    statics: Option<&'a [Shared]>,
+    cells: BTreeSet<&'a str>,
+}
+
 /// Where values can cross from an older version to the next: entries that both have, and statics
-/// that both share. `statics` names them in the older version; in the host they have host names.
-fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Root> {
+/// that both share. The values of what is a cell in both are migrated instead.
+fn roots(older: &Older<'_>, next: &Alive) -> Vec<Root> {
     let mut roots = Vec::new();
     for new in &next.entries {
-        let Some(old) = old.iter().find(|old| old.path == new.path) else {
+        let Some(old) = older.entries.iter().find(|old| old.path == new.path) else {
             continue;
         };
         let body = |facts: &EntryFacts| EntryBody {
@@ -103,7 +130,7 @@ fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Ro
         });
     }
     for shared in &next.statics {
-        let old = match statics {
+        let old = match older.statics {
             None => (!shared.after_host).then_some(&shared.host),
             Some(statics) => statics
                 .iter()
@@ -111,6 +138,9 @@ fn roots(old: &[EntryFacts], statics: Option<&[Shared]>, next: &Alive) -> Vec<Ro
                 .map(|old| &old.patch),
         };
         let Some(old) = old.cloned() else { continue };
+        if older.cells.contains(old.as_str()) && next.cells.contains(&shared.patch) {
+            continue;
+        }
         let path = as_written(&shared.path).to_owned();
         let new = shared.patch.clone();
         roots.push(if shared.thread_local {

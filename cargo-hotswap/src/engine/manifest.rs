@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hotswap_protocol::manifest::{Entry, Image, Manifest};
 
 use super::Engine;
+use super::migration::ForProgram;
 use crate::entries::{self, EntryFacts};
 use crate::facts::Analysed;
 use crate::image::Linked;
@@ -33,6 +34,7 @@ impl Engine {
         entries: &[EntryFacts],
         gone: Vec<String>,
         support: &[Image],
+        cells: ForProgram,
     ) -> Manifest {
         let mut manifest = Manifest::new(self.host.build_id.clone());
         manifest.host.backtrace = self.host.backtrace;
@@ -41,6 +43,9 @@ impl Engine {
         manifest.base_entries = self.host.entries.iter().map(entry).collect();
         manifest.image_entries = entries.iter().map(entry).collect();
         manifest.gone = gone;
+        manifest.base_cells = cells.base;
+        manifest.image_cells = cells.image;
+        manifest.migration = cells.migration;
         manifest
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use hotswap_protocol::message::PrepareReport;
+use hotswap_protocol::message::{CommitReport, PrepareReport};
 
 use super::Engine;
+use super::migration::Plan;
 use super::still_old::still_old;
-use crate::events::{Event, Phases, StillOld};
+use crate::events::{Event, Migrated, Phases, StillOld};
 use crate::image::state::State;
 
 /// What became of units that were to be made live.
@@ -26,6 +27,8 @@ pub struct Swap {
     pub version: u64,
     /// What it changed, as the program says.
     pub prepared: PrepareReport,
+    /// What became of state, if anything did.
+    pub migrated: Option<Migrated>,
     /// The units of its image.
     pub members: BTreeSet<usize>,
     /// Digests of the objects in its image.
@@ -46,6 +49,19 @@ struct Cause {
     warnings: Vec<String>,
 }
 
+/// What is told of state that a swap has migrated.
+pub(super) fn migrated(plan: &Plan, committed: &CommitReport) -> Option<Migrated> {
+    let cells = plan.migration.cells.iter();
+    let cells: Vec<String> = cells.map(|change| change.path.clone()).collect();
+    (!cells.is_empty()).then(|| Migrated {
+        cells,
+        types: plan.told(),
+        dropped: plan.dropped(),
+        values: committed.migrated,
+        pause_ms: committed.pause_us as f64 / 1e3,
+    })
+}
+
 impl Engine {
     /// The report of a swap that an edit asked for.
     pub(super) fn report(&mut self, mut swap: Swap) -> Event {
@@ -53,7 +69,10 @@ impl Engine {
         let edited = self.edits.edited(&files, &self.texts);
         swap.state.report_edited(&edited.statics);
         self.told = swap.state.take_told(&self.told, &edited.statics);
+        // The first value of a cell is made by the newest code.
+        let cells = &swap.state.cells;
         let kept = swap.state.shared.iter();
+        let kept = kept.filter(|shared| !cells.contains(&shared.patch));
         let kept = kept.map(|shared| shared.patch.as_str()).collect();
         let graph = self.references.graph(&swap.objects);
         let objects = self.units.iter().flat_map(|unit| &unit.objects);
@@ -100,6 +119,7 @@ impl Engine {
             reshaped: swap.prepared.reshaped,
             still_old: cause.still_old,
             statics: swap.state.reports,
+            migrated: swap.migrated.map(Box::new),
             warnings: cause.warnings,
         }
     }

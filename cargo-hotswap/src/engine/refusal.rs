@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use hotswap_layout::{Finding, report};
+use hotswap_protocol::message::ErrorCode;
 
 use crate::events::{Event, Place};
 use crate::places;
+use crate::program::Declined;
 use crate::unit::Unit;
 
-/// The refusal of these types, traits and signatures; `None` if there are none.
-pub fn layouts(refused: &[Finding], units: &[Unit]) -> Option<Event> {
+/// The refusal of these types, traits and signatures, under this code; `None` if there are none.
+pub fn layouts(code: &'static str, refused: &[Finding], units: &[Unit]) -> Option<Event> {
     let paths: Vec<&str> = refused
         .iter()
         .map(|finding| finding.subject.as_str())
@@ -20,7 +22,7 @@ pub fn layouts(refused: &[Finding], units: &[Unit]) -> Option<Event> {
         let at = paths.iter().position(|path| *path == finding.subject)?;
         places[at].as_ref().map(text)
     })?;
-    Some(refused_event("layout", message, &paths, places))
+    Some(refused_event(code, message, &paths, places))
 }
 
 /// The refusal of these statics, each with its reason.
@@ -49,6 +51,37 @@ pub fn statics(refused: &[(String, String)], units: &[Unit]) -> Event {
     };
     let parts: Vec<String> = (0..paths.len()).map(part).collect();
     refused_event("static", parts.join("\n"), &paths, places)
+}
+
+/// What the program said about state when it did not take a patch; `None` if that was not about
+/// state.
+pub fn state(error: &anyhow::Error) -> Option<Event> {
+    let declined = error.downcast_ref::<Declined>()?;
+    let (reason, what, why, help) = match declined.code {
+        ErrorCode::StateRefused => (
+            "state",
+            "state can't be carried over to the new code",
+            "a value of the old layout would be left to code that expects the new one",
+            "change what is named above and save",
+        ),
+        ErrorCode::StateBusy => (
+            "state-busy",
+            "state is in use",
+            "a value gets its new layout only while nobody holds it, and it was not let go in time",
+            "a guard that lives over a wait or an `.await` can mostly end before it",
+        ),
+        ErrorCode::StateFailed => (
+            "state-failed",
+            "state could not be carried over to the new code",
+            "the new code would find no value; all values are as they were, and the old code goes on with them",
+            "change the function or the value that is named above, and save",
+        ),
+        _ => return None,
+    };
+    let said = declined.message.trim_end().lines();
+    let said: String = said.map(|line| format!("   | {line}\n")).collect();
+    let message = format!("{what}\n   |\n{said}   |\n   = why: {why}\n   = help: {help}\n");
+    Some(refused_event(reason, message, &[], Vec::new()))
 }
 
 fn refused_event(

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use hotswap_layout::migrate::Way;
 
 use super::{Brought, Clock, Engine};
 use crate::events::Event;
@@ -135,7 +136,7 @@ impl Engine {
     fn try_revert(&mut self, version: u64, code: Code) -> Result<Event> {
         let clock = Clock::new(Instant::now());
         let before = self.exchange(code);
-        match self.bring_live(clock) {
+        match self.bring_live(clock, Way::Back) {
             Ok(Brought::Live(swap)) => {
                 self.history.states.pop();
                 self.history.newest.get_or_insert(before);

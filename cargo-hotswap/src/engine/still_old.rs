@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use memchr::memmem::Finder;
+
 use crate::edits;
 use crate::entries::EntryFacts;
 use crate::events::{OldCause, StillOld};
@@ -31,7 +33,8 @@ pub fn still_old<'object>(
     let entries: BTreeSet<&str> = current.iter().map(|entry| entry.path.as_str()).collect();
     let all: BTreeSet<&str> = candidates.values().map(String::as_str).collect();
     let not_reached = || -> Vec<&str> {
-        let new = paths_among(&candidates, &graph.reached(bodies.iter().copied(), kept));
+        let reached = graph.reached(bodies.iter().copied(), kept, candidates.keys().copied());
+        let new = paths_among(&candidates, &reached);
         let all = all.iter().copied();
         all.filter(|path| !new.contains(path) && !entries.contains(path))
             .collect()
@@ -46,7 +49,7 @@ pub fn still_old<'object>(
     }
     let mains = graph.functions().filter(|symbol| symbol.ends_with("4main"));
     let mains = mains.filter(|symbol| reach::is_main(symbol));
-    let from_main = graph.reached(mains.collect::<Vec<_>>(), kept);
+    let from_main = graph.reached(mains, kept, candidates.keys().copied());
     let from_main = paths_among(&candidates, &from_main);
     let old = old.into_iter();
     old.map(|function| found_old(function, from_main.contains(function)))
@@ -63,8 +66,10 @@ fn candidates<'graph>(
         .iter()
         .map(|path| path.rsplit("::").next().unwrap_or(path))
         .collect();
+    let identifiers: Vec<Finder<'_>> = identifiers.into_iter().map(Finder::new).collect();
     let symbols = graph.functions().filter(|symbol| {
-        symbol.starts_with("_R") && identifiers.iter().any(|name| symbol.contains(name))
+        let has = |name: &Finder<'_>| name.find(symbol.as_bytes()).is_some();
+        symbol.starts_with("_R") && identifiers.iter().any(has)
     });
     let with_paths = symbols.map(|symbol| (symbol, reach::function_path(symbol)));
     with_paths

@@ -128,6 +128,7 @@ mod tests {
             reshaped: Vec::new(),
             still_old: Vec::new(),
             statics: Vec::new(),
+            migrated: None,
             warnings: Vec::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use anstyle::Style;
 
 use super::style::{self, BOLD, ERROR, GOOD, GUTTER, INFO, WARN, fitted, paint, status};
-use super::{Builder, Event, OldCause, Phases, StaticReport, StillOld};
+use super::{Builder, Event, Migrated, OldCause, Phases, StaticReport, StillOld};
 use crate::death::Death;
 
 mod names;
@@ -185,6 +185,7 @@ fn swapped(event: &Event, look: &Look) -> String {
         reshaped,
         still_old,
         statics,
+        migrated,
         ..
     } = event
     else {
@@ -210,6 +211,7 @@ fn swapped(event: &Event, look: &Look) -> String {
             text += &look.detail(verb, &crates.join(", "));
         }
     }
+    text.extend(migrated.iter().map(|state| migrated_state(state, look)));
     text += &reshaped_entries(reshaped, look);
     text += &old_functions(still_old, look);
     text.extend(statics.iter().map(|one| static_in_full(one, look)));
@@ -229,6 +231,30 @@ fn in_phases(phases: &Phases) -> String {
         "detect {:.0}, compile {:.0}, check {:.0}, link {:.0}, load {:.1} ms",
         phases.detect, phases.compile, phases.check, phases.link, phases.load
     )
+}
+
+/// State that was carried over: how much and how long, and what changed.
+fn migrated_state(state: &Migrated, look: &Look) -> String {
+    let values = match state.values {
+        1 => "1 value".to_owned(),
+        more => format!("{more} values"),
+    };
+    let amount = format!("{values}, paused for {:.1} ms", state.pause_ms);
+    let text = look.listing(&names::of(&state.cells, look), |cells| {
+        format!("{cells} ({amount})")
+    });
+    let mut text = look.line(GOOD, "Migrated", &text);
+    if !state.dropped.is_empty() {
+        let listed = look.listing(&names::of(&state.dropped, look), |fields| {
+            format!("{fields}: nothing takes over what was there")
+        });
+        text += &look.line(WARN, "Dropped", &listed);
+    }
+    for of in &state.types {
+        let name = names::of(std::slice::from_ref(&of.name), look).concat();
+        text += &look.detail("Type", &format!("{name}: {}", of.changes.join("; ")));
+    }
+    text
 }
 
 fn reshaped_entries(reshaped: &[String], look: &Look) -> String {

@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::render::{self, Look, human};
-use super::{Builder, Event, OldCause, Phases, Place, StaticReport, StillOld, schema};
+use super::{
+    Builder, Event, Migrated, MigratedType, OldCause, Phases, Place, StaticReport, StillOld, schema,
+};
 use crate::death::{Death, Fault, Frame};
 
 /// One event of each kind and shape, by the name of its snapshot.
@@ -47,6 +49,7 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("swapped-many", swapped_many()),
         ("reverted", reverted()),
         ("swapped-against-expectation", swapped_against_expectation()),
+        ("swapped-with-state", swapped_with_state()),
         ("refused", refused()),
         (
             "unchanged",
@@ -140,6 +143,7 @@ fn swapped(edited: &[&str], entries: &[&str]) -> Event {
         reshaped: Vec::new(),
         still_old: Vec::new(),
         statics: Vec::new(),
+        migrated: None,
         warnings: Vec::new(),
     }
 }
@@ -230,6 +234,33 @@ fn swapped_against_expectation() -> Event {
             report("app::room::LABEL", "new", "it points elsewhere now"),
         ];
         *warnings = words(&["\u{1b}[1m\u{1b}[33mwarning\u{1b}[0m: unused variable: `x`\n\n"]);
+    }
+    event
+}
+
+fn swapped_with_state() -> Event {
+    let mut event = swapped(&["src/main.rs"], &["app::greet"]);
+    if let Event::Swapped { migrated, .. } = &mut event {
+        let of = |name: &str, changes: &[&str]| MigratedType {
+            name: name.to_owned(),
+            changes: words(changes),
+        };
+        *migrated = Some(Box::new(Migrated {
+            cells: words(&["app::WORLD", "app::hall::ROOMS"]),
+            types: vec![
+                of(
+                    "app::World",
+                    &[
+                        "field `mp`: added, with its default",
+                        "field `old`: dropped",
+                    ],
+                ),
+                of("app::hall::Room", &["field `name`: was `title`"]),
+            ],
+            dropped: words(&["app::World.old"]),
+            values: 1003,
+            pause_ms: 0.42,
+        }));
     }
     event
 }

@@ -39,11 +39,17 @@ pub struct Told {
     pointers: Vec<(u64, Pointee)>,
 }
 
+/// What is told of a cell whose initialiser was edited.
+const CELL_EDITED: &str = "its initialiser was edited: a value that was made stays, and one that was not is made by the \
+     new one";
+
 /// What a patch does with state.
 #[derive(Debug, Default)]
 pub struct State {
     /// What its objects are bound to.
     pub bindings: Bindings,
+    /// The symbols of those statics that are cells.
+    pub cells: HashSet<String>,
     /// The statics it shares with the host.
     pub shared: Vec<Shared>,
     /// What the user may want to know.
@@ -141,11 +147,11 @@ impl State {
         match verdict {
             Verdict::Same { host: symbol } => self.share(facts, symbol, host, support),
             Verdict::Kept { host: symbol, .. } => {
-                self.report(
-                    facts,
-                    "kept",
-                    "its initialiser was edited, its value is state and stays",
-                );
+                let reason = match self.cells.contains(&facts.symbol) {
+                    true => CELL_EDITED,
+                    false => "its initialiser was edited, its value is state and stays",
+                };
+                self.report(facts, "kept", reason);
                 self.share(facts, symbol, host, support);
             }
             Verdict::New(novelty) => {
@@ -183,10 +189,14 @@ impl State {
         let reports = names.map(|shared| StaticReport {
             name: shared.path.clone(),
             verdict: "kept",
-            reason:
-                "its initialiser was edited: a value that was made stays, and one that was not \
+            reason: match self.cells.contains(&shared.patch) {
+                true => CELL_EDITED,
+                false => {
+                    "its initialiser was edited: a value that was made stays, and one that was not \
                      will be made by the first initialiser; an entry that it calls is the newest"
-                    .to_owned(),
+                }
+            }
+            .to_owned(),
         });
         let reports: Vec<_> = reports.collect();
         self.reports.extend(reports);

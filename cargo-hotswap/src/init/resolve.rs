@@ -33,6 +33,9 @@ const COMMON: [&str; 40] = [
     "spawn", "split", "status", "take", "then", "wait", "write",
 ];
 
+/// Pointers that stand for what they point to.
+const POINTERS: [&str; 3] = ["Arc", "Box", "Rc"];
+
 /// Calls of a package's own functions.
 pub struct Resolver<'a> {
     code: &'a Code<'a>,
@@ -208,6 +211,7 @@ impl<'a> Resolver<'a> {
             Expr::Unary(inner) => self.type_of(&inner.expr, scope),
             Expr::Call(call) => match self.named(&call.func, scope) {
                 Some(function) => self.result(function),
+                None if shares(&call.func) => self.type_of(call.args.first()?, scope),
                 None => constructed(&call.func, scope),
             },
             Expr::MethodCall(call) if SAME.contains(&&*call.method.to_string()) => {
@@ -243,6 +247,18 @@ fn is_in(function: &Function<'_>, parts: &[String]) -> bool {
     }
 }
 
+/// Whether a function gives a pointer to its argument, or another to the same: `Arc::new`.
+fn shares(function: &Expr) -> bool {
+    let Expr::Path(path) = function else {
+        return false;
+    };
+    let parts = path.path.segments.iter().rev();
+    let mut names = parts.map(|part| part.ident.to_string());
+    let name = names.next();
+    matches!(name.as_deref(), Some("new" | "clone"))
+        && names.next().is_some_and(|of| POINTERS.contains(&&*of))
+}
+
 /// The type of `Type::new(…)`, where `new` is none of ours.
 fn constructed(function: &Expr, scope: &Scope<'_>) -> Option<String> {
     let Expr::Path(path) = function else {
@@ -254,7 +270,7 @@ fn constructed(function: &Expr, scope: &Scope<'_>) -> Option<String> {
     match name.as_str() {
         "Self" => scope.function.self_type.clone(),
         // The content's type is what counts, and it is not written here.
-        "Arc" | "Rc" | "Box" => None,
+        name if POINTERS.contains(&name) => None,
         _ => is_type.then_some(name),
     }
 }

@@ -160,6 +160,16 @@ fn loops_are_followed_from_main_to_what_they_call() {
             &["tick: called in the loop of a task or thread of `main`"],
         ),
         (
+            "an object that tasks share, of two types with a method of that name",
+            "fn main() { Server::new().listen(); Client::new().go(); }
+             impl Server { fn new() -> Self { Self(1) }
+                 async fn listen(self) { let this = Arc::new(self); loop { let (s, _) = l.accept().await?; let this = Arc::clone(&this);
+                     tokio::spawn(async move { this.handle(s).await; }.instrument(span)); } }
+                 async fn handle(&self, s: S) { x(s) } }
+             impl Client { fn new() -> Self { Self(1) } fn go(&self) {} fn handle(&self, s: S) { x(s) } }",
+            &["Server::handle: run in a task or thread for each round of `Server::listen`"],
+        ),
+        (
             "a loop that only an error ends",
             "fn main() { let r = Router::new(); thread::Builder::new().spawn(move || r.run(0)); }
              impl Router { fn run(&mut self, n: u8) -> Result<()> { match n { 0 => loop { self.round()?; }, _ => self.round() } }

@@ -13,6 +13,7 @@ use super::linker::{LinkMode, LinkRequest};
 use super::proper::Called;
 use super::rustc_args::RustcArgs;
 use super::{LINK_VAR, PLUGIN_VAR, PluginConfig};
+use crate::children::Lent;
 
 /// Tells `#[hotswap::entry]` to expand its hot form.
 const EXPAND_VAR: &str = "HOTSWAP_EXPAND";
@@ -71,29 +72,62 @@ pub fn run(config: &PluginConfig, args: &[OsString]) -> Result<i32> {
 ///
 /// The folder that rustc writes to can't be opened.
 pub fn command(unit: &UnitCapture) -> Result<Command> {
-    let context = || format!("could not open {}", unit.out_dir.display());
-    std::fs::create_dir_all(&unit.out_dir).with_context(context)?;
-    let mut args = unit.rustc_args();
-    let mut command = Command::new(&unit.program[0]);
-    command.current_dir(&unit.cwd).env_clear().envs(&unit.env);
-    if args.codegen("incremental").is_some() {
-        args.set_option("--out-dir", OUT_DIR);
-        let folder = std::fs::File::open(&unit.out_dir).with_context(context)?;
+    let mut command = command_to_lend(unit)?;
+    if writes_by_descriptor(unit) {
         command
             .fd_mappings(vec![FdMapping {
-                parent_fd: folder.into(),
+                parent_fd: out_folder(unit)?.into(),
                 child_fd: OUT_DESCRIPTOR,
             }])
             .context("could not pass a folder to rustc")?;
-    } else {
-        let folder = unit.out_dir.to_str();
-        args.set_option(
-            "--out-dir",
-            folder.context("the target folder is not UTF-8")?,
-        );
     }
+    Ok(command)
+}
+
+/// The same, where what [`lent`] gives is still to be lent to it.
+///
+/// # Errors
+///
+/// The folder that rustc writes to can't be made.
+pub fn command_to_lend(unit: &UnitCapture) -> Result<Command> {
+    let out_dir = &unit.out_dir;
+    std::fs::create_dir_all(out_dir)
+        .with_context(|| format!("could not make {}", out_dir.display()))?;
+    let mut args = unit.rustc_args();
+    let mut command = Command::new(&unit.program[0]);
+    command.current_dir(&unit.cwd).env_clear().envs(&unit.env);
+    let folder = match writes_by_descriptor(unit) {
+        true => Some(OUT_DIR),
+        false => out_dir.to_str(),
+    };
+    args.set_option(
+        "--out-dir",
+        folder.context("the target folder is not UTF-8")?,
+    );
     command.args(&unit.program[1..]).args(&args.0);
     Ok(command)
+}
+
+/// The folder that rustc writes to, to be lent to it; `None` if it takes the path, or if something
+/// else has the number.
+///
+/// # Errors
+///
+/// The folder can't be opened.
+pub fn lent(unit: &UnitCapture) -> Result<Option<Lent>> {
+    if !writes_by_descriptor(unit) {
+        return Ok(None);
+    }
+    Ok(Lent::at(OUT_DESCRIPTOR, &out_folder(unit)?))
+}
+
+fn writes_by_descriptor(unit: &UnitCapture) -> bool {
+    unit.rustc_args().codegen("incremental").is_some()
+}
+
+fn out_folder(unit: &UnitCapture) -> Result<std::fs::File> {
+    let folder = &unit.out_dir;
+    std::fs::File::open(folder).with_context(|| format!("could not open {}", folder.display()))
 }
 
 /// How cargo called the wrapper.

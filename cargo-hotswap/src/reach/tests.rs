@@ -22,15 +22,18 @@ fn object(text: &str) -> References {
     let functions = defines.iter().filter(|name| !is_static(name));
     let functions = functions.map(|&name| Function {
         name: name.to_owned(),
+        named: node_of(name),
         node: node_of(name),
         section: node_of(&format!(".{name}")),
     });
+    let mut nodes: Vec<_> = defines.iter().map(|name| node_of(name)).collect();
+    nodes.sort_unstable();
     References {
         functions: functions.collect(),
         statics: statics
             .map(|&name| (name.to_owned(), node_of(name)))
             .collect(),
-        defines: defines.iter().map(|name| node_of(name)).collect(),
+        defines: nodes,
         needs: needs.map(node_of).collect(),
         edges: edges
             .iter()
@@ -40,35 +43,46 @@ fn object(text: &str) -> References {
     }
 }
 
+fn graph(objects: impl IntoIterator<Item = References>) -> Graph {
+    Graph::of(objects.into_iter().map(Arc::new))
+}
+
 #[test]
 fn follows_references_across_objects_and_in_circles() {
-    let graph = Graph(vec![
-        Arc::new(object("a b STATIC; a>.1 .1>STATIC STATIC>.2 .2>c b>a")),
-        Arc::new(object("c d; c>d d>c")),
-    ]);
+    let graph = graph(
+        [
+            "a b STATIC; a>.1 .1>STATIC STATIC>.2 .2>c b>a",
+            "c d; c>d d>c",
+        ]
+        .map(object),
+    );
     assert_eq!(graph.functions().count(), 4);
     for (except, expected) in [
         (vec![], vec!["a", "c", "d"]),
         (vec!["STATIC"], vec!["a"]),
         (vec!["OTHER"], vec!["a", "c", "d"]),
     ] {
-        let reached = graph.reached(["a"], &except.into_iter().collect());
+        let except = except.into_iter().collect();
+        let reached = graph.reached(["a"], &except, graph.functions());
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
     }
+    let some = graph.reached(["a"], &HashSet::new(), ["b", "d", "nothing"]);
+    assert_eq!(some.into_iter().collect::<Vec<_>>(), ["d"]);
 }
 
 #[test]
 fn follows_references_by_section_and_by_inlined_code() {
-    let first = object("a b c; .a>.b .c>d");
+    let first = object("a b c; a>.a .a>.b c>.c .c>d");
     let inlined = [("b", "x"), ("b", "c"), ("x", "e")];
     let inlined = inlined.map(|(from, to)| (from.to_owned(), to.to_owned()));
-    let graph = Graph(vec![Arc::new(first), Arc::new(object("d e f; a>.a c>.c"))]);
+    let objects = [first, object("d e f;")].map(Arc::new);
+    let graph = Graph::of(objects.iter().map(Arc::clone));
     let reached = |graph: &Graph| {
-        let reached = graph.reached(["a"], &HashSet::new());
+        let reached = graph.reached(["a"], &HashSet::new(), graph.functions());
         reached.into_iter().collect::<Vec<_>>().concat()
     };
     assert_eq!(reached(&graph), "ab");
-    graph.0[0].inlined.get_or_init(|| inlined.into());
+    objects[0].inlined.get_or_init(|| inlined.into());
     assert_eq!(reached(&graph), "abcde");
 }
 

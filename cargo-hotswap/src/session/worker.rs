@@ -18,7 +18,7 @@ use crate::events::terminal::Terminal;
 use crate::facts::Cache;
 use crate::host::Host;
 use crate::plugin::capture::LinkCapture;
-use crate::program::{Connection, Ready};
+use crate::program::{self, Connection, Ready};
 use crate::project::Project;
 use crate::records::{self, Build};
 use crate::selection::{Diagnostics, Selection};
@@ -55,8 +55,8 @@ pub enum Done {
     },
     /// The program can't be patched; it runs nevertheless.
     Deaf {
-        /// Why.
-        reason: String,
+        /// Why; none if it has ended before it could be, which is no news.
+        reason: Option<String>,
     },
     /// An image was loaded and is current. More follows.
     Loaded {
@@ -176,6 +176,7 @@ fn work(
         }
         Err(error) => {
             let reason = format!("edits can't go live in this run: {error:#}");
+            let reason = (!error.is::<Ended>()).then_some(reason);
             tell(Done::Deaf { reason });
             None
         }
@@ -207,6 +208,11 @@ fn work(
     }
 }
 
+/// The program ended before its runtime could be talked to.
+#[derive(Debug, thiserror::Error)]
+#[error("the program has ended")]
+struct Ended;
+
 fn prepare(preparation: Preparation) -> Result<Engine> {
     let cache = Cache::default();
     let host = Host::read(&preparation.host, &preparation.units, &cache)?;
@@ -217,6 +223,18 @@ fn prepare(preparation: Preparation) -> Result<Engine> {
              a frame) with `#[hotswap::entry]`"
         );
     }
+    let pid = preparation.pid;
+    let engine = attach(preparation, host, cache);
+    engine.map_err(|error| {
+        if program::ends(pid) {
+            Ended.into()
+        } else {
+            error
+        }
+    })
+}
+
+fn attach(preparation: Preparation, host: Host, cache: Cache) -> Result<Engine> {
     preparation.ready.wait()?;
     let mut connection = Connection::open(preparation.pid)?;
     connection.report_crashes(host.stack_overflow_handler())?;

@@ -277,7 +277,7 @@ fn label(item: &Item, name: &str) -> String {
 }
 
 /// Fields of tuples are called `__0` in debug information.
-pub(super) fn field_name(name: &str) -> &str {
+pub(crate) fn field_name(name: &str) -> &str {
     match name.strip_prefix("__") {
         Some(number) if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => {
             number

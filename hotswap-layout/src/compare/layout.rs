@@ -6,7 +6,7 @@ use crate::graph::{Item, NONE, ObjectTypes, Role};
 use crate::program::{Place, Program};
 
 /// The layout of a node, one line for each part.
-pub(super) fn of(program: &Program, place: Place) -> Layout {
+pub(crate) fn of(program: &Program, place: Place) -> Layout {
     let types = program.object(place);
     let node = types.node(place.node);
     let mut lines = Vec::new();

@@ -43,6 +43,24 @@ pub(super) fn kept(path: &str, old: &EntryBody, new: &EntryBody) -> Finding {
     }
 }
 
+/// An entry with types in its signature that are migrated where cells hold them.
+pub(super) fn kept_beside(path: &str, migrated: &[Finding]) -> Finding {
+    let difference = |finding: &Finding| format!("`{}` in its signature changed", finding.subject);
+    Finding {
+        subject: path.to_owned(),
+        verdict: Verdict::Kept,
+        cause: Cause::Signature,
+        differences: migrated.iter().map(difference).collect(),
+        old: None,
+        new: None,
+        reached: Vec::new(),
+        reason: format!(
+            "who holds a value of the old layout goes on with the old `{path}`; new code calls the new one"
+        ),
+        help: String::new(),
+    }
+}
+
 /// A root about which the debug information says nothing.
 pub(super) fn unknown(kind: RootKind, path: &str, symbol: &str) -> Finding {
     Finding {

@@ -1,6 +1,6 @@
 //! Walks both versions' graphs side by side from the roots, a pair of nodes at a time, each pair once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::changes::Changes;
 use super::diff::{self, Child};
@@ -25,7 +25,7 @@ struct Step {
     name: String,
 }
 
-pub(super) struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     old: &'a Program,
     new: &'a Program,
     changes: &'a Changes,
@@ -50,11 +50,46 @@ impl<'a> Walk<'a> {
         }
     }
 
-    pub(super) fn all(mut self, suspects: &[Suspect]) -> Vec<Finding> {
+    /// Walks from all of these. `migrated` are the types whose values are carried over where cells hold them.
+    pub(super) fn all(mut self, suspects: &[Suspect], migrated: &BTreeSet<String>) -> Vec<Finding> {
+        let mut kept = Vec::new();
         for suspect in suspects {
+            let has_other_slot = suspect.kind == RootKind::Entry
+                && self.old.deep(suspect.old) != self.new.deep(suspect.new);
+            if has_other_slot && !migrated.is_empty() {
+                let known = (
+                    std::mem::take(&mut self.numbers),
+                    std::mem::take(&mut self.findings),
+                );
+                self.root(suspect);
+                let found = std::mem::take(&mut self.findings);
+                (self.numbers, self.findings) = known;
+                let is_migrated = |finding: &Finding| {
+                    finding.cause == Cause::Layout && migrated.contains(&finding.subject)
+                };
+                if !found.is_empty() && found.iter().all(is_migrated) {
+                    kept.push(verdict::kept_beside(&suspect.path, &found));
+                    continue;
+                }
+            }
             self.root(suspect);
         }
+        self.findings.extend(kept);
         self.findings
+    }
+
+    /// What tells two types apart that should be the same, by name and all that is reachable from them.
+    pub(crate) fn differences(&mut self, old: Place, new: Place) -> Vec<Finding> {
+        let suspect = Suspect {
+            kind: RootKind::Static,
+            path: String::new(),
+            old,
+            new,
+        };
+        self.numbers.clear();
+        self.findings.clear();
+        self.root(&suspect);
+        std::mem::take(&mut self.findings)
     }
 
     fn root(&mut self, suspect: &Suspect) {

@@ -105,6 +105,62 @@ fn state_is_exposed_and_nothing_else() {
 }
 
 #[test]
+fn descriptions_are_read_with_the_static_that_holds_them() {
+    let text = b"xtype A struct\npath a::A\n";
+    let schema = |length: u64, kind| {
+        let mut made = Made::new();
+        let texts = made.section(".rodata.text", SectionKind::ReadOnlyData, text);
+        let mut bytes = [0; 32];
+        bytes[24..].copy_from_slice(&length.to_le_bytes());
+        let schemas = made.section("hotswap_schemas", SectionKind::Data, &bytes);
+        let name = "_RNvNvXC1aNtB2_1AC1m6schema16___HOTSWAP_SCHEMA";
+        made.data(name, SymbolScope::Compilation, schemas, (16, 16));
+        let target = made.0.section_symbol(texts);
+        made.relocate(schemas, 16, target, kind, 1);
+        inspect(&made.bytes())
+    };
+    let facts = schema(text.len() as u64 - 1, elf::R_X86_64_64).unwrap();
+    assert!(facts.statics.is_empty(), "each version has its own");
+    let texts: Vec<&str> = facts.schemas.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!(texts, ["type A struct\npath a::A\n"]);
+    // Longer than the text, and a pointer of another kind.
+    for (length, kind) in [
+        (text.len() as u64, elf::R_X86_64_64),
+        (4, elf::R_X86_64_PC32),
+    ] {
+        let error = schema(length, kind).unwrap_err().to_string();
+        assert!(error.contains("__HOTSWAP_SCHEMA is damaged"), "{error}");
+    }
+}
+
+#[test]
+fn functions_that_statics_point_at_are_told() {
+    let mut made = Made::new();
+    let data = made.section(".data.X", SectionKind::Data, &[0; 24]);
+    made.data("_RNvC1a1X", SymbolScope::Compilation, data, (0, 24));
+    let text = made.text(CODE);
+    let function = made.symbol(
+        "_RNvC1a1f",
+        SymbolKind::Text,
+        SymbolScope::Compilation,
+        SymbolSection::Section(text),
+        (0, CODE.len() as u64),
+    );
+    made.relocate(data, 8, function, elf::R_X86_64_64, 0);
+    let section = made.0.section_symbol(text);
+    made.relocate(data, 16, section, elf::R_X86_64_64, 0);
+    let facts = inspect(&made.bytes()).unwrap();
+    let pointers = facts.function_pointers.iter();
+    let pointers = pointers.map(|it| (it.of.as_str(), it.offset, it.function.as_str()));
+    let pointers: Vec<_> = pointers.collect();
+    let expected = [
+        ("_RNvC1a1X", 8, "_RNvC1a1f"),
+        ("_RNvC1a1X", 16, "_RNvC1a1f"),
+    ];
+    assert_eq!(pointers, expected);
+}
+
+#[test]
 fn initialisers_that_ran_are_dropped() {
     let mut made = Made::new();
     let text = made.text(CODE);

@@ -32,7 +32,40 @@ fn arena_keeps_its_balls_in_the_air() -> Result<()> {
     let leaps = |screen: &str| steps(screen).is_some_and(|steps| steps > 1_000_000);
     let last = terminal.shows(leaps)?;
     ensure!(last.contains("3 in the air"), "{last}");
+    many_get_a_field(&package, &mut terminal)?;
     terminal.type_keys("q")?;
     ensure!(terminal.end()? == 0, "{}", terminal.written());
+    Ok(())
+}
+
+/// A million balls, between two frames.
+fn many_get_a_field(package: &Package, terminal: &mut Terminal) -> Result<()> {
+    terminal.type_keys("pm")?;
+    terminal.shows(|screen| screen.contains("1000003 in the air"))?;
+    let world = "examples/arena/world/src/lib.rs";
+    package.edit(
+        world,
+        "{} bounces\", self",
+        "{} bounces of weight {}\", self",
+    )?;
+    package.edit(world, "self.bounces())", "self.bounces(), self.weight())")?;
+    package.edit(
+        world,
+        "    pub bounces: u32,\n",
+        "    pub bounces: u32,\n    #[migrate(default = 2)]\n    pub weight: u32,\n",
+    )?;
+    package.edit(
+        world,
+        "    /// How often balls hit something.",
+        "    fn weight(&self) -> u32 {\n        self.balls.iter().map(|ball| ball.weight).sum()\n    }\n\n    \
+         /// How often balls hit something.",
+    )?;
+    let rules = "examples/arena/rules/src/lib.rs";
+    package.edit(rules, "bounces: 0,", "bounces: 0,\n        weight: 3,")?;
+    let heavy = |screen: &str| screen.contains("of weight 2000006");
+    terminal.shows(heavy)?;
+    // What is thrown in from now on is the new code's.
+    terminal.type_keys(" ")?;
+    terminal.shows(|screen| screen.contains("of weight 2000009"))?;
     Ok(())
 }

@@ -30,6 +30,7 @@ fn swapped(version: u64, reverts_to: Option<u64>) -> Event {
         reshaped: Vec::new(),
         still_old: Vec::new(),
         statics: Vec::new(),
+        migrated: None,
         warnings: Vec::new(),
     }
 }

@@ -1,15 +1,18 @@
 //! What happens in the arena: one step of time, and what the keys do.
 
-use arena_world::{Ball, World};
+use arena_world::{Ball, WORLD, World};
 
 /// In cells a second, each second.
 const GRAVITY: f64 = 20.0;
 /// How much of its speed a ball keeps when it hits something.
 const BOUNCE: f64 = 0.9;
+/// Balls that one key throws in, to see what many cost.
+const A_MILLION: usize = 1_000_000;
 
 /// An entry, called once a frame: time goes on by so many seconds.
 #[hotswap::entry]
-pub fn step(world: &mut World, seconds: f64) {
+pub fn step(seconds: f64) {
+    let world = &mut *WORLD.write();
     if world.paused {
         return;
     }
@@ -39,9 +42,11 @@ fn within(place: &mut f64, speed: &mut f64, end: f64) -> bool {
 
 /// An entry, called for each key; `false` ends the program.
 #[hotswap::entry]
-pub fn key(world: &mut World, key: char) -> bool {
+pub fn key(key: char) -> bool {
+    let world = &mut *WORLD.write();
     match key {
-        ' ' => world.balls.push(thrown(world)),
+        ' ' => throw(world),
+        'm' => (0..A_MILLION).for_each(|_| throw(world)),
         'p' => world.paused = !world.paused,
         'q' => return false,
         _ => {}
@@ -49,13 +54,14 @@ pub fn key(world: &mut World, key: char) -> bool {
     true
 }
 
-/// Each ball is thrown a little harder than the one before.
-fn thrown(world: &World) -> Ball {
-    Ball {
+/// Throws a ball in, a little harder than the one before.
+fn throw(world: &mut World) {
+    let ball = Ball {
         x: 1.0,
         y: world.height / 2.0,
         right: 8.0 + world.balls.len() as f64,
         up: 0.0,
         bounces: 0,
-    }
+    };
+    world.balls.push(ball);
 }

@@ -1,10 +1,15 @@
 //! What there is in the arena. It knows neither the rules nor the screen.
 //!
-//! The values live as long as the program does: an edit of a field is refused while it runs, an
-//! edit of a method is not, and reaches the crates that call it.
+//! The values live as long as the program does, in a cell of the runtime. Edit a field while it
+//! runs, and between two frames all that is there gets the new form.
+
+use hotswap::{Live, Migrate};
+
+/// The arena.
+pub static WORLD: Live<World> = Live::new(|| World::new(100.0, 40.0));
 
 /// The box and all that moves in it. The floor is at height 0, and lengths are in cells.
-#[derive(Debug)]
+#[derive(Debug, Migrate)]
 pub struct World {
     /// How wide the box is.
     pub width: f64,
@@ -19,7 +24,7 @@ pub struct World {
 }
 
 /// A ball.
-#[derive(Debug, Clone)]
+#[derive(Debug, Migrate)]
 pub struct Ball {
     /// From the left wall.
     pub x: f64,

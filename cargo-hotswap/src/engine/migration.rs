@@ -1,0 +1,457 @@
+//! State in a swap: which layout each cell's value has, and what the program is told to make of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use anyhow::Result;
+use hotswap_layout::migrate::{self, CellPair, Migration, Version, Way};
+use hotswap_layout::report::type_name;
+use hotswap_layout::{Descriptions, Finding, Program, Verdict};
+use hotswap_object::Binding;
+use hotswap_protocol::state;
+
+use super::refusal;
+use crate::cells::{self, CellFacts};
+use crate::events::{Event, MigratedType};
+use crate::facts::Analysed;
+use crate::host::Host;
+use crate::image::Linked;
+use crate::image::state::State;
+use crate::unit::Unit;
+
+/// The types of a version and what they say of themselves.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// Their layouts.
+    pub types: Arc<Program>,
+    /// What they say.
+    pub descriptions: Arc<Descriptions>,
+}
+
+/// A cell's value in the running program.
+#[derive(Debug)]
+struct Held {
+    /// The mangled name of the static in the version that was current last with this cell.
+    symbol: String,
+    layout: String,
+    version: Known,
+}
+
+/// The values of all cells that the program has had.
+#[derive(Debug)]
+pub struct Cells {
+    held: BTreeMap<String, Held>,
+    /// The version that first gave a cell a layout, and the cell's symbol in it, by path and layout.
+    first: BTreeMap<(String, String), (String, Known)>,
+    /// The full names of the types whose values have changed so far.
+    migrated: BTreeSet<String>,
+}
+
+/// A cell of the version to come, and the layout that its value has then.
+#[derive(Debug, Clone)]
+pub struct Next {
+    /// The cell.
+    pub facts: CellFacts,
+    /// Equal to that of another version exactly if nothing has to be migrated.
+    pub layout: String,
+}
+
+/// What becomes of all cells.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The cells of the version to come.
+    pub cells: Vec<Next>,
+    /// For the program.
+    pub migration: state::Migration,
+    /// The full names of the types whose values change, or have changed before.
+    pub migrated: BTreeSet<String>,
+    /// What there is to say, refusals among it.
+    pub findings: Vec<Finding>,
+}
+
+impl Known {
+    /// The types of a version whose objects these are.
+    ///
+    /// # Errors
+    ///
+    /// What they say of themselves is of another version of the runtime.
+    pub fn new(types: &Arc<Program>, analysed: &[Vec<Arc<Analysed>>]) -> Result<Self> {
+        Ok(Self {
+            types: Arc::clone(types),
+            descriptions: Arc::new(cells::descriptions(analysed)?),
+        })
+    }
+
+    fn version(&self) -> Version<'_> {
+        Version {
+            types: &self.types,
+            descriptions: &self.descriptions,
+        }
+    }
+}
+
+impl Cells {
+    /// Those of the program as it was started.
+    pub fn of_host(host: &Host) -> Self {
+        let known = Known {
+            types: Arc::clone(&host.types),
+            descriptions: Arc::clone(&host.descriptions),
+        };
+        let held = |facts: &CellFacts| Held {
+            symbol: facts.symbol.clone(),
+            layout: facts.fingerprint.clone(),
+            version: known.clone(),
+        };
+        let cells = host.cells.iter();
+        let first = cells.clone().map(|it| {
+            let layout = (it.path.clone(), it.fingerprint.clone());
+            (layout, (it.symbol.clone(), known.clone()))
+        });
+        Self {
+            first: first.collect(),
+            held: cells.map(|it| (it.path.clone(), held(it))).collect(),
+            migrated: BTreeSet::new(),
+        }
+    }
+
+    /// Plans what becomes of the values if a version with these cells is to be current.
+    pub fn plan(&self, cells: Vec<CellFacts>, next: &Known, way: Way) -> Plan {
+        let mut plan = Plan {
+            migrated: self.migrated.clone(),
+            ..Plan::default()
+        };
+        let mut changes: BTreeMap<String, u32> = BTreeMap::new();
+        // Nearly always all are of one version; a cell that was gone for a while is of an older one.
+        let mut left: Vec<(&CellFacts, &Held)> = cells
+            .iter()
+            .filter_map(|facts| Some((facts, self.held.get(&facts.path)?)))
+            .collect();
+        while let Some((_, first)) = left.first() {
+            let of = first.version.clone();
+            let (now, later) = left
+                .into_iter()
+                .partition(|(_, held)| Arc::ptr_eq(&held.version.types, &of.types));
+            left = later;
+            let now: Vec<(&CellFacts, &Held)> = now;
+            let pairs: Vec<CellPair<'_>> =
+                now.iter().map(|(facts, held)| pair(facts, held)).collect();
+            let migration = migrate::migrate(of.version(), next.version(), &pairs, way);
+            let offset = plan.migration.types.len() as u32;
+            for cell in &migration.cells {
+                changes.extend(cell.change.map(|at| (cell.path.clone(), at + offset)));
+            }
+            plan.take(migration, offset);
+        }
+        for facts in cells {
+            let held = self.held.get(&facts.path);
+            let change = changes.get(&facts.path);
+            let layout = match (held, change) {
+                (Some(held), None) => held.layout.clone(),
+                _ => self.layout(&facts, next),
+            };
+            if let (Some(held), Some(change)) = (held, change) {
+                plan.migration.cells.push(state::CellChange {
+                    path: facts.path.clone(),
+                    from: held.layout.clone(),
+                    to: layout.clone(),
+                    change: *change,
+                });
+            }
+            plan.cells.push(Next { facts, layout });
+        }
+        plan
+    }
+
+    /// The name of the layout that a cell has in this version: one that it had before only if the
+    /// guard finds the type to be the same. Fingerprints leave out the methods of trait objects.
+    fn layout(&self, facts: &CellFacts, next: &Known) -> String {
+        let mut layout = facts.fingerprint.clone();
+        while let Some((symbol, known)) = self.first.get(&(facts.path.clone(), layout.clone())) {
+            let pair = CellPair {
+                path: &facts.path,
+                old: symbol,
+                new: &facts.symbol,
+            };
+            let (known, next) = (known.version(), next.version());
+            let found = migrate::migrate(known, next, &[pair], Way::Forward);
+            if found.findings.is_empty() && found.cells.iter().all(|cell| cell.change.is_none()) {
+                break;
+            }
+            layout.push('+');
+        }
+        layout
+    }
+
+    /// A version is current for which this was planned.
+    pub fn are_live(&mut self, plan: Plan, version: &Known) {
+        self.migrated = plan.migrated;
+        for Next { facts, layout } in plan.cells {
+            let name = (facts.path.clone(), layout.clone());
+            let first = self.first.entry(name);
+            first.or_insert_with(|| (facts.symbol.clone(), version.clone()));
+            let held = Held {
+                symbol: facts.symbol,
+                layout,
+                version: version.clone(),
+            };
+            self.held.insert(facts.path, held);
+        }
+    }
+}
+
+fn pair<'a>(facts: &'a CellFacts, held: &'a Held) -> CellPair<'a> {
+    CellPair {
+        path: &facts.path,
+        old: &held.symbol,
+        new: &facts.symbol,
+    }
+}
+
+impl Plan {
+    /// Takes over the changes of types, whose numbers are moved by `offset`.
+    fn take(&mut self, migration: Migration, offset: u32) {
+        let names = migration.types.iter().map(|change| change.old.clone());
+        self.migrated.extend(names);
+        let types = migration.types.into_iter();
+        let types = types.map(|change| of_type(change, offset));
+        self.migration.types.extend(types);
+        self.findings.extend(migration.findings);
+    }
+
+    /// Why the values can't be carried over; `None` if they can.
+    pub fn refusal(&self, units: &[Unit]) -> Option<Event> {
+        let refused = self.findings.iter();
+        let refused = refused.filter(|finding| finding.verdict == Verdict::Refused);
+        let refused: Vec<Finding> = refused.cloned().collect();
+        refusal::layouts("state", &refused, units)
+    }
+
+    /// Whether code of the host would take a value for what it is not any more: it knows the cell
+    /// under another layout.
+    pub fn differs_from(&self, host: &Host) -> bool {
+        self.cells.iter().any(|next| {
+            let mut cells = host.cells.iter();
+            let host = cells.find(|cell| cell.path == next.facts.path);
+            host.is_some_and(|host| host.fingerprint != next.layout)
+        })
+    }
+
+    /// The fields whose values nothing takes over.
+    pub fn dropped(&self) -> Vec<String> {
+        self.migration.types.iter().flat_map(removed).collect()
+    }
+
+    /// What people are told of the types that changed.
+    pub fn told(&self) -> Vec<MigratedType> {
+        let migrated = self.findings.iter();
+        let migrated = migrated.filter(|finding| finding.verdict == Verdict::Migrated);
+        let told = migrated.map(|finding| MigratedType {
+            name: type_name(&finding.subject),
+            changes: finding.differences.clone(),
+        });
+        told.collect()
+    }
+}
+
+/// The old fields of a type that nothing takes over.
+fn removed(change: &state::TypeChange) -> Vec<String> {
+    let variants: Vec<&state::Fields> = match &change.how {
+        state::How::Fields(fields) => vec![fields],
+        state::How::Variants(variants) => variants.iter().map(|it| &it.fields).collect(),
+        state::How::Elements(_) | state::How::Hook { .. } => Vec::new(),
+    };
+    let fields = variants.into_iter().flat_map(|fields| &fields.removed);
+    fields
+        .map(|name| format!("{}.{name}", change.old))
+        .collect()
+}
+
+/// What the program is told of cells.
+#[derive(Debug)]
+pub struct ForProgram {
+    /// The host's.
+    pub base: Vec<state::Cell>,
+    /// Those that code of the image uses.
+    pub image: Vec<state::Cell>,
+    /// What becomes of their values.
+    pub migration: state::Migration,
+}
+
+/// What the program is told of a plan, whose code is in this image.
+///
+/// # Errors
+///
+/// The image is damaged.
+pub fn for_program(
+    plan: &Plan,
+    host: &Host,
+    linked: Option<&Linked>,
+    state: &State,
+) -> Result<ForProgram> {
+    Ok(ForProgram {
+        base: base_cells(host),
+        image: match linked {
+            Some(linked) => image_cells(&plan.cells, linked, state)?,
+            None => Vec::new(),
+        },
+        migration: plan.migration.clone(),
+    })
+}
+
+fn base_cells(host: &Host) -> Vec<state::Cell> {
+    let address = |symbol: &String| host.symbols.symbols.get(symbol).map(|it| it.address);
+    let cells = host.cells.iter().map(|facts| state::Cell {
+        path: facts.path.clone(),
+        layout: facts.fingerprint.clone(),
+        type_name: type_name(&facts.type_name),
+        handle: address(&facts.symbol),
+        schema: facts.schema.as_ref().and_then(address),
+        init: facts.init.as_ref().and_then(address),
+    });
+    cells.collect()
+}
+
+fn image_cells(cells: &[Next], linked: &Linked, state: &State) -> Result<Vec<state::Cell>> {
+    let symbols = cells.iter().flat_map(|next| {
+        let facts = &next.facts;
+        let functions = facts.init.iter().chain(&facts.schema);
+        functions.chain([&facts.symbol]).map(String::as_str)
+    });
+    let addresses = cells::addresses(&linked.bytes, symbols)?;
+    let address = |symbol: &String| addresses.get(symbol.as_str()).copied();
+    let cell = |Next { facts, layout }: &Next| {
+        let brought = state.bindings.symbols.get(&facts.symbol) == Some(&Binding::Image);
+        state::Cell {
+            path: facts.path.clone(),
+            layout: layout.clone(),
+            type_name: type_name(&facts.type_name),
+            handle: address(&facts.symbol).filter(|_| brought),
+            schema: facts.schema.as_ref().and_then(address),
+            init: facts.init.as_ref().and_then(address),
+        }
+    };
+    Ok(cells.iter().map(cell).collect())
+}
+
+fn of_type(change: migrate::TypeChange, offset: u32) -> state::TypeChange {
+    let how = match change.how {
+        migrate::How::Fields(fields) => state::How::Fields(of_fields(fields, offset)),
+        migrate::How::Variants(variants) => {
+            let variants = variants.into_iter().map(|variant| state::VariantChange {
+                old: variant.old,
+                new: variant.new,
+                fields: of_fields(variant.fields, offset),
+            });
+            state::How::Variants(variants.collect())
+        }
+        migrate::How::Elements(elements) => {
+            let elements = elements.into_iter();
+            state::How::Elements(elements.map(|it| it.map(|at| at + offset)).collect())
+        }
+    };
+    state::TypeChange {
+        old: type_name(&change.old),
+        new: type_name(&change.new),
+        old_size: change.old_size,
+        new_size: change.new_size,
+        how,
+    }
+}
+
+fn of_fields(fields: migrate::Fields, offset: u32) -> state::Fields {
+    let source = |source| match source {
+        migrate::Source::Same { from } => state::Source::Same { from },
+        migrate::Source::Changed { from, by } => state::Source::Changed {
+            from,
+            by: by + offset,
+        },
+        migrate::Source::Default => state::Source::Default,
+        migrate::Source::With { from } => state::Source::With { from },
+        migrate::Source::Back { from } => state::Source::Back { from },
+    };
+    let new = fields.new.into_iter().map(|field| state::FieldChange {
+        name: field.name,
+        source: source(field.source),
+    });
+    state::Fields {
+        new: new.collect(),
+        removed: fields.removed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hotswap_layout::migrate;
+    use hotswap_protocol::state;
+
+    use super::Plan;
+
+    fn change(name: &str, how: migrate::How) -> migrate::TypeChange {
+        migrate::TypeChange {
+            old: format!("alloc::vec::Vec<app::{name}, alloc::alloc::Global>"),
+            new: format!("app::{name}"),
+            old_size: 8,
+            new_size: 16,
+            how,
+        }
+    }
+
+    fn plan() -> migrate::Migration {
+        let field = |name: &str, source| migrate::FieldChange {
+            name: name.to_owned(),
+            source,
+        };
+        let from = || "old".to_owned();
+        let fields = migrate::Fields {
+            new: vec![
+                field(
+                    "a",
+                    migrate::Source::Changed {
+                        from: from(),
+                        by: 1,
+                    },
+                ),
+                field("b", migrate::Source::Default),
+            ],
+            removed: vec!["gone".to_owned()],
+        };
+        let variant = migrate::VariantChange {
+            old: "A".to_owned(),
+            new: None,
+            fields: fields.clone(),
+        };
+        migrate::Migration {
+            types: vec![
+                change("World", migrate::How::Fields(fields)),
+                change("Mode", migrate::How::Variants(vec![variant])),
+                change("All", migrate::How::Elements(vec![None, Some(0)])),
+            ],
+            ..migrate::Migration::default()
+        }
+    }
+
+    #[test]
+    fn plans_from_several_versions_stand_one_behind_the_other() {
+        let mut all = Plan::default();
+        for _ in 0..2 {
+            let offset = all.migration.types.len() as u32;
+            all.take(plan(), offset);
+        }
+        let types = &all.migration.types;
+        assert_eq!(types.len(), 6);
+        assert_eq!(types[5].how, state::How::Elements(vec![None, Some(3)]));
+        let state::How::Fields(fields) = &types[3].how else {
+            panic!("{types:?}")
+        };
+        let from = "old".to_owned();
+        assert_eq!(fields.new[0].source, state::Source::Changed { from, by: 4 });
+        assert_eq!(types[0].old, "Vec<app::World>");
+        // Told by the names that the guard knows, and shown as people write them.
+        assert!(
+            all.migrated
+                .contains("alloc::vec::Vec<app::Mode, alloc::alloc::Global>")
+        );
+        let dropped = ["Vec<app::World>.gone", "Vec<app::Mode>.gone"];
+        assert_eq!(all.dropped()[..2], dropped);
+    }
+}

@@ -1,0 +1,258 @@
+//! Changes of state and what is planned for them. In each case `CELL` holds a `World`.
+//!
+//! A line after `expect:` is a type and what becomes of its parts, or a refusal with what is named in it. The plan goes
+//! from the left version to the right one, with the tag `back` from the right one to the left as a revert does.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hotswap_layout::migrate::{
+    CellPair, Fields, How, Migration, Source, TypeChange, Version, Way, migrate,
+};
+use hotswap_layout::{Descriptions, Program, Verdict, read_object, report};
+use quote::ToTokens as _;
+use rustc_demangle::demangle;
+
+use super::{Case, compile, symbols, version};
+
+const PRELUDE: &str = r"
+pub struct Live<T>(pub std::sync::atomic::AtomicPtr<u8>, pub fn() -> T);
+fn make() -> World { loop {} }
+pub static CELL: Live<World> = Live(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut()), make);
+pub fn cell() -> usize { &raw const CELL as usize }
+";
+
+/// One version: its source without what only migrations read, and what its types say of themselves.
+fn described(source: &str) -> (String, Vec<String>) {
+    let mut file = syn::parse_file(source).expect("a case is Rust");
+    let mut texts = Vec::new();
+    for item in &mut file.items {
+        texts.extend(match item {
+            syn::Item::Struct(item) => derives(&mut item.attrs).then(|| of_struct(item)),
+            syn::Item::Enum(item) => derives(&mut item.attrs).then(|| of_enum(item)),
+            _ => None,
+        });
+    }
+    (file.to_token_stream().to_string(), texts)
+}
+
+fn of_struct(item: &mut syn::ItemStruct) -> String {
+    let mut text = format!("type {0} struct\npath c::{0}\n", item.ident);
+    fields("", &mut item.fields, &mut text);
+    text
+}
+
+fn of_enum(item: &mut syn::ItemEnum) -> String {
+    let mut text = format!("type {0} enum\npath c::{0}\n", item.ident);
+    for variant in &mut item.variants {
+        text += &format!("variant {}\n", variant.ident);
+        remarks(&mut variant.attrs, &mut text);
+        let prefix = format!("{}.", variant.ident);
+        fields(&prefix, &mut variant.fields, &mut text);
+    }
+    text
+}
+
+/// Whether this is derived; all that is derived is taken away.
+fn derives(attributes: &mut Vec<syn::Attribute>) -> bool {
+    let is_derive = |attribute: &syn::Attribute| attribute.path().is_ident("derive");
+    let migrate = attributes.iter().filter(|attribute| is_derive(attribute));
+    let found = migrate
+        .map(|attribute| attribute.to_token_stream().to_string())
+        .any(|text| text.contains("Migrate"));
+    attributes.retain(|attribute| !is_derive(attribute));
+    found
+}
+
+fn fields(prefix: &str, fields: &mut syn::Fields, text: &mut String) {
+    for (at, field) in fields.iter_mut().enumerate() {
+        let name = field
+            .ident
+            .as_ref()
+            .map_or(at.to_string(), ToString::to_string);
+        *text += &format!("field {prefix}{name} {}\n", field.ty.to_token_stream());
+        remarks(&mut field.attrs, text);
+    }
+}
+
+/// The words of `#[migrate(…)]`, as the derive writes them.
+fn remarks(attributes: &mut Vec<syn::Attribute>, text: &mut String) {
+    for attribute in attributes.iter().filter(|it| it.path().is_ident("migrate")) {
+        attribute
+            .parse_nested_meta(|meta| {
+                let word = meta.path.to_token_stream().to_string();
+                let value: syn::Expr = meta.value()?.parse()?;
+                match (word.as_str(), value) {
+                    ("was", syn::Expr::Lit(literal)) => {
+                        let name = literal.to_token_stream().to_string();
+                        let name = name.trim_matches('"');
+                        let (name, of) = name.split_once(": ").unwrap_or((name, ""));
+                        *text += &format!("was {name}\n");
+                        if !of.is_empty() {
+                            *text += &format!("was-type {of}\n");
+                        }
+                    }
+                    _ => *text += &format!("{word}\n"),
+                }
+                Ok(())
+            })
+            .expect("an attribute of the kind that is known");
+    }
+    attributes.retain(|attribute| !attribute.path().is_ident("migrate"));
+}
+
+struct Compiled {
+    types: Program,
+    descriptions: Descriptions,
+    cell: String,
+}
+
+fn built(folder: &Path, name: &str, source: &str, optimised: bool) -> Compiled {
+    let (source, texts) = described(source);
+    let objects = compile(folder, name, "c", &format!("{PRELUDE}{source}"), optimised);
+    let facts = |object: &Vec<u8>| Arc::new(read_object(object).expect("facts"));
+    let texts = texts.iter().map(|text| ("", text.as_str()));
+    Compiled {
+        types: Program::new(objects.iter().map(facts), ["c".to_owned()]),
+        descriptions: Descriptions::read(texts).expect("texts of this version"),
+        cell: symbols(&objects)["c::CELL"].0.clone(),
+    }
+}
+
+impl Compiled {
+    fn version(&self) -> Version<'_> {
+        Version {
+            types: &self.types,
+            descriptions: &self.descriptions,
+        }
+    }
+}
+
+fn planned(old: &Compiled, new: &Compiled, way: Way) -> Migration {
+    let pair = CellPair {
+        path: "c::CELL",
+        old: &old.cell,
+        new: &new.cell,
+    };
+    migrate(old.version(), new.version(), &[pair], way)
+}
+
+/// The plan in the catalogue's words.
+fn words(migration: &Migration) -> Vec<String> {
+    let refusals = migration
+        .findings
+        .iter()
+        .filter(|it| it.verdict == Verdict::Refused);
+    let mut words: Vec<String> = refusals
+        .map(|finding| {
+            format!(
+                "refused {}: {}",
+                finding.subject,
+                finding.differences.join("; ")
+            )
+        })
+        .collect();
+    if words.is_empty() {
+        let changes = migration.types.iter();
+        words = changes
+            .map(|change| change_in_words(change, migration))
+            .collect();
+    }
+    words.sort();
+    words
+}
+
+fn short(name: &str) -> String {
+    let name = demangle(name).to_string();
+    let words = name.split_inclusive(['<', '>', ',', ' ', '(', '[', ';']);
+    words
+        .map(|word| word.rsplit("::").next().unwrap_or(word))
+        .collect::<String>()
+        .replace(", Global", "")
+}
+
+fn change_in_words(change: &TypeChange, migration: &Migration) -> String {
+    let of = |index: &u32| short(&migration.types[*index as usize].new);
+    let fields = |fields: &Fields| {
+        let mut parts: Vec<String> = fields
+            .new
+            .iter()
+            .map(|field| match &field.source {
+                Source::Same { from } if *from == field.name => field.name.clone(),
+                Source::Same { from } => format!("{} = {from}", field.name),
+                Source::Changed { from, by } => {
+                    format!("{} = {from} changed ({})", field.name, of(by))
+                }
+                Source::Default => format!("{} = default", field.name),
+                Source::With { from } => format!("{} = with {from}", field.name),
+                Source::Back { from } => format!("{} = back {from}", field.name),
+            })
+            .collect();
+        parts.sort();
+        parts.extend(fields.removed.iter().map(|name| format!("- {name}")));
+        parts.join(", ")
+    };
+    let how = match &change.how {
+        How::Fields(all) => fields(all),
+        How::Variants(variants) => {
+            let variants = variants.iter().map(|variant| {
+                let parts = fields(&variant.fields);
+                let new = variant.new.as_deref().unwrap_or("-");
+                format!("{} > {new} {{{parts}}}", variant.old)
+            });
+            variants.collect::<Vec<_>>().join(", ")
+        }
+        How::Elements(elements) => {
+            let elements = elements
+                .iter()
+                .map(|it| it.as_ref().map_or("_".to_owned(), of));
+            format!("[{}]", elements.collect::<Vec<_>>().join(", "))
+        }
+    };
+    format!("{}: {how}", short(&change.new))
+}
+
+/// What is wrong with a case, or nothing.
+fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
+    let name = case.name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    let of = |new| {
+        let name = format!("m_{name}_{new}_{optimised}");
+        built(folder, &name, &version(&case.source, new), optimised)
+    };
+    let (left, right) = (of(false), of(true));
+    let migration = match case.back {
+        false => planned(&left, &right, Way::Forward),
+        true => planned(&right, &left, Way::Back),
+    };
+    let unchanged = words(&planned(&left, &left, Way::Forward));
+    if !unchanged.is_empty() {
+        return Some(format!(
+            "{}: a version differs from itself: {unchanged:?}",
+            case.name
+        ));
+    }
+    let mut expected = case.expected.clone();
+    expected.sort();
+    let found = words(&migration);
+    let consistent =
+        migration.cells[0].change.is_some() || found.iter().all(|it| it.starts_with("refused"));
+    if found == expected && consistent {
+        return None;
+    }
+    let texts = migration
+        .findings
+        .iter()
+        .map(|finding| report::finding(finding, None));
+    Some(format!(
+        "{} (optimised: {optimised})\n  expected {}\n  found    {}\n{}",
+        case.name,
+        expected.join("\n           "),
+        found.join("\n           "),
+        texts.collect::<String>()
+    ))
+}
+
+#[test]
+fn state() {
+    super::run(include_str!("state.txt"), check);
+}

@@ -1,0 +1,60 @@
+//! What types say of themselves for migrations: texts in a section of their own.
+
+use object::elf;
+use serde::{Deserialize, Serialize};
+
+use crate::elf::{Elf, Symbol, addend_of, offset_of, symbol_of, type_of};
+use crate::error::ObjectError;
+use crate::state::SCHEMA_SECTION;
+
+/// Where a description holds its text's length, in bytes, after the pointer to it.
+const LENGTH: u64 = 8;
+
+/// The description of a type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SchemaFacts {
+    /// Symbol of the static that holds it.
+    pub symbol: String,
+    /// The description, one fact a line.
+    pub text: String,
+}
+
+/// Reads all descriptions of an object.
+pub fn read(elf: &Elf<'_>) -> Result<Vec<SchemaFacts>, ObjectError> {
+    let named = elf.symbols.iter().filter_map(|symbol| {
+        let section = symbol.section?;
+        let is_schema = elf.sections[section].name == SCHEMA_SECTION
+            && !symbol.is_section()
+            && symbol.name.contains("__HOTSWAP_SCHEMA");
+        is_schema.then_some((symbol, section))
+    });
+    named
+        .map(|(symbol, section)| one(elf, symbol, section))
+        .collect()
+}
+
+fn one(elf: &Elf<'_>, symbol: &Symbol<'_>, section: usize) -> Result<SchemaFacts, ObjectError> {
+    let damaged = || ObjectError::malformed(format!("the description {} is damaged", symbol.name));
+    let pointer = elf.relocations_of(section)?.iter();
+    let mut pointer = pointer.filter(|it| offset_of(it) == symbol.value);
+    let pointer = pointer.next().filter(|it| type_of(it) == elf::R_X86_64_64);
+    let pointer = pointer.ok_or_else(damaged)?;
+    let target = elf.symbol(symbol_of(pointer))?;
+    let start = target.value.wrapping_add_signed(addend_of(pointer));
+    let length = range(elf.bytes(section)?, symbol.value.wrapping_add(LENGTH), 8);
+    let length = length.and_then(|bytes| bytes.try_into().ok());
+    let length = u64::from_le_bytes(length.ok_or_else(damaged)?);
+    let text = elf.bytes(target.section.ok_or_else(damaged)?)?;
+    let text = range(text, start, length).ok_or_else(damaged)?;
+    let text = std::str::from_utf8(text).map_err(|_| damaged())?;
+    Ok(SchemaFacts {
+        symbol: symbol.name.to_owned(),
+        text: text.to_owned(),
+    })
+}
+
+fn range(bytes: &[u8], start: u64, length: u64) -> Option<&[u8]> {
+    let end = usize::try_from(start.checked_add(length)?).ok()?;
+    bytes.get(usize::try_from(start).ok()?..end)
+}

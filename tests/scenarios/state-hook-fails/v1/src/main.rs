@@ -1,0 +1,46 @@
+//! A cell whose value is converted by a function of the program's.
+
+use std::io;
+
+use hotswap::{Live, Migrate};
+
+#[derive(Migrate)]
+pub struct World {
+    ticks: u32,
+    name: String,
+    names: Vec<Name>,
+}
+
+#[derive(Migrate)]
+pub struct Name {
+    text: String,
+}
+
+static WORLD: Live<World> = Live::new(World::new);
+
+impl World {
+    fn new() -> Self {
+        let name = |text: &str| Name {
+            text: text.to_owned(),
+        };
+        Self {
+            ticks: 0,
+            name: "world".to_owned(),
+            names: vec![name("one"), name("two"), name("three")],
+        }
+    }
+}
+
+fn main() {
+    for _ in io::stdin().lines() {
+        println!("{}", tick());
+    }
+}
+
+#[hotswap::entry]
+fn tick() -> String {
+    let mut world = WORLD.write();
+    world.ticks += 1;
+    let names: Vec<&str> = world.names.iter().map(|name| name.text.as_str()).collect();
+    format!("{} {} {}", world.name, world.ticks, names.join(" "))
+}

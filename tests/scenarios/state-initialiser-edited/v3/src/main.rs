@@ -1,0 +1,34 @@
+//! Cells whose first values are made by functions that are edited.
+
+use std::io;
+
+use hotswap::{Live, Migrate};
+
+#[derive(Migrate)]
+pub struct Made {
+    by: u8,
+    more: Option<u8>,
+}
+
+#[unsafe(no_mangle)]
+fn plain_symbol() -> Made {
+    println!("not again");
+    Made { by: 2, more: Some(3) }
+}
+
+static USED: Live<Made> = Live::new(plain_symbol);
+
+static UNUSED: Live<Made> = Live::new(|| Made { by: 2, more: Some(3) });
+
+fn main() {
+    for line in io::stdin().lines() {
+        println!("{}", made(&line.unwrap_or_default()));
+    }
+}
+
+#[hotswap::entry]
+fn made(which: &str) -> String {
+    let made = if which == "used" { &USED } else { &UNUSED };
+    let made = made.read();
+    format!("made by {} and {:?}", made.by, made.more)
+}
