@@ -330,6 +330,7 @@ impl Engine {
             version,
             prepared,
             migrated,
+            remarks: outcome::remarks(committed),
             members,
             objects: digests_of(&objects),
             state,

@@ -206,6 +206,9 @@ pub enum Event {
         /// What became of values in cells whose types changed.
         #[serde(skip_serializing_if = "Option::is_none")]
         migrated: Option<Box<Migrated>>,
+        /// What the program has to say of the swap: callbacks that panicked, and the like.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        remarks: Vec<String>,
         /// The compiler's warnings that it did not give for the version before, in its own words.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,

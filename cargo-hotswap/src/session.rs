@@ -358,8 +358,11 @@ impl<'a> Session<'a> {
             return;
         }
         if matches!(event, Event::Swapped { .. } | Event::Unchanged { .. }) {
-            self.running.reverted = false;
+            self.running.behind = false;
         }
+        // The same code may go live later, when who holds a value has let it go.
+        self.running.behind |=
+            matches!(event, Event::Refused { reason, .. } if reason.starts_with("state-"));
         let refused = matches!(event, Event::Refused { .. });
         if refused && self.settings.on_refused == OnRefused::Restart {
             self.talk.report(&event);

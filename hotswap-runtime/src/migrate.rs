@@ -53,7 +53,8 @@ use schema::Schema;
 ///   `From::from` of a clone of the old one. The name may be the same.
 /// - `#[migrate(with = path)]`: its type changed, and `path`, a `fn(&Old) -> New` or
 ///   `fn(&Old) -> Result<New, impl Display>`, makes the new value.
-/// - `#[migrate(back = path)]`: the way back, `fn(&New) -> Old` (or a `Result`), for a revert.
+/// - `#[migrate(back = path)]`: the way back for a revert, `fn(&New) -> Old`; or a `Result`, if `was`
+///   says the old type.
 ///
 /// On a variant: `#[migrate(was = "OldName")]`.
 ///

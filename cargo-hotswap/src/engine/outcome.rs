@@ -29,6 +29,8 @@ pub struct Swap {
     pub prepared: PrepareReport,
     /// What became of state, if anything did.
     pub migrated: Option<Migrated>,
+    /// What the program has to say of it.
+    pub remarks: Vec<String>,
     /// The units of its image.
     pub members: BTreeSet<usize>,
     /// Digests of the objects in its image.
@@ -60,6 +62,13 @@ pub(super) fn migrated(plan: &Plan, committed: &CommitReport) -> Option<Migrated
         values: committed.migrated,
         pause_ms: committed.pause_us as f64 / 1e3,
     })
+}
+
+/// What the program has to say of a swap that it made.
+pub(super) fn remarks(committed: CommitReport) -> Vec<String> {
+    let failures = committed.callback_failures.into_iter();
+    let failures = failures.map(|text| format!("an `on_swap` callback panicked: {text}"));
+    failures.chain(committed.warnings).collect()
 }
 
 impl Engine {
@@ -120,6 +129,7 @@ impl Engine {
             still_old: cause.still_old,
             statics: swap.state.reports,
             migrated: swap.migrated.map(Box::new),
+            remarks: swap.remarks,
             warnings: cause.warnings,
         }
     }

@@ -68,7 +68,7 @@ pub fn state(error: &anyhow::Error) -> Option<Event> {
             "state-busy",
             "state is in use",
             "a value gets its new layout only while nobody holds it, and it was not let go in time",
-            "a guard that lives over a wait or an `.await` can mostly end before it",
+            "a guard that lives over a wait or an `.await` can mostly end before it; a save tries again, also of the same text",
         ),
         ErrorCode::StateFailed => (
             "state-failed",

@@ -129,6 +129,7 @@ mod tests {
             still_old: Vec::new(),
             statics: Vec::new(),
             migrated: None,
+            remarks: Vec::new(),
             warnings: Vec::new(),
         }
     }

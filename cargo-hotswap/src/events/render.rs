@@ -186,6 +186,7 @@ fn swapped(event: &Event, look: &Look) -> String {
         still_old,
         statics,
         migrated,
+        remarks,
         ..
     } = event
     else {
@@ -215,6 +216,7 @@ fn swapped(event: &Event, look: &Look) -> String {
     text += &reshaped_entries(reshaped, look);
     text += &old_functions(still_old, look);
     text.extend(statics.iter().map(|one| static_in_full(one, look)));
+    text.extend(remarks.iter().map(|remark| warning(remark)));
     text
 }
 

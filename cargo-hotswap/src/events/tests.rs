@@ -144,6 +144,7 @@ fn swapped(edited: &[&str], entries: &[&str]) -> Event {
         still_old: Vec::new(),
         statics: Vec::new(),
         migrated: None,
+        remarks: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -209,6 +210,7 @@ fn swapped_against_expectation() -> Event {
         reshaped,
         still_old,
         statics,
+        remarks,
         warnings,
         ..
     } = &mut event
@@ -233,6 +235,7 @@ fn swapped_against_expectation() -> Event {
             report("app::COUNT", "kept", "its value is state and stays"),
             report("app::room::LABEL", "new", "it points elsewhere now"),
         ];
+        *remarks = words(&["an `on_swap` callback panicked: no more room"]);
         *warnings = words(&["\u{1b}[1m\u{1b}[33mwarning\u{1b}[0m: unused variable: `x`\n\n"]);
     }
     event

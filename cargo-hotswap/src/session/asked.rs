@@ -111,7 +111,7 @@ impl Session<'_> {
         let reply = self.wanted.reverted.take();
         match ended {
             Ok(event) => {
-                self.running.reverted |= matches!(*event, Event::Swapped { .. });
+                self.running.behind |= matches!(*event, Event::Swapped { .. });
                 // Who asked is told in its own terminal, and so is this one.
                 self.talk.report(&event);
                 answer(reply, &self.outcome(&event));

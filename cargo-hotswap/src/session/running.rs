@@ -38,9 +38,9 @@ pub struct Running {
     pub deaf: bool,
     /// The last edit did not compile, and asked for this: any save may be what it lacked.
     pub failed: Option<Change>,
-    /// The code that runs is older than the sources, because somebody reverted: any save brings
-    /// the newest back.
-    pub reverted: bool,
+    /// The code that runs is older than the sources, because somebody reverted, or because state was
+    /// not to be had: any save brings the newest.
+    pub behind: bool,
     /// Where it has its code.
     pub code: Code,
     last_word: LastWord,
@@ -141,7 +141,7 @@ impl Running {
             busy: true,
             deaf: false,
             failed: None,
-            reverted: false,
+            behind: false,
             code,
             last_word: started.last_word,
             watch,
@@ -177,7 +177,7 @@ impl Running {
         let saved = std::mem::take(&mut self.saved);
         let mut files = self.contents.take_changed(&saved);
         let mut change = self.inputs.classify(&files, Path::exists);
-        if self.reverted && files.is_empty() {
+        if self.behind && files.is_empty() {
             // What is saved as it was is newer than what runs.
             files.extend(
                 saved

@@ -164,7 +164,7 @@ impl Refusals {
                 old: Some(compare::layout(old, before)),
                 new: Some(compare::layout(new, after)),
                 reason: format!(
-                    "{} holds its value, and {}",
+                    "{} holds values of it, and {}",
                     refused.reached.root,
                     refused.reasons.join("; ")
                 ),

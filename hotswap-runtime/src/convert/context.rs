@@ -38,10 +38,20 @@ impl Progress {
         self.cancelled.store(1, Ordering::Relaxed);
     }
 
+    /// A call begins or ends.
     fn step(&self) {
+        self.advance(1);
+    }
+
+    /// One call ends and another begins.
+    fn next(&self) {
+        self.advance(2);
+    }
+
+    fn advance(&self, by: usize) {
         // One thread writes.
         let calls = self.calls.load(Ordering::Relaxed);
-        self.calls.store(calls.wrapping_add(1), Ordering::Relaxed);
+        self.calls.store(calls.wrapping_add(by), Ordering::Relaxed);
     }
 }
 
@@ -98,20 +108,26 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Runs a function of the user's so many times, given a number each time. Tells, if one panics,
-    /// which.
+    /// Runs a function of the user's so many times, given a number each time, until one call fails.
+    /// Tells which.
     pub(crate) fn call_each(
         &mut self,
         type_name: fn() -> &'static str,
         count: usize,
-        function: impl Fn(usize),
+        function: impl Fn(usize) -> Result<(), String>,
     ) -> Result<(), (usize, Box<Failure>)> {
         let at = Cell::new(0);
+        let progress = Arc::clone(&self.progress);
         let outcome = self.call(type_name, || {
             for number in 0..count {
                 at.set(number);
-                function(number);
+                function(number)?;
+                progress.next();
             }
+            Ok(())
+        });
+        let outcome = outcome.and_then(|outcome: Result<(), String>| {
+            outcome.map_err(|reason| Failure::new(type_name(), reason))
         });
         outcome.map_err(|failure| (at.get(), failure))
     }

@@ -13,6 +13,22 @@ pub(crate) struct Row<P> {
     pub(crate) stride: usize,
 }
 
+impl Row<*const u8> {
+    /// The fields at this offset of each value.
+    pub(crate) fn at(self, offset: usize) -> Self {
+        let first = self.first.wrapping_add(offset);
+        Self { first, ..self }
+    }
+}
+
+impl Row<*mut u8> {
+    /// The fields at this offset of each value.
+    pub(crate) fn at(self, offset: usize) -> Self {
+        let first = self.first.wrapping_add(offset);
+        Self { first, ..self }
+    }
+}
+
 /// Copies so many bytes, whatever they mean, of each of `count` values in a row.
 ///
 /// # Safety
@@ -107,7 +123,6 @@ impl Block {
             if start.is_null() {
                 alloc::handle_alloc_error(layout);
             }
-            prefer_huge_pages(start, layout.size());
             start
         };
         Some(Self { start, layout })
@@ -139,24 +154,3 @@ impl Drop for Block {
         }
     }
 }
-
-/// From this size on huge pages are asked for.
-#[cfg(target_os = "linux")]
-const LARGE: usize = 8 << 20;
-
-/// Asks the system for huge pages where memory is large: to make each small one at its first use
-/// takes longer than to fill it, and the program waits meanwhile.
-#[cfg(target_os = "linux")]
-fn prefer_huge_pages(start: *mut u8, bytes: usize) {
-    const PAGE: usize = 4096;
-    if bytes >= LARGE {
-        let skipped = start.addr().next_multiple_of(PAGE) - start.addr();
-        let bytes = (bytes - skipped) / PAGE * PAGE;
-        // SAFETY: the range lies in memory that was just allocated, whose content this leaves as it
-        // is. It is an advice: that it is not taken does no harm.
-        unsafe { libc::madvise(start.add(skipped).cast(), bytes, libc::MADV_HUGEPAGE) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn prefer_huge_pages(_: *mut u8, _: usize) {}

@@ -5,6 +5,7 @@ use crate::convert::copy::{self, Row};
 use crate::convert::failure::Failure;
 use crate::convert::run::{self, Outcome};
 use crate::convert::{Conversion, How, Index, Making, Step, undo};
+use crate::migrate::hook::Request;
 
 /// So many values are made at a time: few enough that all of them stay in the cache.
 const AT_A_TIME: usize = 64;
@@ -99,16 +100,7 @@ unsafe fn one_step(
     match step {
         &Step::Copy { from, to, bytes } => {
             // SAFETY: the caller's promise.
-            unsafe {
-                let (from, to) = (old.first.add(from), new.first.add(to));
-                let stride = old.stride;
-                let from = Row {
-                    first: from,
-                    stride,
-                };
-                let stride = new.stride;
-                copy::column(from, Row { first: to, stride }, bytes, count);
-            }
+            unsafe { copy::column(old.at(from), new.at(to), bytes, count) };
             Ok(())
         }
         Step::Make {
@@ -119,6 +111,20 @@ unsafe fn one_step(
         } => {
             let outcome = context.call_each(conversion.new.name, count, |number| {
                 maker(new.first.wrapping_add(number * new.stride + to));
+                Ok(())
+            });
+            outcome.map_err(|(number, failure)| (number, failure.within(&**field)))
+        }
+        Step::Make {
+            from,
+            to,
+            field,
+            by: Making::Hook(hook, _),
+        } => {
+            let outcome = context.call_each(conversion.new.name, count, |number| {
+                let old = old.first.wrapping_add(number * old.stride + from);
+                let new = new.first.wrapping_add(number * new.stride + to);
+                run::answer(hook(Request::Run { old, new }))
             });
             outcome.map_err(|(number, failure)| (number, failure.within(&**field)))
         }

@@ -93,10 +93,16 @@ fn run_hook(
     new: *mut u8,
     owner: &Conversion,
 ) -> Outcome {
-    match context.call(owner.new.name, || hook(Request::Run { old, new }))? {
+    let answered = context.call(owner.new.name, || hook(Request::Run { old, new }))?;
+    answer(answered).map_err(|reason| Failure::new((owner.new.name)(), reason))
+}
+
+/// What a hook has answered to being run.
+pub(crate) fn answer(answer: Answer) -> Result<(), String> {
+    match answer {
         Answer::Made => Ok(()),
-        Answer::Failed(reason) => Err(Failure::new((owner.new.name)(), reason)),
-        Answer::Types { .. } => Err(Failure::new((owner.new.name)(), "its function did nothing")),
+        Answer::Failed(reason) => Err(reason),
+        Answer::Types { .. } => Err("its function did nothing".to_owned()),
     }
 }
 

@@ -31,6 +31,7 @@ fn swapped(version: u64, reverts_to: Option<u64>) -> Event {
         still_old: Vec::new(),
         statics: Vec::new(),
         migrated: None,
+        remarks: Vec::new(),
         warnings: Vec::new(),
     }
 }

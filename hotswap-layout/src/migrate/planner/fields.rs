@@ -111,6 +111,10 @@ impl Planner<'_> {
         if self.is_same_value(old.place, new.place) {
             return Ok(Source::Same { from });
         }
+        // What the older code has was written for the step that made it, not for the way back to it.
+        if self.way == Way::Back && old_part.back {
+            return back(self);
+        }
         if part.with || part.converts {
             return with(self);
         }
