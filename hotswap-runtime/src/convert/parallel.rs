@@ -14,7 +14,11 @@ use crate::convert::progress::{MOST_THREADS, Progress};
 use crate::convert::run::{self, Stopped};
 use crate::convert::{Conversion, Conversions, Index, undo};
 
-/// So many bytes, of old and new elements together, are worth a thread.
+/// So many bytes, of old and new elements together, are worth a thread where an element is little more
+/// than copied: below twice as many, starting a thread costs more than it gains.
+const PLAIN_BYTES_PER_THREAD: usize = 8 << 20;
+
+/// The same where something in each element is allocated.
 const BYTES_PER_THREAD: usize = 1 << 20;
 
 /// The threads that convert values.
@@ -56,7 +60,11 @@ pub(crate) unsafe fn elements(
 /// How many threads so many elements are worth.
 fn threads_for(context: &Context<'_>, conversion: &Conversion, len: usize) -> usize {
     let bytes = (conversion.old.size + conversion.new.size).saturating_mul(len);
-    let worth = (bytes / BYTES_PER_THREAD).min(MOST_THREADS);
+    let per_thread = match conversion.discards {
+        true => BYTES_PER_THREAD,
+        false => PLAIN_BYTES_PER_THREAD,
+    };
+    let worth = (bytes / per_thread).min(MOST_THREADS);
     if worth < 2 || conversion.in_turn || context.is_part {
         return 1;
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use hotswap::{Live, Migrate, SwapLimits};
 use hotswap_state::{cell, dispose, migrate_within};
 
-/// So many elements are worth four threads: each has 128 bytes in both versions together.
+/// So many elements are worth four threads: each has 128 bytes in both versions together, or more.
 const MANY: usize = 40_000;
 
 /// One test at a time: defaults know nothing but statics.
@@ -106,7 +106,7 @@ mod v1 {
     #[derive(Migrate, Debug)]
     pub struct Hooked {
         pub number: u64,
-        pub rest: [u64; 7],
+        pub rest: [u64; 127],
     }
 
     #[derive(Migrate, Debug)]
@@ -154,7 +154,7 @@ mod v2 {
     pub struct Hooked {
         #[migrate(with = doubled)]
         pub number: u32,
-        pub rest: [u64; 7],
+        pub rest: [u64; 127],
     }
 
     #[derive(Migrate, Debug)]
@@ -319,7 +319,7 @@ fn functions_and_shared_values_have_one_thread() {
     let hooked: fn() -> Vec<v1::Hooked> = || {
         let of = |number| v1::Hooked {
             number,
-            rest: [number; 7],
+            rest: [number; 127],
         };
         (0..MANY as u64).map(of).collect()
     };
@@ -327,7 +327,7 @@ fn functions_and_shared_values_have_one_thread() {
     assert_eq!(threads_seen(), 1);
     for (number, item) in cell.read().iter().enumerate() {
         assert_eq!(item.number as usize, 2 * number);
-        assert_eq!(item.rest, [number as u64; 7]);
+        assert_eq!(item.rest, [number as u64; 127]);
     }
     done_with(cell);
 
