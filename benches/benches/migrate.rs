@@ -6,10 +6,12 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::num::NonZero;
 use std::time::{Duration, Instant};
 
+use hotswap::SwapLimits;
 use hotswap_bench::figures::{Report, Table, median, pairs};
-use hotswap_state::{cell, dispose, migrate};
+use hotswap_state::{cell, dispose, migrate, migrate_within};
 use serde::{Deserialize, Serialize};
 
 /// Elements in the comparison.
@@ -87,12 +89,18 @@ fn particles(count: usize) -> Vec<v1::Particle> {
     (0..count).map(particle).collect()
 }
 
-/// The pause of a migration and the time until everything is released, in milliseconds.
-fn migration(count: usize) -> (Duration, Duration) {
+/// One thread, and as many as there are processors.
+const ONE: Option<NonZero<usize>> = NonZero::new(1);
+const ALL: Option<NonZero<usize>> = None;
+
+/// The pause of a migration by so many threads, and the time until everything is released.
+fn migration(count: usize, threads: Option<NonZero<usize>>) -> (Duration, Duration) {
+    let mut limits = SwapLimits::default();
+    limits.threads = threads;
     let cell = cell(Vec::new);
     *cell.write() = particles(count);
     let begun = Instant::now();
-    let (cell, done) = migrate::<Vec<v1::Particle>, Vec<v2::Particle>>(cell, &[])
+    let (cell, done) = migrate_within::<Vec<v1::Particle>, Vec<v2::Particle>>(cell, &[], limits)
         .unwrap_or_else(|error| panic!("{error}"));
     let total = begun.elapsed();
     assert_eq!(cell.read().len(), count);
@@ -128,9 +136,11 @@ fn millis(time: Duration) -> f64 {
 
 fn compare(report: &mut Report) {
     let old = particles(ELEMENTS);
-    let (mut ours, mut texts, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut parallel) = (Vec::new(), Vec::new());
+    let (mut texts, mut bytes) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        ours.push(millis(migration(ELEMENTS).0));
+        ours.push(millis(migration(ELEMENTS, ONE).0));
+        parallel.push(millis(migration(ELEMENTS, ALL).0));
         texts.push(millis(json(&old)));
         bytes.push(millis(bincode(&old)));
     }
@@ -140,7 +150,8 @@ fn compare(report: &mut Report) {
         1,
     );
     for (name, times) in [
-        ("migration, pause", &ours),
+        ("migration by one thread, pause", &ours),
+        ("migration by all threads, pause", &parallel),
         ("serde_json, written and read", &texts),
         ("bincode, written and read", &bytes),
     ] {
@@ -152,31 +163,47 @@ fn compare(report: &mut Report) {
     report.table(&table);
 }
 
-/// Moves a map that did not change, in a struct that did.
-fn unchanged(report: &mut Report) {
-    let entries: HashMap<u64, String> = (0..ELEMENTS as u64)
+/// Moves a map that did not change, in a struct that did: what assembling took, and the pause.
+fn unchanged_map() -> (Duration, Duration) {
+    let cell = cell(v1::Book::default);
+    cell.write().entries = (0..ELEMENTS as u64)
         .map(|number| (number, number.to_string()))
         .collect();
-    let cell = cell(v1::Book::default);
-    cell.write().entries = entries;
     let (cell, done) = migrate::<v1::Book, v2::Book>(cell, &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(cell.read().entries.len(), ELEMENTS);
+    // SAFETY: nobody uses it again.
+    unsafe { dispose(cell) };
+    (done.assembling, done.pause)
+}
+
+fn unchanged(report: &mut Report) {
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let (assembling, pauses): (Vec<_>, Vec<_>) = (0..ROUNDS)
+        .map(|_| unchanged_map())
+        .map(|(assembling, pause)| (micros(assembling), micros(pause)))
+        .unzip();
     let mut table = Table::new("A map of 1,000,000 entries, unchanged", &["µs"], 1);
-    table.row("assembling", &[micros(done.assembling)]);
-    table.row("pause", &[micros(done.pause)]);
+    table.row("assembling", &[median(&assembling)]);
+    table.row("pause", &[median(&pauses)]);
     report.table(&table);
 }
 
 fn sizes(report: &mut Report) {
-    let mut table = Table::new("Changed elements", &["pause ms", "total ms"], 3);
+    let mut table = Table::new(
+        "Changed elements, by one thread and by all",
+        &["pause ms", "total ms", "pause, all", "total, all"],
+        3,
+    );
     for exponent in 2..=7 {
         let count = 10_usize.pow(exponent);
-        let (pauses, totals): (Vec<_>, Vec<_>) = (0..3)
-            .map(|_| migration(count))
-            .map(|(pause, total)| (millis(pause), millis(total)))
-            .unzip();
-        table.row(&count.to_string(), &[median(&pauses), median(&totals)]);
+        let times = [ONE, ALL].map(|threads| {
+            let (pauses, totals): (Vec<_>, Vec<_>) = (0..5)
+                .map(|_| migration(count, threads))
+                .map(|(pause, total)| (millis(pause), millis(total)))
+                .unzip();
+            [median(&pauses), median(&totals)]
+        });
+        table.row(&count.to_string(), times.as_flattened());
     }
     report.table(&table);
 }

@@ -13,6 +13,8 @@ pub(crate) mod context;
 pub(crate) mod copy;
 pub(crate) mod entries;
 pub(crate) mod failure;
+pub(crate) mod parallel;
+pub(crate) mod progress;
 pub(crate) mod records;
 pub(crate) mod resolve;
 pub(crate) mod run;
@@ -54,6 +56,9 @@ pub(crate) struct Conversion {
     pub(crate) discards: bool,
     /// Whether there is anything to release in an old value.
     pub(crate) releases: bool,
+    /// Whether values must be made one after the other: what is inside may be shared by several of
+    /// them, or is given to functions of the user's.
+    pub(crate) in_turn: bool,
 }
 
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 mod walker;
 
 use std::fmt::Write as _;
+use std::num::NonZero;
 use std::panic::Location;
 use std::sync::Arc;
 use std::thread;
@@ -35,6 +36,11 @@ pub struct SwapLimits {
     /// runs is left behind; as long as it runs, the cell can be read but not written. Ten seconds
     /// unless set.
     pub functions: Duration,
+    /// How many threads convert the elements of a large `Vec`, `VecDeque` or array, at most 16. As
+    /// many as there are processors unless set. One thread does it, whatever is set, where a
+    /// function of the program's (`with`, `back`, a `From`, a hash or comparison) or a counted
+    /// reference has to do with the change.
+    pub threads: Option<NonZero<usize>>,
 }
 
 impl SwapLimits {
@@ -42,6 +48,7 @@ impl SwapLimits {
         guards: Duration::from_secs(5),
         calls: Duration::from_millis(50),
         functions: Duration::from_secs(10),
+        threads: None,
     };
 }
 
@@ -131,7 +138,7 @@ impl Transaction {
         limits: SwapLimits,
         turn: impl Fn() -> G,
     ) -> Result<Assembled<G>, Aborted> {
-        let walker = Walker::start(Arc::clone(&self.conversions))
+        let walker = Walker::start(Arc::clone(&self.conversions), limits.threads)
             .map_err(|error| Aborted::Failed(format!("no thread for the migration: {error}")))?;
         let (turn, holds, began) = self.take_guards(limits.guards, turn)?;
         let values = holds
@@ -249,7 +256,6 @@ fn busy(change: &Change, limit: Duration) -> String {
             )
         };
     }
-    text.push_str(": drop its guards sooner, and save again");
     text
 }
 

@@ -1,14 +1,14 @@
 //! What a walk over values carries along: the graph, what is shared, and the user's functions.
 
 use std::cell::Cell;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 use crate::convert::failure::Failure;
+use crate::convert::progress::Progress;
 use crate::convert::shared::SharedValues;
 use crate::convert::{Conversions, Index};
 use crate::on_swap::panic_message;
-use crate::sync::{AtomicUsize, Ordering};
 
 /// The stack of a thread that walks over values, in bytes. Only what is used takes memory.
 pub(crate) const STACK_BYTES: usize = 256 << 20;
@@ -16,44 +16,6 @@ pub(crate) const STACK_BYTES: usize = 256 << 20;
 /// How much of it values that are nested through boxes and containers may take. Assembling takes
 /// more for a level than taking apart does, and the user's functions need some too.
 const DEEPEST_BYTES: usize = STACK_BYTES / 4 * 3;
-
-/// Tells, from another thread, how far a walk is.
-#[derive(Debug, Default)]
-pub(crate) struct Progress {
-    /// Counts the begins and ends of calls of the user's functions: odd while one runs.
-    calls: AtomicUsize,
-    /// Not 0: nobody waits for the walk any more.
-    cancelled: AtomicUsize,
-}
-
-impl Progress {
-    /// The number of the user's function that runs; none if none does.
-    pub(crate) fn call(&self) -> Option<usize> {
-        let calls = self.calls.load(Ordering::Relaxed);
-        (calls % 2 == 1).then_some(calls)
-    }
-
-    /// Ends the walk when the user's function returns.
-    pub(crate) fn cancel(&self) {
-        self.cancelled.store(1, Ordering::Relaxed);
-    }
-
-    /// A call begins or ends.
-    fn step(&self) {
-        self.advance(1);
-    }
-
-    /// One call ends and another begins.
-    fn next(&self) {
-        self.advance(2);
-    }
-
-    fn advance(&self, by: usize) {
-        // One thread writes.
-        let calls = self.calls.load(Ordering::Relaxed);
-        self.calls.store(calls.wrapping_add(by), Ordering::Relaxed);
-    }
-}
 
 /// What a walk over values carries along.
 pub(crate) struct Context<'a> {
@@ -64,13 +26,23 @@ pub(crate) struct Context<'a> {
     /// How many levels deep the walk is, and where the stack was at the first one.
     depth: usize,
     stack: usize,
-    progress: Arc<Progress>,
+    pub(crate) progress: &'a Progress,
+    /// The number of this thread among those of the walk.
+    thread: usize,
+    /// How many threads may convert elements in a row; as many as there are processors if none.
+    pub(crate) threads: Option<NonZero<usize>>,
+    /// Whether this converts a part of such elements.
+    pub(crate) is_part: bool,
     /// Panics of destructors: they are too late to stop anything.
     pub(crate) late: Vec<String>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(conversions: &'a Conversions, progress: Arc<Progress>) -> Self {
+    pub(crate) fn new(
+        conversions: &'a Conversions,
+        progress: &'a Progress,
+        threads: Option<NonZero<usize>>,
+    ) -> Self {
         Self {
             conversions,
             shared: SharedValues::default(),
@@ -78,7 +50,23 @@ impl<'a> Context<'a> {
             depth: 0,
             stack: 0,
             progress,
+            thread: 0,
+            threads,
+            is_part: false,
             late: Vec::new(),
+        }
+    }
+
+    /// What a thread carries along that converts a part of elements in a row.
+    pub(crate) fn of_part(
+        conversions: &'a Conversions,
+        progress: &'a Progress,
+        thread: usize,
+    ) -> Self {
+        Self {
+            thread,
+            is_part: true,
+            ..Self::new(conversions, progress, None)
         }
     }
 
@@ -93,12 +81,12 @@ impl<'a> Context<'a> {
         type_name: fn() -> &'static str,
         function: impl FnOnce() -> T,
     ) -> Result<T, Box<Failure>> {
-        if self.progress.cancelled.load(Ordering::Relaxed) != 0 {
+        if self.progress.is_cancelled() {
             return Err(Failure::new(type_name(), "took too long"));
         }
-        self.progress.step();
+        self.progress.step(self.thread);
         let outcome = catch_unwind(AssertUnwindSafe(function));
-        self.progress.step();
+        self.progress.step(self.thread);
         match outcome {
             Ok(value) => Ok(value),
             Err(panic) => Err(Failure::new(
@@ -117,12 +105,12 @@ impl<'a> Context<'a> {
         function: impl Fn(usize) -> Result<(), String>,
     ) -> Result<(), (usize, Box<Failure>)> {
         let at = Cell::new(0);
-        let progress = Arc::clone(&self.progress);
+        let (progress, thread) = (self.progress, self.thread);
         let outcome = self.call(type_name, || {
             for number in 0..count {
                 at.set(number);
                 function(number)?;
-                progress.next();
+                progress.next(thread);
             }
             Ok(())
         });
@@ -134,9 +122,9 @@ impl<'a> Context<'a> {
 
     /// Runs a destructor of the user's, whose panic is only noted.
     pub(crate) fn drop_quietly(&mut self, destructor: impl FnOnce()) {
-        self.progress.step();
+        self.progress.step(self.thread);
         let outcome = catch_unwind(AssertUnwindSafe(destructor));
-        self.progress.step();
+        self.progress.step(self.thread);
         if let Err(panic) = outcome {
             self.late.push(panic_message(panic));
         }

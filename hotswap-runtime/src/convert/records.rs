@@ -2,8 +2,7 @@
 
 use crate::convert::context::Context;
 use crate::convert::copy::{self, Row};
-use crate::convert::failure::Failure;
-use crate::convert::run::{self, Outcome};
+use crate::convert::run::{self, Stopped};
 use crate::convert::{Conversion, How, Index, Making, Step, undo};
 use crate::migrate::hook::Request;
 
@@ -20,7 +19,7 @@ pub(crate) unsafe fn convert(
     index: Index,
     (old, len): (*const u8, usize),
     new: *mut u8,
-) -> Outcome {
+) -> Result<(), Stopped> {
     let conversion: &Conversion = context.conversions.get(index);
     let (from, to) = (conversion.old.size, conversion.new.size);
     let mut start = 0;
@@ -34,18 +33,12 @@ pub(crate) unsafe fn convert(
         if let Err((number, failure)) = outcome {
             // SAFETY: the values before these have been made.
             unsafe { undo::discard_elements(context, index, (new, start)) };
-            return Err(match len {
-                1 => failure,
-                _ => failure.within(format!("[{}]", start + number)),
-            });
+            return Err((start + number, failure));
         }
         start += count;
     }
     Ok(())
 }
-
-/// What stopped a step, and for which of the values.
-type Stopped = (usize, Box<Failure>);
 
 /// Makes a few values, all or none.
 unsafe fn some(

@@ -77,6 +77,7 @@ impl<'a> Resolver<'a> {
             how: How::Record(Record::default()),
             discards: false,
             releases: false,
+            in_turn: false,
         });
         let how = self.how(planned, old, new)?;
         self.conversions.all[index].how = how;

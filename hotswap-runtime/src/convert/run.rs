@@ -6,13 +6,21 @@
 use crate::convert::context::Context;
 use crate::convert::copy::{Block, Scratch};
 use crate::convert::failure::Failure;
-use crate::convert::{Conversion, How, Index, Making, Room, undo};
+use crate::convert::{Conversion, How, Index, Making, Room, parallel, undo};
 use crate::migrate::hook::{Answer, Hook, Request};
 use crate::migrate::schema::Maker;
 use crate::migrate::sequence::Sequence;
 
 /// What comes of making a value.
 pub(crate) type Outcome = Result<(), Box<Failure>>;
+
+/// What stopped the making of values in a row: for which of them, and why.
+pub(crate) type Stopped = (usize, Box<Failure>);
+
+/// The failure as seen from the container, whose elements before these are so many.
+fn of_element(before: usize) -> impl Fn(Stopped) -> Box<Failure> {
+    move |(number, failure)| failure.within(format!("[{}]", before + number))
+}
 
 /// Makes the new value of an old one.
 ///
@@ -31,9 +39,12 @@ pub(crate) unsafe fn convert(
     // SAFETY: the caller's promise, for what the schemas and `resolve` tell of both types.
     unsafe {
         match &conversion.how {
-            How::Record(_) => super::records::convert(context, index, (old, 1), new)?,
+            How::Record(_) => super::records::convert(context, index, (old, 1), new)
+                .map_err(|(_, failure)| failure)?,
             How::Choice { .. } => super::variants::convert(context, index, old, new)?,
-            How::Array { len, element } => elements(context, *element, (old, *len), new)?,
+            How::Array { len, element } => {
+                parallel::elements(context, *element, (old, *len), new).map_err(of_element(0))?;
+            }
             How::Boxed(element) => {
                 context.deeper(index, |context| boxed(context, *element, old, new))?;
             }
@@ -117,7 +128,7 @@ pub(crate) unsafe fn elements(
     index: Index,
     (old, len): (*const u8, usize),
     new: *mut u8,
-) -> Outcome {
+) -> Result<(), Stopped> {
     let conversion: &Conversion = context.conversions.get(index);
     if let How::Record(_) = conversion.how {
         context.values += len as u64;
@@ -134,7 +145,7 @@ pub(crate) unsafe fn elements(
         if let Err(failure) = outcome {
             // SAFETY: as many have been made.
             unsafe { undo::discard_elements(context, index, (new, number)) };
-            return Err(failure.within(format!("[{number}]")));
+            return Err((number, failure));
         }
     }
     Ok(())
@@ -179,11 +190,11 @@ unsafe fn sequence(
     // SAFETY: the spans are elements of the old type, and the block has room for as many new ones.
     // `adopt` gets a buffer made for exactly these.
     unsafe {
-        elements(context, element, first, block.start)?;
+        parallel::elements(context, element, first, block.start).map_err(of_element(0))?;
         let rest = block.start.add(first.1 * size);
-        if let Err(failure) = elements(context, element, second, rest) {
+        if let Err(stopped) = parallel::elements(context, element, second, rest) {
             undo::discard_elements(context, element, (block.start, first.1));
-            return Err(failure);
+            return Err(of_element(first.1)(stopped));
         }
         (to.adopt)(block.into_start(), len, new);
     }

@@ -80,6 +80,11 @@ pub(crate) unsafe fn convert(
 }
 
 impl SharedValues {
+    /// Whether no counted reference was met.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     fn add(
         &mut self,
         old: Target,

@@ -1,17 +1,21 @@
 //! The thread that walks over values: it assembles, and waits to hear which ones to take apart.
 //!
 //! It has a large stack, since values may be nested deeply, and it alone calls functions of the
-//! user's, so that one that never returns is left behind with it.
+//! user's (with the threads that it starts for parts of containers, and waits for), so that one that
+//! never returns is left behind with it.
 
 use std::io;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::convert::context::{Context, Progress, STACK_BYTES};
+use crate::convert::context::{Context, STACK_BYTES};
 use crate::convert::copy::Block;
 use crate::convert::failure::Failure;
+use crate::convert::parallel::THREAD_NAME;
+use crate::convert::progress::{Progress, Watch};
 use crate::convert::{Conversions, Index, run, shared, undo};
 use crate::live::core::Hold;
 use crate::sync::{AtomicUsize, Ordering};
@@ -91,12 +95,16 @@ pub(super) enum Stopped {
 
 impl Walker {
     /// Starts the thread.
-    pub(super) fn start(conversions: Arc<Conversions>) -> io::Result<Self> {
+    pub(super) fn start(
+        conversions: Arc<Conversions>,
+        threads: Option<NonZero<usize>>,
+    ) -> io::Result<Self> {
         let (orders, order) = mpsc::channel();
         let (report, reports) = mpsc::channel();
         let (progress, cell) = (Arc::new(Progress::default()), Arc::new(AtomicUsize::new(0)));
         let mut work = Work {
             conversions,
+            threads,
             plans: Vec::new(),
             old: Addresses(Vec::new()),
             new: Addresses(Vec::new()),
@@ -104,7 +112,7 @@ impl Walker {
             cell: Arc::clone(&cell),
         };
         let thread = thread::Builder::new()
-            .name("hotswap-migrate".into())
+            .name(THREAD_NAME.into())
             .stack_size(STACK_BYTES)
             .spawn(move || work.run(&report, &order))?;
         Ok(Self {
@@ -168,7 +176,7 @@ impl Walker {
 
     /// The thread's next report; none if a function of the user's takes longer than `limit`.
     fn wait(&self, limit: Duration) -> Option<Report> {
-        let mut seen = (None, Instant::now());
+        let mut watch = Watch::new();
         loop {
             match self.reports.recv_timeout(LOOK.min(limit)) {
                 Ok(report) => return Some(report),
@@ -179,10 +187,7 @@ impl Walker {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let call = self.progress.call();
-            if call.is_none() || call != seen.0 {
-                seen = (call, Instant::now());
-            } else if seen.1.elapsed() >= limit {
+            if watch.longest(&self.progress) >= limit {
                 return None;
             }
         }
@@ -200,6 +205,8 @@ impl Walker {
 /// What the thread works on.
 struct Work {
     conversions: Arc<Conversions>,
+    /// How many threads may convert elements in a row.
+    threads: Option<NonZero<usize>>,
     plans: Plans,
     old: Addresses,
     new: Addresses,
@@ -210,7 +217,8 @@ struct Work {
 impl Work {
     fn run(&mut self, report: &Sender<Report>, order: &Receiver<Order>) {
         let conversions = Arc::clone(&self.conversions);
-        let mut context = Context::new(&conversions, Arc::clone(&self.progress));
+        let progress = Arc::clone(&self.progress);
+        let mut context = Context::new(&conversions, &progress, self.threads);
         let Ok(Order::Assemble(plans, old)) = order.recv() else {
             return;
         };

@@ -4,11 +4,12 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hotswap::Live;
-use hotswap_state::{cell, dispose, migrate};
+use hotswap_state::{cell, dispose, migrate, migrate_within};
 
 /// Counts bytes that are allocated.
 struct Counting;
@@ -45,6 +46,7 @@ fn nothing_is_lost_or_used_twice() {
     faults_at_every_step_leave_nothing();
     what_succeeds_drops_and_frees_all_that_is_left_over();
     a_reference_from_outside_fails_after_all_was_assembled();
+    parts_of_several_threads_leave_nothing();
 }
 
 /// How many more of the user's functions work; below 0 all do.
@@ -393,6 +395,65 @@ fn a_reference_from_outside_fails_after_all_was_assembled() {
         assert_eq!((format!("{:?}", cell.read()), alive()), before);
     }
     drop(outside);
+    // SAFETY: nobody uses it again.
+    unsafe { dispose(cell) };
+    assert_eq!(alive(), [0; 0]);
+}
+
+/// A large value, so that not many elements are worth several threads.
+#[derive(hotswap::Migrate, Debug, Clone)]
+struct Large([u64; 512]);
+
+mod part1 {
+    #[derive(hotswap::Migrate, Debug)]
+    pub struct Item {
+        pub kept: super::Counted,
+        pub large: super::Large,
+        pub removed: super::Counted,
+    }
+}
+
+mod part2 {
+    #[derive(hotswap::Migrate, Debug)]
+    pub struct Item {
+        #[migrate(default = super::fresh())]
+        pub fresh: super::Counted,
+        pub kept: super::Counted,
+        pub large: super::Large,
+    }
+}
+
+fn parts_of_several_threads_leave_nothing() {
+    const ITEMS: usize = 600;
+    NEXT.store(0, Ordering::SeqCst);
+    let cell = cell(|| -> Vec<part1::Item> {
+        let item = |_| part1::Item {
+            kept: Counted::new(),
+            large: Large([7; 512]),
+            removed: Counted::new(),
+        };
+        (0..ITEMS).map(item).collect()
+    });
+    drop(cell.read());
+    let mut limits = hotswap::SwapLimits::default();
+    limits.threads = NonZero::new(4);
+    let before = (format!("{:?}", cell.read()), alive());
+    for fuse in [0, 0, 1, 63, 64, 150, 599] {
+        NEXT.store(2 * ITEMS, Ordering::SeqCst);
+        let allocated = BYTES.load(Ordering::SeqCst);
+        FUSE.store(fuse, Ordering::SeqCst);
+        let error = migrate_within::<_, Vec<part2::Item>>(cell, &[], limits).unwrap_err();
+        FUSE.store(-1, Ordering::SeqCst);
+        assert!(error.contains("the fuse"), "{error}");
+        drop(error);
+        let left = BYTES.load(Ordering::SeqCst) - allocated;
+        assert_eq!(left, 0, "bytes are left after fault {fuse}");
+        assert_eq!((format!("{:?}", cell.read()), alive()), before);
+    }
+    NEXT.store(2 * ITEMS, Ordering::SeqCst);
+    let (cell, done) = migrate_within::<_, Vec<part2::Item>>(cell, &[], limits).unwrap();
+    assert_eq!(done.values, ITEMS as u64 + 1);
+    assert_eq!(alive().len(), 2 * ITEMS, "fresh and kept");
     // SAFETY: nobody uses it again.
     unsafe { dispose(cell) };
     assert_eq!(alive(), [0; 0]);

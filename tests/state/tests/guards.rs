@@ -102,10 +102,6 @@ fn who_holds_a_cell_is_told() {
         "busy: `cell` was in use for 60ms: read at tests/state/tests/guards.rs:{line}:26 by thread `holder` for "
     );
     assert!(error.starts_with(&expected), "{error}\n{expected}");
-    assert!(
-        error.ends_with(": drop its guards sooner, and save again"),
-        "{error}"
-    );
     let (cell, _) = migrate_within::<_, v2::World>(cell, &[], limits(PATIENT, PATIENT)).unwrap();
     assert_eq!(*cell.read(), v2::World::default());
 }

@@ -16,7 +16,8 @@ pub(super) fn finish(mut conversions: Conversions) -> Conversions {
     conversions
 }
 
-/// Marks what has anything to discard or release, until nothing is marked any more.
+/// Marks what has anything to discard or release, and what must be made in turn, until nothing is
+/// marked any more.
 fn mark(conversions: &mut Conversions) {
     let mut changed = true;
     while changed {
@@ -25,9 +26,11 @@ fn mark(conversions: &mut Conversions) {
             let conversion = &conversions.all[index];
             let discards = needs(conversions, conversion, |inner| inner.discards, made_drops);
             let releases = needs(conversions, conversion, |inner| inner.releases, |_| false);
+            let in_turn = in_turn(conversions, conversion);
             let conversion = &mut conversions.all[index];
-            changed |= (conversion.discards, conversion.releases) != (discards, releases);
-            (conversion.discards, conversion.releases) = (discards, releases);
+            let marks = (discards, releases, in_turn);
+            changed |= (conversion.discards, conversion.releases, conversion.in_turn) != marks;
+            (conversion.discards, conversion.releases, conversion.in_turn) = marks;
         }
     }
 }
@@ -63,6 +66,31 @@ fn needs(
         How::Array { element, .. } | How::Cellular { element, .. } => inner(*element),
         // These have memory of their own.
         How::Boxed(_) | How::Sequence { .. } | How::Shared { .. } | How::Entries { .. } => true,
+    }
+}
+
+fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
+    let inner = |index: Index| conversions.get(index).in_turn;
+    let made = |by: Making| match by {
+        Making::Conversion(index) => inner(index),
+        Making::Default(..) => false,
+        Making::Hook(..) => true,
+    };
+    match &conversion.how {
+        How::Record(record) => {
+            let step = |step: &Step| matches!(step, Step::Make { by, .. } if made(*by));
+            record.steps.iter().any(step)
+        }
+        How::Choice { branches, .. } => branches
+            .iter()
+            .flat_map(|branch| &branch.parts)
+            .any(|part| part.made.is_some_and(|(by, _)| made(by))),
+        How::Array { element, .. }
+        | How::Boxed(element)
+        | How::Cellular { element, .. }
+        | How::Sequence { element, .. } => inner(*element),
+        // Elements are hashed and compared by functions of the user's.
+        How::Shared { .. } | How::Entries { .. } => true,
     }
 }
 

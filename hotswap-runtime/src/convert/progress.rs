@@ -1,0 +1,81 @@
+//! How far a walk is, as told from its threads to one that waits.
+
+use std::time::{Duration, Instant};
+
+use crate::sync::{AtomicUsize, Ordering};
+
+/// So many threads take part in a walk at most.
+pub(crate) const MOST_THREADS: usize = 16;
+
+/// Tells, from another thread, how far a walk is.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// One for each thread of the walk.
+    calls: [Calls; MOST_THREADS],
+    /// Not 0: nobody waits for the walk any more.
+    cancelled: AtomicUsize,
+}
+
+/// Counts the begins and ends of calls of the user's functions: odd while one runs. Apart from those
+/// of other threads, which write theirs at the same time.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Calls(AtomicUsize);
+
+impl Progress {
+    /// Ends the walk when the user's functions that run have returned.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed) != 0
+    }
+
+    /// A call begins or ends on this thread of the walk.
+    pub(crate) fn step(&self, thread: usize) {
+        self.advance(thread, 1);
+    }
+
+    /// One call ends and another begins.
+    pub(crate) fn next(&self, thread: usize) {
+        self.advance(thread, 2);
+    }
+
+    fn advance(&self, thread: usize, by: usize) {
+        let calls = &self.calls[thread].0;
+        // One thread writes.
+        let count = calls.load(Ordering::Relaxed);
+        calls.store(count.wrapping_add(by), Ordering::Relaxed);
+    }
+}
+
+/// Watches how long calls of the user's functions run.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    /// The number of each thread's call, and since when it was seen.
+    seen: [(usize, Instant); MOST_THREADS],
+}
+
+impl Watch {
+    pub(crate) fn new() -> Self {
+        Self {
+            seen: [(0, Instant::now()); MOST_THREADS],
+        }
+    }
+
+    /// How long the longest call has been seen to run.
+    pub(crate) fn longest(&mut self, progress: &Progress) -> Duration {
+        let now = Instant::now();
+        let mut longest = Duration::ZERO;
+        for (seen, calls) in self.seen.iter_mut().zip(&progress.calls) {
+            let count = calls.0.load(Ordering::Relaxed);
+            let runs = count % 2 == 1;
+            if !runs || count != seen.0 {
+                *seen = (count, now);
+            }
+            longest = longest.max(now.duration_since(seen.1));
+        }
+        longest
+    }
+}
