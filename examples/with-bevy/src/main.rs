@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bevy_app::{App, ScheduleRunnerPlugin, Startup, Update};
 use bevy_ecs::schedule::IntoScheduleConfigs;
-use meadow::{Grass, graze, grow, live, rain, report, settle};
+use meadow::{Grass, graze, grow, live, report, settle, wither};
 
 /// The schedule is built once, before the first frame: a system that is added to it, or another
 /// order, needs a restart. The systems themselves are entries, and new at each frame.
@@ -18,6 +18,6 @@ fn main() {
         .add_plugins(ScheduleRunnerPlugin::run_loop(Duration::from_millis(100)))
         .insert_resource(Grass(100.0))
         .add_systems(Startup, settle)
-        .add_systems(Update, (grow, rain, graze, live, report).chain())
+        .add_systems(Update, (grow, wither, graze, live, report).chain())
         .run();
 }

@@ -35,11 +35,9 @@ pub fn grow(mut grass: ResMut<Grass>) {
 /// An exclusive system: it has the whole world, and runs alone. One that takes no time need not be
 /// counted while it runs.
 #[hotswap::entry(untracked)]
-pub fn rain(world: &mut World) {
+pub fn wither(world: &mut World) {
     let mut grass = world.resource_mut::<Grass>();
-    if grass.0 < 1.0 {
-        grass.0 = 50.0;
-    }
+    grass.0 = grass.0.min(90.0);
 }
 
 /// Each sheep takes its bite, if there is one.
