@@ -21,6 +21,7 @@ use verdict::RootKind;
 
 pub(crate) use diff::field_name;
 pub(crate) use layout::of as layout;
+pub(crate) use verdict::unknown;
 pub(crate) use walk::Walk;
 
 /// Tells pairs of types that are the same from those that are not.
@@ -180,7 +181,11 @@ impl Comparison<'_> {
             } else {
                 symbols.1
             };
-            self.findings.push(verdict::unknown(kind, path, missing));
+            let reached = Reached {
+                root: kind.named(path),
+                path: Vec::new(),
+            };
+            self.findings.push(verdict::unknown(path, missing, reached));
             return;
         };
         if self.differs(old, new) {

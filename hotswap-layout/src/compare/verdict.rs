@@ -61,8 +61,8 @@ pub(super) fn kept_beside(path: &str, migrated: &[Finding]) -> Finding {
     }
 }
 
-/// A root about which the debug information says nothing.
-pub(super) fn unknown(kind: RootKind, path: &str, symbol: &str) -> Finding {
+/// Something at `path` about which the debug information says nothing.
+pub(crate) fn unknown(path: &str, symbol: &str, reached: Reached) -> Finding {
     Finding {
         subject: path.to_owned(),
         verdict: Verdict::Refused,
@@ -70,10 +70,7 @@ pub(super) fn unknown(kind: RootKind, path: &str, symbol: &str) -> Finding {
         differences: vec![format!("no debug information about `{symbol}`")],
         old: None,
         new: None,
-        reached: vec![Reached {
-            root: kind.named(path),
-            path: Vec::new(),
-        }],
+        reached: vec![reached],
         reason: "what is not known cannot be proven to be the same".to_owned(),
         help: "build hot crates with `debug = 2` and without LTO, then restart the program"
             .to_owned(),

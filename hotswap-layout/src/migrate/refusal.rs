@@ -114,18 +114,8 @@ impl Refusals {
 
     /// A cell of which the debug information says nothing.
     pub(super) fn unknown(&mut self, path: &str, symbol: &str, reached: &Reached) {
-        self.unknown.push(Finding {
-            subject: path.to_owned(),
-            verdict: Verdict::Refused,
-            cause: Cause::Unknown,
-            differences: vec![format!("no debug information about `{symbol}`")],
-            old: None,
-            new: None,
-            reached: vec![reached.clone()],
-            reason: "what is not known cannot be proven to be the same".to_owned(),
-            help: "build hot crates with `debug = 2` and without LTO, then restart the program"
-                .to_owned(),
-        });
+        let finding = compare::unknown(path, symbol, reached.clone());
+        self.unknown.push(finding);
     }
 
     fn of(&mut self, pair: (Place, Place), reached: &Reached) -> &mut Refused {
