@@ -324,3 +324,60 @@ fn ten_thousand_swaps_take_no_more_memory_than_a_few() {
     assert_eq!(state(), before);
     swap(vec![]);
 }
+
+/// A body that panics, also when it is polled.
+fn panics(_: Arg<u64>) -> Arg<u64> {
+    panic!("a body that panics")
+}
+
+#[test]
+fn bodies_that_were_current_come_back_with_counters_of_their_own() {
+    let _turn = turn();
+    let (host, image) = (
+        made("restored::a", |Arg([n])| Arg([n])),
+        made("restored::b", |Arg([n])| Arg([n + 10])),
+    );
+    register_host(vec![host.binding("f")]).unwrap();
+    let first = current_version() + 1;
+    let step = |version: u64, made: &[&Made]| {
+        let entries = made.iter().map(|made| made.binding("f")).collect();
+        publish(prepare(version, entries, HashSet::new()).unwrap())
+    };
+    let of_image = made("restored::a", |Arg([n])| Arg([n + 1]));
+    let before_first = step(first, &[&of_image]);
+    assert_eq!((host.call(1), of_image.call(1)), (2, 2));
+    let newest = made("restored::a", |Arg([n])| Arg([n + 2]));
+    let before_second = step(first + 1, &[&newest, &image]);
+    assert_eq!((host.call(1), newest.call(1), image.call(1)), (3, 3, 11));
+    restore(first + 2, &before_second);
+    // A slot that is younger stays.
+    assert_eq!((host.call(1), newest.call(1), image.call(1)), (2, 2, 11));
+    assert_eq!(current_version(), first + 2);
+    restore(first + 3, &before_first);
+    assert_eq!((host.call(1), newest.call(1)), (1, 1));
+    assert_eq!(in_flight(first + 2), []);
+}
+
+#[test]
+fn the_entry_that_unwinds_is_known_by_its_counter() {
+    let _turn = turn();
+    let host = made("unwinding::a", |Arg([n])| Arg([n]));
+    register_host(vec![host.binding("f")]).unwrap();
+    let version = current_version() + 1;
+    let patch = made("unwinding::a", panics);
+    publish(prepare(version, vec![patch.binding("f")], HashSet::new()).unwrap());
+    // Neither setting nor engine has anything to do with it.
+    crate::on_panic::watch(version);
+    let unwound = std::panic::catch_unwind(|| host.call_once(1));
+    assert!(unwound.is_err());
+    assert_eq!(in_flight(version), []);
+    crate::on_panic::unwatch();
+    let slot = host.descriptor.slot();
+    // SAFETY: the slot was published above.
+    let (target, place) = unsafe { inflight::begin(&CURRENT, slot) };
+    let entry = entry_of(version, |counter| place.is_of(counter));
+    assert_eq!(entry.as_deref(), Some("unwinding::a"));
+    assert_eq!(entry_of(version - 1, |counter| place.is_of(counter)), None);
+    assert!(place.is_of(target.counter));
+    place.end();
+}
