@@ -87,6 +87,12 @@ pub(crate) fn unwatch() {
     lock(&WATCH).fresh = None;
 }
 
+/// The version whose panics count.
+#[cfg(test)]
+pub(crate) fn watched() -> Option<u64> {
+    lock(&WATCH).fresh.map(|fresh| fresh.version)
+}
+
 impl Watch {
     /// The version whose panics count at this time.
     fn counts(&self, now: Instant) -> Option<u64> {
