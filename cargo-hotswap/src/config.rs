@@ -41,6 +41,26 @@ pub enum OnRefused {
     Restart,
 }
 
+/// What the program does when an entry panics soon after a swap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OnPanic {
+    /// It goes back to the version before, with its state
+    #[default]
+    Revert,
+    /// It goes on with the version that it has
+    Keep,
+}
+
+impl OnPanic {
+    /// As it is written, also for the program.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Revert => hotswap_protocol::env::ON_PANIC_REVERT,
+            Self::Keep => "keep",
+        }
+    }
+}
+
 /// After which ends of the program `run` waits for a save, instead of ending too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Stay {
@@ -124,6 +144,8 @@ pub struct Config {
     pub linker: Value<Option<String>>,
     /// What follows a refusal.
     pub on_refused: Value<OnRefused>,
+    /// What follows a panic soon after a swap.
+    pub on_panic: Value<OnPanic>,
     /// What follows the program's end.
     pub stay: Value<Stay>,
     /// Whether files are looked at.
@@ -145,6 +167,8 @@ pub struct Flags {
     pub linker: Option<String>,
     /// `--on-refused`.
     pub on_refused: Option<OnRefused>,
+    /// `--on-panic`.
+    pub on_panic: Option<OnPanic>,
     /// `--stay`.
     pub stay: Option<Stay>,
 }
@@ -155,6 +179,7 @@ enum Key {
     DebugPatches,
     Keys,
     Linker,
+    OnPanic,
     OnRefused,
     Stay,
     WatchIgnore,
@@ -162,10 +187,11 @@ enum Key {
 }
 
 /// Their names in files; the environment has `HOTSWAP_WATCH_POLL` for `watch.poll`.
-const KEYS: [(&str, Key); 7] = [
+const KEYS: [(&str, Key); 8] = [
     ("debug-patches", Key::DebugPatches),
     ("keys", Key::Keys),
     ("linker", Key::Linker),
+    ("on-panic", Key::OnPanic),
     ("on-refused", Key::OnRefused),
     ("stay", Key::Stay),
     ("watch.ignore", Key::WatchIgnore),
@@ -268,6 +294,14 @@ impl Config {
                     _ => return Err("\"keep\" or \"restart\""),
                 };
                 self.on_refused = said(value, origin);
+            }
+            Key::OnPanic => {
+                let value = match raw {
+                    Raw::Text(text) if text == "revert" => OnPanic::Revert,
+                    Raw::Text(text) if text == "keep" => OnPanic::Keep,
+                    _ => return Err("\"revert\" or \"keep\""),
+                };
+                self.on_panic = said(value, origin);
             }
             Key::Stay => {
                 let value = match raw {
@@ -372,6 +406,7 @@ impl Config {
                     };
                     (string(value), &self.on_refused.origin)
                 }
+                Key::OnPanic => (string(self.on_panic.value.word()), &self.on_panic.origin),
                 Key::Stay => (string(self.stay.value.word()), &self.stay.origin),
                 Key::WatchIgnore => {
                     let globs = toml::Value::from(self.watch_ignore.value.clone());

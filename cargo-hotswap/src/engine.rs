@@ -23,6 +23,7 @@ use crate::image::support::Support;
 use crate::image::{self, Images, Linked};
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
+use crate::program::listener::OwnReverts;
 use crate::reach::{self, Index};
 use crate::reprs::Reprs;
 use crate::texts::Texts;
@@ -45,7 +46,7 @@ use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
 use migration::{Cells, Known};
 use outcome::{Brought, Swap};
-use revert::History;
+use revert::{History, Record};
 
 /// Makes edits live in one running program.
 #[derive(Debug)]
@@ -85,6 +86,8 @@ pub struct Engine {
     live: Vec<BTreeSet<u128>>,
     /// The versions that a revert can go back to.
     history: History,
+    /// The reverts that the program made by itself, and nobody has taken note of.
+    own_reverts: OwnReverts,
     /// The image that was loaded last and its version, until somebody asks.
     loaded: Option<(PathBuf, u64)>,
 }
@@ -112,9 +115,10 @@ impl Engine {
         let mut reprs = Reprs::default();
         reprs.read(sources(&units), &BTreeSet::new(), &texts);
         reprs.went_live();
-        let live = units.iter().map(Unit::digests).collect();
-        let history = History::begin(&units, &reprs);
         let cells = Cells::of_host(&host);
+        let live: Vec<_> = units.iter().map(Unit::digests).collect();
+        let record = Record::of(&live, &[], &cells);
+        let history = History::begin(&units, &reprs, record);
         Ok(Self {
             compilation: Compilation::new(folder.join("replay"), &units)?,
             units,
@@ -139,6 +143,7 @@ impl Engine {
             edited: BTreeSet::new(),
             live,
             history,
+            own_reverts: OwnReverts::default(),
             loaded: None,
         })
     }
@@ -192,6 +197,7 @@ impl Engine {
 
     fn try_update(&mut self, files: &[PathBuf], detected: Instant) -> Result<Event> {
         let mut clock = Clock::new(detected);
+        self.catch_up();
         self.go_forward();
         self.edited.extend(files.iter().cloned());
         self.compilation.edited(&self.units, files);
@@ -236,6 +242,7 @@ impl Engine {
         if !exchanged.is_empty() {
             return Ok(dependencies::refusal(exchanged));
         }
+        self.catch_up();
         self.go_forward();
         self.compilation.done_by_cargo(&units)?;
         self.units = units;
@@ -257,8 +264,9 @@ impl Engine {
             }
             Brought::Refused(refusal) => Ok(*refusal),
             Brought::Live(swap) => {
+                let record = Record::of(&self.live, &self.current, &self.cells);
                 self.history
-                    .went_live(swap.version, &mut self.units, &self.reprs);
+                    .went_live(swap.version, &mut self.units, &self.reprs, record);
                 Ok(self.report(*swap))
             }
         }
@@ -310,7 +318,8 @@ impl Engine {
         clock.phases.check += clock.lap();
         let image = linked.as_ref().map(|linked| linked.manifest.path.clone());
         let gone = self.gone(&analysed, &namesake);
-        let cells = migration::for_program(&plan, &self.host, linked.as_ref(), &state)?;
+        let back = self.way_back(way, &plan, &known);
+        let cells = migration::for_program(&plan, back, &self.host, linked.as_ref(), &state)?;
         let manifest = self.manifest(linked, &next.entries, gone, &support, cells);
         let (version, prepared, committed) = match self.load(manifest) {
             Ok(loaded) => loaded,

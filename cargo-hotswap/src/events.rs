@@ -111,6 +111,18 @@ pub enum OldCause {
     Unreached,
 }
 
+/// Why a program went back by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackCause {
+    /// An entry panicked soon after the swap that brought its code.
+    Panic,
+    /// The program's own code asked for it.
+    Program,
+    /// Somebody asked the program for it.
+    Request,
+}
+
 /// Where something stands in the sources.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Place {
@@ -212,6 +224,34 @@ pub enum Event {
         /// The compiler's warnings that it did not give for the version before, in its own words.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         warnings: Vec<String>,
+    },
+    /// The program went back to older code by itself. The next save goes forward again.
+    WentBack {
+        /// The number of the version that is current now.
+        version: u64,
+        /// The version that was current before.
+        from: u64,
+        /// The version whose code is current again.
+        reverts_to: u64,
+        /// Why.
+        cause: BackCause,
+        /// The entry that panicked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        entry: Option<String>,
+        /// The name of the thread that panicked.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        thread: Option<String>,
+        /// How many values got their former layout, elements of containers included.
+        values: u64,
+        /// Milliseconds in which no code could use the cells that hold them.
+        pause_ms: f64,
+    },
+    /// A version in the program is in another state of its life.
+    Version {
+        /// Its number.
+        version: u64,
+        /// `loading`, `current`, `draining` (replaced, with calls under way), `retained` or `purged`.
+        state: String,
     },
     /// The edit can't go live; the program runs on as it was.
     Refused {

@@ -21,7 +21,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::children;
+use crate::config::OnPanic;
 use crate::control::place;
+
+pub mod listener;
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
@@ -127,7 +130,8 @@ pub fn command_line(executable: &Path, args: &[OsString], runner: &[OsString]) -
         .collect()
 }
 
-/// Starts a program under the runtime's variables and these, with this standard input.
+/// Starts a program under the runtime's variables and these, with this standard input, which is to do
+/// this when an entry panics.
 ///
 /// # Errors
 ///
@@ -137,6 +141,7 @@ pub fn start(
     name: &str,
     variables: &BTreeMap<OsString, OsString>,
     stdin: Stdio,
+    on_panic: OnPanic,
 ) -> Result<Started> {
     let (program, args) = words
         .split_first()
@@ -152,6 +157,7 @@ pub fn start(
         .envs(room_for_thread_locals(variables))
         .env(env::LISTEN, "1")
         .env(env::NAME, name)
+        .env(env::ON_PANIC, on_panic.word())
         .env(env::READY_FD, ready_number.to_string())
         .env(env::CRASH_FD, crash_number.to_string())
         .fd_mappings(vec![

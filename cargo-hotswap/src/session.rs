@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use hotswap_protocol::event as program;
 use rustix::termios::Termios;
 
 use crate::config::OnRefused;
@@ -40,6 +40,7 @@ pub mod options;
 mod running;
 mod signals;
 mod talk;
+mod told;
 mod worker;
 
 /// Everything that can happen while the program runs.
@@ -48,6 +49,8 @@ enum Happening {
     Seen(Seen),
     /// The worker of the program with this number finished what it was at.
     Done(u32, Done),
+    /// The program with this number did something by itself.
+    Told(u32, program::Event),
     /// The program with this number ended.
     Exited(u32),
     /// Somebody asks for something from another terminal.
@@ -176,8 +179,7 @@ impl<'a> Session<'a> {
         let modes = keys::modes();
         let keys = settings.keys.then(|| read_keys(&sender)).flatten();
         talk.set_keys(keys.is_some());
-        let (watch, stdin) = (settings.watch.clone(), stdin(&settings));
-        let running = Running::start(options, &talk, launch, watch, 1, stdin, &sender)?;
+        let running = Running::start(options, &talk, launch, &settings, 1, &sender)?;
         Ok(Self {
             options,
             settings,
@@ -248,11 +250,15 @@ impl<'a> Session<'a> {
                 }
             }
             Happening::Exited(number) if number == self.running.number => return self.exited(),
+            Happening::Told(number, event) if number == self.running.number => self.told(event),
             Happening::Done(number, done) if number == self.running.number => {
                 return self.done(done);
             }
             // Of a program that was there before, or none of our business.
-            Happening::Exited(_) | Happening::Done(..) | Happening::Signal(_) => {}
+            Happening::Exited(_)
+            | Happening::Done(..)
+            | Happening::Told(..)
+            | Happening::Signal(_) => {}
         }
         Ok(None)
     }
@@ -400,9 +406,8 @@ impl<'a> Session<'a> {
         }
         introduce(&self.talk, self.options, &launch);
         let number = self.running.number + 1;
-        let (watch, stdin) = (self.settings.watch.clone(), stdin(&self.settings));
         let (options, talk, sender) = (self.options, &self.talk, &self.sender);
-        self.running = Running::start(options, talk, launch, watch, number, stdin, sender)?;
+        self.running = Running::start(options, talk, launch, &self.settings, number, sender)?;
         self.life = Life::Running;
         Ok(())
     }
@@ -458,15 +463,6 @@ fn serve_control(talk: &Talk, sender: &Sender<Happening>) -> Option<Server> {
 fn read_keys(sender: &Sender<Happening>) -> Option<Keys> {
     let sender = sender.clone();
     Keys::read(move |key| sender.send(Happening::Key(key)).is_ok())
-}
-
-/// The program's standard input: the terminal is either its or the tool's.
-fn stdin(settings: &Settings) -> Stdio {
-    if settings.keys {
-        Stdio::null()
-    } else {
-        Stdio::inherit()
-    }
 }
 
 /// A refusal with what else can be done.

@@ -24,6 +24,13 @@ pub const READY: u8 = b'1';
 /// was, in the form of [`crash`](crate::crash). The tool has to ask for it once the program runs.
 pub const CRASH_FD: &str = "HOTSWAP_CRASH_FD";
 
+/// Set to [`ON_PANIC_REVERT`] for a program that is to go back to the code before when an entry panics
+/// soon after a swap, unless it decides otherwise itself.
+pub const ON_PANIC: &str = "HOTSWAP_ON_PANIC";
+
+/// The value of [`ON_PANIC`] that has the program go back. Any other leaves it as it is.
+pub const ON_PANIC_REVERT: &str = "revert";
+
 /// What [`SYSTEM_TUNABLES`] was before the tool changed it, empty if it was not set. The runtime sets
 /// it back.
 pub const TUNABLES: &str = "HOTSWAP_TUNABLES";

@@ -22,6 +22,7 @@ pub mod build_id;
 pub mod checksum;
 pub mod crash;
 pub mod env;
+pub mod event;
 pub mod frame;
 pub mod lifecycle;
 pub mod manifest;

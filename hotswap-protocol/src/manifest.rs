@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::build_id::BuildId;
-use crate::state::{Cell, Migration, MigrationError};
+use crate::state::{Back, Cell, Migration, MigrationError};
 
 /// The number of this manifest format.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The alignment of an entry's descriptor in memory, in bytes.
 pub const DESCRIPTOR_ALIGN: u64 = 8;
@@ -49,6 +49,9 @@ pub struct Manifest {
     /// How the cells' values become what the new version expects.
     #[serde(default)]
     pub migration: Migration,
+    /// How the program gets back to the code before, without anybody's help.
+    #[serde(default)]
+    pub back: Back,
     /// A short name for the version, for reports.
     #[serde(default)]
     pub label: Option<String>,
@@ -231,6 +234,7 @@ impl Manifest {
             base_cells: Vec::new(),
             image_cells: Vec::new(),
             migration: Migration::default(),
+            back: Back::default(),
             label: None,
             notes: Vec::new(),
         }
@@ -254,9 +258,12 @@ impl Manifest {
         }
         validate_entries(&self.base_entries, Side::Base)?;
         validate_entries(&self.image_entries, Side::Image)?;
-        Ok(self
-            .migration
-            .validate(&self.base_cells, &self.image_cells)?)
+        let (base, image) = (&self.base_cells, &self.image_cells);
+        self.migration.validate(base, image)?;
+        match &self.back {
+            Back::Way(back) => Ok(back.validate_back(base, image)?),
+            Back::AsFrom(_) | Back::None(_) => Ok(()),
+        }
     }
 }
 
@@ -363,7 +370,7 @@ mod tests {
     #[test]
     fn contradictions() {
         check(|_| (), "good");
-        check(|m| m.format = 7, "manifest format 7 is unknown, expected 2");
+        check(|m| m.format = 7, "manifest format 7 is unknown, expected 3");
         check(
             |m| m.image.as_mut().unwrap().path = "b.so".into(),
             "`b.so` is not absolute",

@@ -38,8 +38,15 @@ pub enum Request {
     Commit {},
     /// Drop the prepared patch. Answered by [`Response::Aborted`], also when there was none.
     Abort {},
+    /// Go back to the code before, with all state, by what the patches said about it. Answered by
+    /// [`Response::Reverted`], or by an error after which all is as it was.
+    Revert {},
     /// Tell about versions and calls. Answered by [`Response::Status`].
     Status {},
+    /// Tell what happens from now on. Answered by [`Response::Subscribed`]; afterwards the program
+    /// sends an [`Event`](crate::event::Event) in each frame, and takes no more requests on this
+    /// connection. Whoever reads too slowly is cut off.
+    Events {},
     /// From now on, write to the pipe of [`CRASH_FD`](crate::env::CRASH_FD) where a fatal signal
     /// met the program, before it takes its course. Answered by [`Response::Reporting`].
     ReportCrashes {
@@ -71,6 +78,17 @@ pub enum Response {
         /// What was done, and how long it took.
         report: CommitReport,
     },
+    /// Older code is current again.
+    Reverted {
+        /// The number of the version that is current now.
+        version: u64,
+        /// The version whose code it has.
+        to: u64,
+        /// What was done, and how long it took.
+        report: CommitReport,
+    },
+    /// Events follow.
+    Subscribed {},
     /// Nothing is prepared any more.
     Aborted {},
     /// Versions and calls.
@@ -182,6 +200,8 @@ pub enum ErrorCode {
     StateBusy,
     /// A migration failed; all state is as it was.
     StateFailed,
+    /// There is nothing to go back to, or no way.
+    RevertRefused,
     /// The running system lacks something that loading needs.
     Unsupported,
     /// A fault in the runtime itself.
@@ -240,6 +260,8 @@ mod tests {
             (Request::Commit {}, r#"{"commit":{}}"#),
             (Request::Abort {}, r#"{"abort":{}}"#),
             (Request::Status {}, r#"{"status":{}}"#),
+            (Request::Revert {}, r#"{"revert":{}}"#),
+            (Request::Events {}, r#"{"events":{}}"#),
             (
                 Request::ReportCrashes {
                     stack_overflow_handler: Some(7),
@@ -280,6 +302,12 @@ mod tests {
                 report: CommitReport::default(),
             },
             Response::Aborted {},
+            Response::Reverted {
+                version: 2,
+                to: 0,
+                report: CommitReport::default(),
+            },
+            Response::Subscribed {},
             Response::Status(Status::new(2, true)),
             Response::Reporting { signals: vec![11] },
             error,

@@ -42,6 +42,25 @@ pub struct Migration {
     pub types: Vec<TypeChange>,
 }
 
+/// The way from a patch back to the code before it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Back {
+    /// To the version that was current when the patch became current, and so do the values. Nothing
+    /// is listed where the patch changes no layout.
+    Way(Migration),
+    /// As from this version: the patch brings its code again.
+    AsFrom(u64),
+    /// There is none, for these reasons.
+    None(Vec<String>),
+}
+
+impl Default for Back {
+    fn default() -> Self {
+        Self::Way(Migration::default())
+    }
+}
+
 /// The way of one cell from one layout to the new one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +198,16 @@ pub enum MigrationError {
         /// The layout.
         to: String,
     },
+    /// A way back for a cell from another layout than the image gives it.
+    #[error(
+        "the way back of cell `{path}` begins with the layout {from}, which the image does not give it"
+    )]
+    OtherStart {
+        /// The cell's path.
+        path: String,
+        /// The layout.
+        from: String,
+    },
     /// An index that leads nowhere.
     #[error("the change of `{of}` refers to change {index}, but there are {count}")]
     NoSuchChange {
@@ -209,18 +238,36 @@ impl Migration {
     pub fn validate(&self, base: &[Cell], image: &[Cell]) -> Result<(), MigrationError> {
         validate_cells(base, Side::Base)?;
         validate_cells(image, Side::Image)?;
-        // Without an image, or where the image has nothing of the cell, the executable's holds.
-        let expected = |path: &str| {
-            let mut cells = image.iter().chain(base);
-            cells.find(|cell| cell.path == path)
-        };
         for change in &self.cells {
-            if expected(&change.path).is_none_or(|cell| cell.layout != change.to) {
+            if expected(base, image, &change.path).is_none_or(|cell| cell.layout != change.to) {
                 return Err(MigrationError::OtherLayout {
                     path: change.path.clone(),
                     to: change.to.clone(),
                 });
             }
+        }
+        self.validate_indices()
+    }
+
+    /// The same for the way back, which begins with what the image expects.
+    ///
+    /// # Errors
+    ///
+    /// The first contradiction found.
+    pub fn validate_back(&self, base: &[Cell], image: &[Cell]) -> Result<(), MigrationError> {
+        for change in &self.cells {
+            if expected(base, image, &change.path).is_none_or(|cell| cell.layout != change.from) {
+                return Err(MigrationError::OtherStart {
+                    path: change.path.clone(),
+                    from: change.from.clone(),
+                });
+            }
+        }
+        self.validate_indices()
+    }
+
+    fn validate_indices(&self) -> Result<(), MigrationError> {
+        for change in &self.cells {
             self.find(&change.path, change.change)?;
         }
         self.types
@@ -266,6 +313,13 @@ impl Migration {
         }
         Ok(())
     }
+}
+
+/// The cell as the new code expects it. Without an image, or where the image has nothing of the
+/// cell, the executable's holds.
+fn expected<'a>(base: &'a [Cell], image: &'a [Cell], path: &str) -> Option<&'a Cell> {
+    let mut cells = image.iter().chain(base);
+    cells.find(|cell| cell.path == path)
 }
 
 fn validate_cells(cells: &[Cell], side: Side) -> Result<(), MigrationError> {
@@ -394,6 +448,19 @@ mod tests {
             |_, image| image.push(cell("", "b")),
             "a cell of the image has no path",
         );
+    }
+
+    #[test]
+    fn ways_back_begin_with_what_the_image_expects() {
+        let image = [cell("app::WORLD", "b")];
+        let mut back = good();
+        (back.cells[0].from, back.cells[0].to) = ("b".into(), "a".into());
+        assert_eq!(back.validate_back(&[], &image), Ok(()));
+        let outcome = good().validate_back(&[], &image).unwrap_err().to_string();
+        assert!(outcome.contains("begins with the layout a"), "{outcome}");
+        back.cells[0].change = 7;
+        let outcome = back.validate_back(&[], &image).unwrap_err().to_string();
+        assert!(outcome.contains("refers to change 7"), "{outcome}");
     }
 
     #[test]

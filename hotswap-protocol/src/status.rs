@@ -31,7 +31,10 @@ pub struct VersionStatus {
     /// What the patch was called by whoever made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Its image. None for the host, and for a version that is the host's code again.
+    /// The version whose code it has, if it is a revert.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts_to: Option<u64>,
+    /// Its image. None for the host, and for a version that only has code of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageStatus>,
     /// Entries with counted calls under way in it.
@@ -82,6 +85,7 @@ impl VersionStatus {
             state,
             age_ms,
             label: None,
+            reverts_to: None,
             image: None,
             in_flight: Vec::new(),
         }

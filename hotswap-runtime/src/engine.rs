@@ -3,21 +3,25 @@
 //! Everything that needs the system's loader, sockets or signals is below here, and exists on
 //! targets where code can be swapped. A patch meets the modules in this order: `start`, `listen`,
 //! `control` and `process` take it, `swap` leads it through `image` (which reads with `elf` and
-//! `loaded`), `state`, `backtrace` and `version`. `crash` tells where a fatal signal met the program.
+//! `loaded`), `state`, `backtrace` and `version`. `crash` tells where a fatal signal met the program,
+//! `events` what else happens; `revert` goes back without a patch.
 
 mod backtrace;
 mod control;
 mod crash;
 mod elf;
+mod events;
 mod fork;
 mod image;
 mod listen;
 mod loaded;
 mod process;
+mod revert;
 mod start;
 mod state;
 mod swap;
 mod version;
 
 pub(crate) use listen::is_listening;
+pub(crate) use revert::{revert, revert_after_panic};
 pub(crate) use version::statuses;

@@ -6,24 +6,29 @@
 
 pub mod arity;
 
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::entry::Descriptor;
 use crate::inflight::record::CounterId;
 use crate::inflight::{self, Place};
+use crate::on_panic;
 use crate::table::switch::Target;
 use crate::table::{CURRENT, Resolved, resolve};
 
-/// A call under way that ends where it began: dropping it ends the call.
+/// A call under way that ends where it began. [`Mode::finish`] ends it; that it is dropped means that
+/// the body unwinds.
 #[derive(Debug)]
 pub struct Call {
     place: Place,
 }
 
 impl Drop for Call {
-    #[inline(always)]
+    #[cold]
+    #[inline(never)]
     fn drop(&mut self) {
+        on_panic::notice(|counter| self.place.is_of(counter));
         self.place.end();
     }
 }
@@ -77,7 +82,8 @@ impl Mode for Tracked {
     }
 
     #[inline(always)]
-    fn finish<R>(result: R, _ended: Call) -> R {
+    fn finish<R>(result: R, call: Call) -> R {
+        ManuallyDrop::new(call).place.end();
         result
     }
 }
@@ -175,6 +181,19 @@ fn enter_first(entry: &'static Descriptor, body: *const ()) -> *const () {
     }
 }
 
+/// A future that is polled. That this is dropped means that it unwinds.
+struct Unwinding<'a>(&'a Option<MovingCall>);
+
+impl Drop for Unwinding<'_> {
+    #[cold]
+    #[inline(never)]
+    fn drop(&mut self) {
+        if let Some(call) = self.0 {
+            on_panic::notice(|counter| counter == call.counter);
+        }
+    }
+}
+
 /// A future whose call is under way until it is complete or dropped.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
@@ -193,7 +212,9 @@ impl<F: Future> Future for InFlight<F> {
             let this = self.get_unchecked_mut();
             (Pin::new_unchecked(&mut this.future), &mut this.call)
         };
+        let unwinding = Unwinding(call);
         let polled = future.poll(context);
+        std::mem::forget(unwinding);
         if polled.is_ready() {
             *call = None;
         }

@@ -108,6 +108,20 @@ impl Place {
         Self::shared(shared_record().counter(CounterId::NONE))
     }
 
+    /// Whether calls with this counter are counted here. Not so in another thread than the one that
+    /// the call began on.
+    pub(crate) fn is_of(self, counter: CounterId) -> bool {
+        let is_shared = self.0.addr() & Self::SHARED != 0;
+        let record = if is_shared {
+            Some(shared_record())
+        } else {
+            own_record()
+        };
+        let counter = record.and_then(|record| record.get(counter));
+        counter
+            .is_some_and(|counter| ptr::from_ref(counter).addr() == self.0.addr() & !Self::SHARED)
+    }
+
     /// Counts the call as ended.
     #[inline(always)]
     pub(crate) fn end(self) {

@@ -21,8 +21,9 @@
 //! function as it is written, and nothing of this crate runs.
 //!
 //! There is nothing to initialise. [`version`] tells which version is current, [`status`] what is
-//! loaded and where calls are under way, [`on_swap`] runs a callback after each swap. On targets
-//! where code cannot be swapped everything compiles and does nothing.
+//! loaded and where calls are under way, [`on_swap`] runs a callback after each swap, [`revert`] goes
+//! back to the code before. On targets where code cannot be swapped everything compiles and does
+//! nothing.
 
 #![cfg_attr(
     not(all(
@@ -44,8 +45,10 @@ mod gate;
 mod inflight;
 mod live;
 mod migrate;
+mod on_panic;
 mod on_swap;
 mod rehearsal;
+mod revert;
 mod status;
 mod sync;
 mod table;
@@ -74,6 +77,8 @@ mod engine;
 pub use hotswap_macros::{Migrate, entry};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
+pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
+pub use revert::{RevertError, revert};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
 pub use transaction::{SwapLimits, set_swap_limits};

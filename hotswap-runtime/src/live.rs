@@ -19,6 +19,7 @@ use crate::live::lock::{Mode, Patience};
 use crate::live::versions::Init;
 use crate::migrate::Migrate;
 use crate::migrate::schema::Schema;
+use crate::on_panic;
 use crate::sync::AtomicPtr;
 
 /// A cell whose value survives an edit of its type.
@@ -180,7 +181,10 @@ fn access(mode: Mode, mark: &'static Mark, patience: Patience) -> Access {
 fn open<V>(opened: Result<V, Refusal>) -> V {
     match opened {
         Ok(opened) => opened,
-        Err(Refusal::Stale(reason)) => panic!("hotswap: {reason}"),
+        Err(Refusal::Stale(reason)) => {
+            on_panic::is_stale();
+            panic!("hotswap: {reason}")
+        }
         Err(Refusal::Busy) => unreachable!("waiting has no end"),
     }
 }

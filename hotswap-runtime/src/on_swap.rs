@@ -1,6 +1,7 @@
 //! Callbacks that run after each swap.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -76,8 +77,24 @@ pub fn on_swap(callback: impl Fn(Swap) + Send + Sync + 'static) -> OnSwap {
     OnSwap { id }
 }
 
+thread_local! {
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread runs callbacks.
+pub(crate) fn is_running() -> bool {
+    RUNNING.try_with(Cell::get).unwrap_or(false)
+}
+
 /// Runs all callbacks. Gives the panics' messages.
 pub(crate) fn run(swap: Swap) -> Vec<String> {
+    RUNNING.set(true);
+    let failures = run_all(swap);
+    RUNNING.set(false);
+    failures
+}
+
+fn run_all(swap: Swap) -> Vec<String> {
     let callbacks: Vec<Arc<Callback>> = Callbacks::lock()
         .all
         .iter()
@@ -125,6 +142,7 @@ mod tests {
         on_swap(|_| {
             // Registering from within must not block; it is heard from the next swap on.
             on_swap(|_| ()).cancel();
+            assert_eq!(crate::revert(), Err(crate::RevertError::Busy));
         });
         assert_eq!(run(Swap { from: 0, to: 1 }), ["no luck"]);
         first.cancel();

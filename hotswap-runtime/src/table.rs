@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 #[cfg(test)]
 use plan::TableReport;
-pub(crate) use plan::{EntryBinding, PreparedTable, RegisterError};
+pub(crate) use plan::{Bodies, EntryBinding, PreparedTable, RegisterError};
 use registry::Registry;
 pub use switch::Switch;
 use switch::Target;
@@ -56,10 +56,20 @@ fn abandon(entries: &[plan::Identified]) {
     registry().abandon(entries);
 }
 
-/// Makes a prepared table current: one store moves all entries.
-pub(crate) fn publish(mut table: PreparedTable) {
+/// Makes a prepared table current: one store moves all entries. Gives the bodies that were current.
+pub(crate) fn publish(mut table: PreparedTable) -> Bodies {
     let entries = std::mem::take(&mut table.entries);
-    registry().publish(&CURRENT, table.version, entries, &table.gone);
+    registry().publish(&CURRENT, table.version, entries, &table.gone)
+}
+
+/// Makes bodies current again, as `version`: one store moves all entries.
+pub(crate) fn restore(version: u64, bodies: &Bodies) {
+    registry().restore(&CURRENT, version, bodies);
+}
+
+/// The path of the entry whose calls in the code of `version` have the counter that is meant.
+pub(crate) fn entry_of(version: u64, is_meant: impl Fn(CounterId) -> bool) -> Option<String> {
+    registry().entry_of(version, is_meant)
 }
 
 /// Closes the table: counted calls wait before they begin, until [`open`], or until a table is

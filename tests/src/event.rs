@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 /// Events that end the tool's answer to a save, or its attempt to start.
-const OUTCOMES: [&str; 7] = [
+const OUTCOMES: [&str; 8] = [
     "compile-error",
     "exited",
     "failed",
@@ -13,6 +13,7 @@ const OUTCOMES: [&str; 7] = [
     "restarting",
     "swapped",
     "unchanged",
+    "went-back",
 ];
 
 /// One line of JSON from the tool.

@@ -130,6 +130,9 @@ impl Layer {
             OnRefused::Restart => Raw::Text("restart".to_owned()),
         });
         say(Key::OnRefused, on_refused, "--on-refused");
+        let on_panic = flags.on_panic;
+        let on_panic = on_panic.map(|value| Raw::Text(value.word().to_owned()));
+        say(Key::OnPanic, on_panic, "--on-panic");
         let stay = flags.stay.map(|value| Raw::Text(value.word().to_owned()));
         say(Key::Stay, stay, "--stay");
         layer
@@ -192,7 +195,7 @@ fn from_text(key: Key, text: String) -> Raw {
         let globs = text.split(SEPARATOR).filter(|glob| !glob.is_empty());
         return Raw::List(globs.map(str::to_owned).collect());
     }
-    let words = matches!(key, Key::Linker | Key::OnRefused | Key::Stay);
+    let words = matches!(key, Key::Linker | Key::OnPanic | Key::OnRefused | Key::Stay);
     match text.as_str() {
         _ if words => Raw::Text(text),
         "true" => Raw::Bool(true),

@@ -19,7 +19,7 @@ fn variables(text: &str) -> Layer {
 #[test]
 fn the_stronger_place_decides() {
     let manifest = "[workspace.metadata.hotswap]\nkeys = true\nlinker = \"w\"\non-refused = \
-                    \"restart\"\ndebug-patches = true\nwatch.poll = 10\nwatch.ignore = [\"w\"]\n\
+                    \"restart\"\ndebug-patches = true\non-panic = \"keep\"\nwatch.poll = 10\nwatch.ignore = [\"w\"]\n\
                     [package.metadata.hotswap]\nkeys = false\nlinker = \"p\"\nwatch.poll = 20\n";
     let of_manifest = |part: &str| {
         let path = Path::new("Cargo.toml");
@@ -48,7 +48,7 @@ fn the_stronger_place_decides() {
         (
             format!("{}", config.keys.value),
             &config.keys.origin,
-            "false Cargo.toml:9",
+            "false Cargo.toml:10",
         ),
         (
             format!("{:?}", config.linker.value),
@@ -59,6 +59,11 @@ fn the_stronger_place_decides() {
             format!("{:?}", config.on_refused.value),
             &config.on_refused.origin,
             "Keep --on-refused",
+        ),
+        (
+            format!("{:?}", config.on_panic.value),
+            &config.on_panic.origin,
+            "Keep Cargo.toml:6",
         ),
         (
             format!("{:?}", config.stay.value),

@@ -46,6 +46,7 @@ impl Engine {
         manifest.base_cells = cells.base;
         manifest.image_cells = cells.image;
         manifest.migration = cells.migration;
+        manifest.back = cells.back;
         manifest
     }
 }

@@ -19,6 +19,8 @@ use crate::image::Linked;
 use crate::image::state::State;
 use crate::unit::Unit;
 
+mod back;
+
 /// The types of a version and what they say of themselves.
 #[derive(Debug, Clone)]
 pub struct Known {
@@ -29,13 +31,17 @@ pub struct Known {
 }
 
 /// A cell's value in the running program.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     /// The mangled name of the static in the version that was current last with this cell.
     symbol: String,
     layout: String,
     version: Known,
 }
+
+/// The values of all cells that a program has.
+#[derive(Debug, Clone, Default)]
+pub struct Values(BTreeMap<String, Held>);
 
 /// The values of all cells that the program has had.
 #[derive(Debug)]
@@ -182,6 +188,18 @@ impl Cells {
         layout
     }
 
+    /// What values are like now.
+    pub fn values(&self) -> Values {
+        Values(self.held.clone())
+    }
+
+    /// The program went back by itself to a version under which they were like this.
+    pub fn went_back(&mut self, values: &Values) {
+        let values = values.0.iter();
+        self.held
+            .extend(values.map(|(path, held)| (path.clone(), held.clone())));
+    }
+
     /// A version is current for which this was planned.
     pub fn are_live(&mut self, plan: Plan, version: &Known) {
         self.migrated = plan.migrated;
@@ -275,15 +293,18 @@ pub struct ForProgram {
     pub image: Vec<state::Cell>,
     /// What becomes of their values.
     pub migration: state::Migration,
+    /// And how they get back.
+    pub back: state::Back,
 }
 
-/// What the program is told of a plan, whose code is in this image.
+/// What the program is told of a plan, whose code is in this image, and of the way back.
 ///
 /// # Errors
 ///
 /// The image is damaged.
 pub fn for_program(
     plan: &Plan,
+    back: state::Back,
     host: &Host,
     linked: Option<&Linked>,
     state: &State,
@@ -295,6 +316,7 @@ pub fn for_program(
             None => Vec::new(),
         },
         migration: plan.migration.clone(),
+        back,
     })
 }
 

@@ -6,15 +6,20 @@
 //! are put aside meanwhile; the next edit takes them up again, compiles, and goes on top of what is
 //! current then. Nothing is read from or written to the user's files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
 use hotswap_layout::migrate::Way;
+use hotswap_protocol::event;
+use hotswap_protocol::state::Back;
 
+use super::migration::{Cells, Known, Plan, Values};
 use super::{Brought, Clock, Engine};
+use crate::entries::EntryFacts;
 use crate::events::Event;
+use crate::program::listener;
 use crate::reprs::{self, Reprs};
 use crate::unit::Unit;
 
@@ -57,17 +62,41 @@ struct CodeState {
     /// The number of the version that first had it.
     version: u64,
     code: Code,
+    record: Record,
+}
+
+/// What is known of the program while a version is current.
+#[derive(Debug, Clone, Default)]
+pub struct Record {
+    live: Vec<BTreeSet<u128>>,
+    current: Vec<EntryFacts>,
+    values: Values,
+}
+
+impl Record {
+    /// What is known of it now.
+    pub fn of(live: &[BTreeSet<u128>], current: &[EntryFacts], cells: &Cells) -> Self {
+        Self {
+            live: live.to_vec(),
+            current: current.to_vec(),
+            values: cells.values(),
+        }
+    }
 }
 
 impl History {
     /// Starts with the host.
-    pub fn begin(units: &[Unit], reprs: &Reprs) -> Self {
+    pub fn begin(units: &[Unit], reprs: &Reprs, record: Record) -> Self {
         let code = Code {
             units: units.to_vec(),
             reprs: reprs.newest_files(),
         };
         Self {
-            states: vec![CodeState { version: 0, code }],
+            states: vec![CodeState {
+                version: 0,
+                code,
+                record,
+            }],
             dropped: false,
             newest: None,
         }
@@ -75,7 +104,7 @@ impl History {
 
     /// Puts the code of a version on top. Objects that the version before has too are made to
     /// share their memory with it.
-    pub fn went_live(&mut self, version: u64, units: &mut [Unit], reprs: &Reprs) {
+    pub fn went_live(&mut self, version: u64, units: &mut [Unit], reprs: &Reprs, record: Record) {
         if let Some(top) = self.states.last() {
             share_objects(&top.code.units, units);
         }
@@ -83,11 +112,27 @@ impl History {
             units: units.to_vec(),
             reprs: reprs.newest_files(),
         };
-        self.states.push(CodeState { version, code });
+        self.states.push(CodeState {
+            version,
+            code,
+            record,
+        });
         if self.states.len() > KEPT {
             self.states.remove(0);
             self.dropped = true;
         }
+    }
+
+    /// The program went back by itself, from the code of versions after `to` that came before
+    /// `version`. Whether that changes which code is current.
+    fn program_went_back(&mut self, to: u64, version: u64) -> bool {
+        let top = |states: &[CodeState]| states.last().map(|state| state.version);
+        let before = top(&self.states);
+        if self.states.iter().any(|state| state.version == to) {
+            self.states
+                .retain(|state| state.version <= to || state.version > version);
+        }
+        top(&self.states) != before
     }
 
     /// The code to go back to.
@@ -119,6 +164,7 @@ impl Engine {
     ///
     /// There is nothing to go back to; the text says why.
     pub fn revert(&mut self) -> Result<Event, NothingBefore> {
+        self.catch_up();
         let Some(below) = self.history.below() else {
             return Err(if self.history.dropped {
                 NothingBefore::Dropped
@@ -152,6 +198,44 @@ impl Engine {
         }
     }
 
+    /// Has the program tell what it does by itself, from now on.
+    ///
+    /// # Errors
+    ///
+    /// It does not.
+    pub fn listen(&self, tell: impl Fn(event::Event) -> bool + Send + 'static) -> Result<()> {
+        listener::listen(self.pid(), Arc::clone(&self.own_reverts), tell)
+    }
+
+    /// Takes note of what the program did by itself.
+    pub(super) fn catch_up(&mut self) {
+        for reverted in listener::take(&self.own_reverts) {
+            let changes = self
+                .history
+                .program_went_back(reverted.to, reverted.version);
+            let top = self.history.states.last().filter(|_| changes);
+            let Some((code, record)) = top.map(|top| (top.code.clone(), top.record.clone())) else {
+                continue;
+            };
+            let before = self.exchange(code);
+            self.history.newest.get_or_insert(before);
+            self.reprs.went_live();
+            self.cells.went_back(&record.values);
+            self.live = record.live;
+            self.current = record.current;
+            // As for a revert that the tool makes.
+            self.told.clear();
+        }
+    }
+
+    /// How the program gets back from a version without the tool.
+    pub(super) fn way_back(&self, way: Way, plan: &Plan, next: &Known) -> Back {
+        match (way, self.history.below()) {
+            (Way::Back, Some(below)) => Back::AsFrom(below.version),
+            _ => self.cells.plan_back(plan, next),
+        }
+    }
+
     /// Takes the newest code up again, before it is edited further.
     pub(super) fn go_forward(&mut self) {
         if let Some(newest) = self.history.newest.take() {
@@ -169,22 +253,45 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::History;
+    use super::{History, Record};
     use crate::reprs::Reprs;
+
+    /// The stack after edits that brought these versions.
+    fn history(versions: impl IntoIterator<Item = u64>) -> History {
+        let reprs = Reprs::default();
+        let mut history = History::begin(&[], &reprs, Record::default());
+        for version in versions {
+            history.went_live(version, &mut [], &reprs, Record::default());
+        }
+        history
+    }
+
+    #[test]
+    fn the_program_takes_away_what_it_goes_back_from() {
+        for (versions, to, version, changes, left) in [
+            (&[1][..], 0, 2, true, &[0][..]),
+            (&[1, 2], 1, 3, true, &[0, 1]),
+            (&[1, 2], 0, 4, true, &[0]),
+            // Meanwhile an edit has gone live.
+            (&[1, 3], 0, 2, false, &[0, 3]),
+            (&[1], 1, 2, false, &[0, 1]),
+        ] {
+            let mut history = history(versions.iter().copied());
+            assert_eq!(history.program_went_back(to, version), changes);
+            let found: Vec<u64> = history.states.iter().map(|it| it.version).collect();
+            assert_eq!(found, left, "{versions:?}");
+        }
+    }
 
     #[test]
     fn the_stack_has_a_bottom_and_a_bound() {
-        let reprs = Reprs::default();
-        let mut history = History::begin(&[], &reprs);
-        assert!(history.below().is_none());
-        for version in 1..=3 {
-            history.went_live(version, &mut [], &reprs);
-        }
+        assert!(history([]).below().is_none());
+        let mut history = history(1..=3);
         assert_eq!(history.below().map(|state| state.version), Some(2));
         history.states.pop();
         assert_eq!(history.below().map(|state| state.version), Some(1));
         for version in 4..=40 {
-            history.went_live(version, &mut [], &reprs);
+            history.went_live(version, &mut [], &Reprs::default(), Record::default());
         }
         assert!(history.dropped);
         assert_eq!(history.states.len(), super::KEPT);

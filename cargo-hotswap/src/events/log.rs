@@ -61,6 +61,10 @@ impl Log {
                 self.standing += 1;
                 text.clone_into(&mut self.error);
             }
+            Event::WentBack { version, .. } => {
+                self.version = *version;
+                self.warnings += text;
+            }
             Event::Warning { .. } => self.warnings += text,
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use anstyle::Style;
 
 use super::style::{self, BOLD, ERROR, GOOD, GUTTER, INFO, WARN, fitted, paint, status};
-use super::{Builder, Event, Migrated, OldCause, Phases, StaticReport, StillOld};
+use super::{BackCause, Builder, Event, Migrated, OldCause, Phases, StaticReport, StillOld};
 use crate::death::Death;
 
 mod names;
@@ -63,6 +63,8 @@ pub fn human(event: &Event, look: &Look) -> String {
         Event::Changed { files, builder } => changed(files, *builder, look),
         Event::CompileError { message, summary } => compile_error(message, summary, look),
         Event::Swapped { warnings, .. } => warnings.concat() + &swapped(event, look),
+        Event::WentBack { .. } => went_back(event, look),
+        Event::Version { .. } => String::new(),
         Event::Refused { message, .. } => refused(message),
         Event::Unchanged { files } => {
             let compose = |files: &str| format!("{files} (no code differs)");
@@ -218,6 +220,35 @@ fn swapped(event: &Event, look: &Look) -> String {
     text.extend(statics.iter().map(|one| static_in_full(one, look)));
     text.extend(remarks.iter().map(|remark| warning(remark)));
     text
+}
+
+fn went_back(event: &Event, look: &Look) -> String {
+    let Event::WentBack {
+        version,
+        from,
+        reverts_to,
+        cause,
+        entry,
+        values,
+        pause_ms,
+        ..
+    } = event
+    else {
+        return String::new();
+    };
+    let entry = names::of(entry.as_slice(), look).concat();
+    let why = match cause {
+        BackCause::Panic => format!("{entry} panicked in version {from}"),
+        BackCause::Program => "its own code asked for it".to_owned(),
+        BackCause::Request => "somebody asked it to".to_owned(),
+    };
+    let text = format!("to the code of version {reverts_to} (version {version}): {why}");
+    let mut text = look.line(WARN, "Went back", &text);
+    if *values > 0 {
+        let amount = format!("{values} values to their former types, paused for {pause_ms:.1} ms");
+        text += &look.detail("Migrated", &amount);
+    }
+    text + &look.line(INFO, "Note", "the next save goes forward again")
 }
 
 /// The edited files; what was built without an edit is called what it is.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::render::{self, Look, human};
 use super::{
-    Builder, Event, Migrated, MigratedType, OldCause, Phases, Place, StaticReport, StillOld, schema,
+    BackCause, Builder, Event, Migrated, MigratedType, OldCause, Phases, Place, StaticReport,
+    StillOld, schema,
 };
 use crate::death::{Death, Fault, Frame};
 
@@ -48,6 +49,15 @@ fn examples() -> Vec<(&'static str, Event)> {
         ("swapped", swapped(&["src/main.rs"], &["app::greet"])),
         ("swapped-many", swapped_many()),
         ("reverted", reverted()),
+        ("went-back", went_back(BackCause::Panic)),
+        ("went-back-by-its-own", went_back(BackCause::Program)),
+        (
+            "version",
+            Event::Version {
+                version: 2,
+                state: "draining".to_owned(),
+            },
+        ),
         ("swapped-against-expectation", swapped_against_expectation()),
         ("swapped-with-state", swapped_with_state()),
         ("refused", refused()),
@@ -266,6 +276,20 @@ fn swapped_with_state() -> Event {
         }));
     }
     event
+}
+
+fn went_back(cause: BackCause) -> Event {
+    let panic = cause == BackCause::Panic;
+    Event::WentBack {
+        version: 3,
+        from: 2,
+        reverts_to: 1,
+        cause,
+        entry: panic.then(|| "app::room::greet".to_owned()),
+        thread: panic.then(|| "worker-1".to_owned()),
+        values: if panic { 12 } else { 0 },
+        pause_ms: if panic { 0.25 } else { 0.0 },
+    }
 }
 
 fn refused() -> Event {

@@ -200,6 +200,11 @@ impl Inner {
                 self.add_swap(Swap::default(), SwapOutcome::Unchanged);
             }
             Event::Swapped { .. } => self.swapped(event),
+            Event::WentBack {
+                version,
+                reverts_to,
+                ..
+            } => self.went_back(*version, *reverts_to),
             Event::Restarting { reason } => {
                 self.reason = Some(reason.clone());
                 if self.edit.is_some() {
@@ -210,7 +215,10 @@ impl Inner {
             Event::Quitting { .. } => self.status.activity = Activity::Ending,
             Event::Exited { .. } => self.exited(event),
             Event::Waiting { .. } => self.status.activity = Activity::Waiting,
-            Event::Built { .. } | Event::Running { .. } | Event::Warning { .. } => {}
+            Event::Built { .. }
+            | Event::Running { .. }
+            | Event::Version { .. }
+            | Event::Warning { .. } => {}
         }
     }
 
@@ -260,6 +268,21 @@ impl Inner {
         }
         self.status.last_error = None;
         self.add_swap(swap, SwapOutcome::Swapped);
+    }
+
+    /// The program did so by itself, whatever the tool is at.
+    fn went_back(&mut self, version: u64, reverts_to: u64) {
+        let (edit, activity) = (self.edit.take(), self.status.activity);
+        if let Some(start) = self.status.starts.last_mut() {
+            start.version = start.version.max(version);
+        }
+        let swap = Swap {
+            version: Some(version),
+            reverts_to: Some(reverts_to),
+            ..Swap::default()
+        };
+        self.add_swap(swap, SwapOutcome::Swapped);
+        (self.edit, self.status.activity) = (edit, activity);
     }
 
     fn went_wrong(&mut self, outcome: SwapOutcome, message: &str) {

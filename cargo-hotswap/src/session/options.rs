@@ -1,13 +1,13 @@
 //! What `run` does when an edit can't go live, or when the program has ended.
 
 use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 
 use anyhow::Result;
 use clap::Args;
 
 use super::talk::Talk;
-use crate::config::{Config, Flags, OnRefused, Stay};
+use crate::config::{Config, Flags, OnPanic, OnRefused, Stay};
 use crate::death;
 use crate::events::Event;
 use crate::project::Project;
@@ -19,6 +19,9 @@ pub struct Control {
     /// What to do when an edit can't go live
     #[arg(long, value_enum, value_name = "DO", help_heading = "Control")]
     pub on_refused: Option<OnRefused>,
+    /// What the program does when an entry panics soon after a swap
+    #[arg(long, value_enum, value_name = "DO", help_heading = "Control")]
+    pub on_panic: Option<OnPanic>,
     /// Keep types and variables in patches, for a debugger; each swap takes longer
     #[arg(long, help_heading = "Control")]
     pub debug_patches: bool,
@@ -43,6 +46,8 @@ pub struct Control {
 pub struct Settings {
     /// What to do when an edit can't go live.
     pub on_refused: OnRefused,
+    /// What the program does when an entry panics soon after a swap.
+    pub on_panic: OnPanic,
     /// Whether single keys are read while the program runs.
     pub keys: bool,
     /// When to wait after the program's end.
@@ -61,6 +66,7 @@ impl Settings {
         let flags = Flags {
             keys: control.keys.then_some(true),
             on_refused: control.on_refused,
+            on_panic: control.on_panic,
             stay: control.stay,
             ..Flags::default()
         };
@@ -70,6 +76,7 @@ impl Settings {
         }
         Ok(Self {
             on_refused: config.on_refused.value,
+            on_panic: config.on_panic.value,
             keys: config.keys.value,
             stay: config.stay.value,
             watch: watch::Settings {
@@ -79,6 +86,17 @@ impl Settings {
                 patience: watch::Patience::default(),
             },
         })
+    }
+}
+
+impl Settings {
+    /// The program's standard input: the terminal is either its or the tool's.
+    pub fn stdin(&self) -> Stdio {
+        if self.keys {
+            Stdio::null()
+        } else {
+            Stdio::inherit()
+        }
     }
 }
 

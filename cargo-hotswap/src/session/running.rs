@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::mpsc::Sender;
 use std::time::{Instant, SystemTime};
 
@@ -13,6 +13,7 @@ use hotswap_protocol::address;
 use super::folder::RunFolder;
 use super::inputs::{Change, Inputs};
 use super::launch::Launch;
+use super::options::Settings;
 use super::talk::Talk;
 use super::worker::{self, Job, Worker};
 use super::{Happening, Options, signals};
@@ -22,7 +23,7 @@ use crate::death::{Fault, resolve};
 use crate::events::Event;
 use crate::program::{self, LastWord};
 use crate::records::Built;
-use crate::watch::{self, Contents, Watch};
+use crate::watch::{Contents, Watch};
 
 /// A program, from its start until another takes its place.
 pub struct Running {
@@ -87,9 +88,8 @@ impl Running {
         options: &Options,
         talk: &Talk,
         launch: Launch,
-        watch: watch::Settings,
+        settings: &Settings,
         number: u32,
-        stdin: Stdio,
         sender: &Sender<Happening>,
     ) -> Result<Self> {
         let Launch {
@@ -107,7 +107,7 @@ impl Running {
         } = built;
         let folder = RunFolder::new(&project.target_directory)?;
         let host = folder.keep(&executable)?;
-        let watch = Watch::new(watch, sender.clone(), Happening::Seen);
+        let watch = Watch::new(settings.watch.clone(), sender.clone(), Happening::Seen);
         let inputs = Inputs::new(&project, &units);
         let target_directory = project.target_directory.clone();
         let command = program::command_line(&executable, &options.args, &surroundings.runner);
@@ -115,7 +115,9 @@ impl Running {
             command: command.iter().map(lossy).collect(),
         });
         talk.program_started(&folder.path());
-        let started = program::start(&command, &project.target, &surroundings.variables, stdin)?;
+        let (stdin, on_panic) = (settings.stdin(), settings.on_panic);
+        let variables = &surroundings.variables;
+        let started = program::start(&command, &project.target, variables, stdin, on_panic)?;
         let pid = started.child.id();
         signals::forward_to(pid);
         talk.report(&Event::Started { pid });
@@ -129,6 +131,10 @@ impl Running {
             host,
             folder: folder.path(),
             debug_patches: options.control.debug_patches,
+            told: {
+                let sender = sender.clone();
+                Box::new(move |event| sender.send(Happening::Told(number, event)).is_ok())
+            },
         };
         let tell = {
             let sender = sender.clone();

@@ -104,6 +104,8 @@ pub struct Preparation {
     pub folder: PathBuf,
     /// Patches keep all debug information.
     pub debug_patches: bool,
+    /// Told what the program does by itself.
+    pub told: Box<dyn Fn(hotswap_protocol::event::Event) -> bool + Send>,
 }
 
 /// How long the worker may take to notice that the run ends.
@@ -238,7 +240,7 @@ fn attach(preparation: Preparation, host: Host, cache: Cache) -> Result<Engine> 
     preparation.ready.wait()?;
     let mut connection = Connection::open(preparation.pid)?;
     connection.report_crashes(host.stack_overflow_handler())?;
-    Engine::new(
+    let engine = Engine::new(
         preparation.units,
         host,
         preparation.link,
@@ -246,7 +248,9 @@ fn attach(preparation: Preparation, host: Host, cache: Cache) -> Result<Engine> 
         &preparation.folder,
         connection,
         preparation.debug_patches,
-    )
+    )?;
+    engine.listen(preparation.told)?;
+    Ok(engine)
 }
 
 /// Builds the program anew.

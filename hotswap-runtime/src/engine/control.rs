@@ -1,10 +1,14 @@
 //! One control connection: reads requests, answers each, and aborts what its client left open.
 
 use std::io::{self, Read};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::{Duration, Instant};
 
+use hotswap_protocol::event::{Cause, Event};
 use hotswap_protocol::frame::{self, FrameError};
 use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{
@@ -12,7 +16,10 @@ use hotswap_protocol::message::{
 };
 use hotswap_protocol::status::Status;
 
+use crate::engine::events::{Subscribers, Subscription};
+use crate::engine::revert::{Done, Order};
 use crate::on_swap::panic_message;
+use crate::revert::RevertError;
 use crate::sync::{AtomicU32, Ordering};
 
 /// What requests act on.
@@ -24,6 +31,10 @@ pub(crate) trait Engine: Sync {
     fn prepare(&self, manifest: &Manifest) -> Result<Offer<Self::Prepared>, Failure>;
     /// Makes a patch current, or leaves everything as it was.
     fn commit(&self, prepared: Self::Prepared) -> Result<CommitReport, Failure>;
+    /// Goes back to the code before, or leaves everything as it was.
+    fn revert(&self, order: &Order) -> Result<Done, RevertError>;
+    /// Those who hear of what happens.
+    fn subscribers(&self) -> &Subscribers;
     fn status(&self) -> Status;
     /// Has fatal signals reported; the result is which.
     fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32>;
@@ -49,6 +60,12 @@ impl Failure {
             code,
             message: message.to_string(),
         }
+    }
+}
+
+impl From<RevertError> for Failure {
+    fn from(error: RevertError) -> Self {
+        Self::new(error.code(), error)
     }
 }
 
@@ -113,9 +130,28 @@ impl<E: Engine> Service<E> {
                 // What is still open must be undone before the client hears of the end.
                 session.open = None;
             }
+            // Whoever hears that it is subscribed misses nothing from then on.
+            let subscribed = (next == Next::Events).then(|| self.engine.subscribers().subscribe());
             if frame::write(&mut &*stream, &answer).is_err() || next == Next::Close {
                 return;
             }
+            if let Some((subscription, events)) = subscribed {
+                return send_events(stream, subscription, events);
+            }
+        }
+    }
+
+    /// Goes back on behalf of the program itself, when no client is in the middle of a swap any more.
+    pub(crate) fn revert(&self, order: &Order) -> Result<Done, RevertError> {
+        let end = Instant::now() + self.limits.message;
+        loop {
+            if let Some(_turn) = self.begin() {
+                return self.engine.revert(order);
+            }
+            if Instant::now() >= end {
+                return Err(RevertError::Busy);
+            }
+            thread::sleep(LOOK);
         }
     }
 
@@ -125,6 +161,30 @@ impl<E: Engine> Service<E> {
             .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
         free.ok().map(|_| Turn { open: &self.open })
     }
+}
+
+/// How often one looks whether a client's swap is over.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Sends events until the client leaves or does not keep up.
+fn send_events(stream: &UnixStream, subscription: Subscription<'_>, events: Receiver<Event>) {
+    if stream.set_read_timeout(None).is_err() {
+        return;
+    }
+    thread::scope(|scope| {
+        let send = move || {
+            let mut events = events.iter();
+            events.all(|event| frame::write(&mut &*stream, &event).is_ok());
+            // Wakes the other thread. It fails if the client has left.
+            let _ = stream.shutdown(Shutdown::Both);
+        };
+        let builder = thread::Builder::new().name("hotswap-events".to_owned());
+        if builder.spawn_scoped(scope, send).is_ok() {
+            // Nothing more is asked here, so what comes is the end.
+            let _ = io::copy(&mut &*stream, &mut io::sink());
+        }
+        drop(subscription);
+    });
 }
 
 /// The right to have a transaction open.
@@ -142,6 +202,8 @@ impl Drop for Turn<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
     Request,
+    /// Events, and no request any more.
+    Events,
     Close,
 }
 
@@ -215,6 +277,11 @@ impl<'a, E: Engine> Session<'a, E> {
                 self.open = None;
                 Ok(Response::Aborted {})
             }
+            Request::Revert {} => self.revert(),
+            Request::Events {} => {
+                self.open = None;
+                return (Response::Subscribed {}, Next::Events);
+            }
             Request::Status {} => Ok(Response::Status(self.service.engine.status())),
             Request::ReportCrashes {
                 stack_overflow_handler: handler,
@@ -273,6 +340,24 @@ impl<'a, E: Engine> Session<'a, E> {
         drop(turn);
         let report = committed?;
         Ok(Response::Committed { version, report })
+    }
+
+    fn revert(&mut self) -> Result<Response, Failure> {
+        self.open = None;
+        let order = Order {
+            cause: Cause::Request {},
+            from: None,
+        };
+        let Done {
+            version,
+            to,
+            report,
+        } = self.service.revert(&order)?;
+        Ok(Response::Reverted {
+            version,
+            to,
+            report,
+        })
     }
 }
 

@@ -34,6 +34,16 @@ static LISTENING: AtomicU32 = AtomicU32::new(0);
 /// The socket's path and the process that made it.
 static SOCKET: OnceLock<(CString, u32)> = OnceLock::new();
 
+/// What answers connections. It lives as long as the process: connections outlast the listening
+/// thread.
+static SERVICE: OnceLock<Service<Process>> = OnceLock::new();
+
+/// What answers connections; none in a process that takes no patches, or a forked child of one.
+pub(crate) fn service() -> Option<&'static Service<Process>> {
+    let (_, owner) = SOCKET.get()?;
+    SERVICE.get().filter(|_| *owner == std::process::id())
+}
+
 /// Why the program does not listen.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -70,6 +80,7 @@ pub(crate) fn start(process: Process) -> Result<(), ListenError> {
     if let Ok(path) = CString::new(path.as_os_str().as_bytes()) {
         SOCKET.get_or_init(|| (path, std::process::id()));
     }
+    let service = SERVICE.get_or_init(|| Service::new(process, LIMITS));
     let place = Place::take(&listener);
     fork::watch();
     // SAFETY: this is a function of this executable, which is never unloaded, with the type asked
@@ -80,7 +91,7 @@ pub(crate) fn start(process: Process) -> Result<(), ListenError> {
         thread::Builder::new()
             .name("hotswap".to_owned())
             .spawn(move || {
-                accept(&listener, &own, process);
+                accept(&listener, &own, service);
                 stop();
                 drop(place);
                 // The number may stand for another file by now: it is not ours to close.
@@ -98,7 +109,7 @@ pub(crate) fn start(process: Process) -> Result<(), ListenError> {
 
 /// Runs `f` with every signal blocked in this thread, which threads started in it inherit: the
 /// program's handlers run on the program's own threads.
-fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
+pub(crate) fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
     // SAFETY: an all-zero signal set is a value of the type, and both calls get valid pointers.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
@@ -206,9 +217,7 @@ fn above_standard(descriptor: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 /// The listening thread; `own` is the path that the socket was made under.
-fn accept(listener: &UnixListener, own: &Path, process: Process) {
-    // The service lives as long as the process: connections outlast this thread.
-    let service: &'static Service<Process> = Box::leak(Box::new(Service::new(process, LIMITS)));
+fn accept(listener: &UnixListener, own: &Path, service: &'static Service<Process>) {
     // The program may close descriptors that are not its own, and open others under their numbers.
     while address_of(listener).as_deref() == Some(own) {
         match listener.accept() {

@@ -1,5 +1,6 @@
 //! The engine where code cannot be swapped: there is none.
 
+use crate::revert::RevertError;
 use crate::status::VersionStatus;
 
 /// Nothing listens.
@@ -11,3 +12,11 @@ pub(crate) fn is_listening() -> bool {
 pub(crate) fn statuses() -> Vec<VersionStatus> {
     Vec::new()
 }
+
+/// There is nothing to go back from.
+pub(crate) fn revert() -> Result<u64, RevertError> {
+    Err(RevertError::NoPatches)
+}
+
+/// No version ever came by a swap.
+pub(crate) fn revert_after_panic(_version: u64, _entry: String) {}

@@ -8,9 +8,12 @@ use hotswap_protocol::status::Status;
 
 use crate::engine::control::{Engine, Failure, Offer};
 use crate::engine::crash;
+use crate::engine::events::{self, Subscribers};
 use crate::engine::fork;
 use crate::engine::loaded;
+use crate::engine::revert::{self, Done, Order};
 use crate::engine::swap::{self, Prepared};
+use crate::revert::RevertError;
 use crate::status;
 use crate::transaction::Aborted;
 
@@ -71,6 +74,14 @@ impl Engine for Process {
             };
             Failure::new(code, aborted)
         })
+    }
+
+    fn revert(&self, order: &Order) -> Result<Done, RevertError> {
+        revert::execute(order)
+    }
+
+    fn subscribers(&self) -> &Subscribers {
+        &events::ALL
     }
 
     fn status(&self) -> Status {

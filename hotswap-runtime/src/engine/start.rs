@@ -20,6 +20,7 @@ use crate::engine::crash;
 use crate::engine::listen;
 use crate::engine::process::Process;
 use crate::engine::version;
+use crate::on_panic::{self, OnPanic};
 use crate::on_swap::panic_message;
 
 #[used]
@@ -51,6 +52,9 @@ fn start() {
     let crash = get(env::CRASH_FD).and_then(|number| inherited_pipe(&number));
     let outcome = catch_unwind(|| {
         version::begin();
+        if get(env::ON_PANIC).as_deref() == Some(env::ON_PANIC_REVERT) {
+            on_panic::set_on_panic(OnPanic::REVERT);
+        }
         if let Some(descriptor) = crash {
             crash::adopt(descriptor);
         }

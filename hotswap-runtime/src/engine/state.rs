@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hotswap_protocol::manifest::{Manifest, Side};
 use hotswap_protocol::message::ErrorCode;
-use hotswap_protocol::state::{self, CellChange};
+use hotswap_protocol::state::{self, CellChange, Migration};
 
 use crate::convert::resolve::{Refused, Resolver};
 use crate::engine::elf::Use;
@@ -59,6 +59,7 @@ impl StateError {
 }
 
 /// A cell of a manifest, as addresses and functions.
+#[derive(Debug, Clone)]
 struct Bound {
     path: String,
     type_name: String,
@@ -89,12 +90,16 @@ impl Bound {
     }
 }
 
+/// All cells that the code of a version knows.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cells(Arc<[Bound]>);
+
 /// What a commit does to cells.
 pub(crate) struct PreparedState {
-    /// The file that the version brings; none if it is the executable's code again.
+    /// The file that the version brings; none if it has the code of others.
     file: Option<File>,
     /// All cells that the new code knows.
-    cells: Vec<Bound>,
+    cells: Cells,
     version: u64,
     transaction: Transaction,
 }
@@ -139,9 +144,40 @@ pub(crate) fn prepare(
         None => (host, Side::Base),
     };
     let cells = bind(expected(manifest), loaded, side)?;
-    let mut resolver = Resolver::new(&manifest.migration.types);
+    Ok(PreparedState {
+        transaction: transaction(&cells, &manifest.migration)?,
+        file: image.map(|image| file(version, image, &cells)),
+        cells: Cells(cells.into()),
+        version,
+    })
+}
+
+/// The cells of the executable, as its own code knows them.
+pub(crate) fn base_cells(manifest: &Manifest, host: &Loaded) -> Result<Cells, StateError> {
+    let cells = bind(&manifest.base_cells, host, Side::Base)?;
+    Ok(Cells(cells.into()))
+}
+
+/// Resolves what becomes of the cells when a version with code that knows these is current again.
+/// This runs functions of images that tell of types.
+pub(crate) fn prepare_back(
+    cells: &Cells,
+    back: &Migration,
+    version: u64,
+) -> Result<PreparedState, StateError> {
+    Ok(PreparedState {
+        transaction: transaction(&cells.0, back)?,
+        file: None,
+        cells: cells.clone(),
+        version,
+    })
+}
+
+/// How the values of cells become what these expect.
+fn transaction(cells: &[Bound], migration: &Migration) -> Result<Transaction, StateError> {
+    let mut resolver = Resolver::new(&migration.types);
     let mut changes = Vec::new();
-    for cell in &cells {
+    for cell in cells {
         let Some((_, known)) = versions::find(&cell.path) else {
             continue;
         };
@@ -149,28 +185,23 @@ pub(crate) fn prepare(
             changes.push(Change {
                 path: cell.path.clone(),
                 handle: cell.handle,
-                conversion: resolve(&mut resolver, manifest, cell, &known)?,
+                conversion: resolve(&mut resolver, migration, cell, &known)?,
             });
         }
     }
-    Ok(PreparedState {
-        file: image.map(|image| file(version, image, &cells)),
-        cells,
-        version,
-        transaction: Transaction::new(resolver.finish(), changes),
-    })
+    Ok(Transaction::new(resolver.finish(), changes))
 }
 
 fn resolve(
     resolver: &mut Resolver<'_>,
-    manifest: &Manifest,
+    migration: &Migration,
     cell: &Bound,
     known: &Cell,
 ) -> Result<usize, StateError> {
     let is_way = |change: &&CellChange| {
         change.path == cell.path && *change.from == *known.layout && *change.to == *cell.layout
     };
-    let way = manifest.migration.cells.iter().find(is_way);
+    let way = migration.cells.iter().find(is_way);
     let way = way.ok_or_else(|| StateError::NoWay {
         path: cell.path.clone(),
         from: known.layout.to_string(),
@@ -280,13 +311,18 @@ impl Turn {
 /// What is left to do when all new values stand.
 pub(crate) struct AssembledState {
     file: Option<File>,
-    cells: Vec<Bound>,
+    cells: Cells,
     version: u64,
     /// None if no cell changes.
     values: Option<Assembled<Turn>>,
 }
 
 impl PreparedState {
+    /// The cells that the new code knows.
+    pub(crate) fn cells(&self) -> Cells {
+        self.cells.clone()
+    }
+
     /// Takes the guards of cells that change, and makes their new values. Counted calls wait at the
     /// gate meanwhile, and no fork comes between the first guard and the last.
     pub(crate) fn assemble(self) -> Result<AssembledState, Aborted> {
@@ -321,7 +357,7 @@ impl AssembledState {
             values,
         } = self;
         let flip = || {
-            note(file, cells, version);
+            note(file, &cells.0, version);
             flip();
         };
         match values {
@@ -339,8 +375,8 @@ impl AssembledState {
 }
 
 /// Notes what the version's code knows of cells. Those whose layout changes are held.
-fn note(file: Option<File>, cells: Vec<Bound>, version: u64) {
-    for cell in &cells {
+fn note(file: Option<File>, cells: &[Bound], version: u64) {
+    for cell in cells {
         versions::update(cell.address(), |known| {
             if known.layout != cell.layout {
                 known.layout = Arc::clone(&cell.layout);
@@ -352,7 +388,8 @@ fn note(file: Option<File>, cells: Vec<Bound>, version: u64) {
         });
     }
     if let Some(file) = file {
-        let cells = cells.into_iter().map(|cell| cell.into_cell(version));
+        let cells = cells.iter().cloned();
+        let cells = cells.map(|cell| cell.into_cell(version));
         versions::add(file, cells.collect());
     }
 }

@@ -14,9 +14,10 @@ use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::image::{CheckedImage, ImageError, LoadedImage, Visibility};
 use crate::engine::loaded::{self, Loaded};
-use crate::engine::state::{self, PreparedState, StateError};
-use crate::engine::version::{self, Version};
+use crate::engine::state::{self, AssembledState, PreparedState, StateError};
+use crate::engine::version::{self, Loading, Origin, Version};
 use crate::entry::Descriptor;
+use crate::on_panic;
 use crate::on_swap::{self, Swap};
 use crate::table::{self, EntryBinding, PreparedTable, RegisterError};
 use crate::transaction::Aborted;
@@ -70,6 +71,8 @@ pub(crate) struct Prepared {
     table: PreparedTable,
     state: PreparedState,
     version: Version,
+    loading: Loading,
+    origin: Origin,
     support: Vec<LoadedImage>,
     report: PrepareReport,
     backtrace: Result<(), BacktraceError>,
@@ -101,6 +104,8 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
     })?;
     let loaded = image.as_ref().map(|image| &image.loaded);
     let state = state::prepare(manifest, host, loaded, number)?;
+    let base_cells = state::base_cells(manifest, host)?;
+    fork::undivided(|| version::set_host_cells(base_cells));
     let changes = table.report();
     let report = PrepareReport {
         replaced: changes.replaced,
@@ -112,9 +117,11 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
     };
     let version = Version::loading(number, manifest.label.clone(), image);
     Ok(Prepared {
+        version: version.with_cells(state.cells()),
+        loading: Loading::tell(number),
+        origin: manifest.back.clone().into(),
         table,
         state,
-        version,
         support,
         report,
         backtrace,
@@ -143,6 +150,8 @@ impl Prepared {
             table,
             state,
             version,
+            loading,
+            origin,
             support,
             report,
             backtrace,
@@ -153,31 +162,51 @@ impl Prepared {
                 if let Aborted::Stuck(_) = aborted {
                     // A thread runs code of the image, and may do so for ever.
                     std::mem::forget((version, support));
+                    loading.stays();
                 }
                 return Err(aborted);
             }
         };
         // Names first: the first call of the new version may already print them.
         let backtrace = backtrace.and_then(|()| backtrace::refresh());
-        let swap = Swap {
-            from: table::current_version(),
-            to: version.number,
-        };
-        let mut flip_us = 0;
-        let done = state.commit(|| {
-            version::commit(version, support, || table::publish(table));
-            flip_us = micros(started.elapsed());
+        let number = version.number;
+        let mut done = flip(state, number, started, || {
+            match origin {
+                Origin::Edit(_) => on_panic::watch(number),
+                Origin::Revert(_) => on_panic::unwatch(),
+            }
+            version::commit(version, origin, support, || table::publish(table));
         });
-        let mut warnings = done.warnings;
-        warnings.extend(backtrace.err().map(lacking_names));
-        Ok(CommitReport {
-            load_us: report.check_us + report.load_us,
-            flip_us,
-            pause_us: micros(done.pause),
-            migrated: done.values,
-            callback_failures: on_swap::run(swap),
-            warnings,
-        })
+        loading.stays();
+        done.load_us = report.check_us + report.load_us;
+        done.warnings.extend(backtrace.err().map(lacking_names));
+        Ok(done)
+    }
+}
+
+/// Makes a version current whose values stand, and runs the callbacks; `publish` moves the entries.
+pub(super) fn flip(
+    state: AssembledState,
+    number: u64,
+    started: Instant,
+    publish: impl FnOnce(),
+) -> CommitReport {
+    let swap = Swap {
+        from: table::current_version(),
+        to: number,
+    };
+    let mut flip_us = 0;
+    let done = state.commit(|| {
+        publish();
+        flip_us = micros(started.elapsed());
+    });
+    CommitReport {
+        load_us: 0,
+        flip_us,
+        pause_us: micros(done.pause),
+        migrated: done.values,
+        callback_failures: on_swap::run(swap),
+        warnings: done.warnings,
     }
 }
 

@@ -1,14 +1,21 @@
 //! The versions of this process: their numbers, their lives, and the images that hold their code.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use hotswap_protocol::build_id::BuildId;
+use hotswap_protocol::event::Event;
 use hotswap_protocol::lifecycle::State;
+use hotswap_protocol::state::{Back, Migration};
 use hotswap_protocol::status::{EntryCalls, ImageStatus, VersionStatus};
 
+use crate::engine::events;
+use crate::engine::fork;
 use crate::engine::image::LoadedImage;
+use crate::engine::state::Cells;
 use crate::sync::{Mutex, MutexGuard, lock};
-use crate::table;
+use crate::table::{self, Bodies};
 
 /// All versions since the start. Nothing leaves it, so no image's code is ever unmapped once a call
 /// could have reached it.
@@ -31,7 +38,65 @@ pub(crate) struct Version {
     loaded: Instant,
     label: Option<String>,
     image: Option<LoadedImage>,
+    /// The version whose code it has, if it is a revert.
+    reverts_to: Option<u64>,
+    /// The cells that its code knows. None as long as no patch has told.
+    cells: Option<Cells>,
+    before: Before,
 }
+
+/// What can be gone back to from a version.
+#[derive(Debug, Clone)]
+pub(crate) enum Before {
+    /// Nothing: it is the host's code.
+    Nothing,
+    /// Nothing any more.
+    Dropped,
+    /// A version.
+    Way(Arc<WayBack>),
+}
+
+/// How to go back from a version to the one before.
+#[derive(Debug)]
+pub(crate) struct WayBack {
+    /// The version whose code becomes current again.
+    pub(crate) to: u64,
+    /// That code.
+    pub(crate) bodies: Bodies,
+    /// What becomes of values in cells.
+    pub(crate) values: Values,
+}
+
+/// What becomes of values in cells on the way back.
+#[derive(Debug, Clone)]
+pub(crate) enum Values {
+    /// They change like this.
+    Change(Migration),
+    /// They can't, for these reasons.
+    Stay(Vec<String>),
+}
+
+/// What a version says of its way back before it is current.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// It is an edit of the version that is current then.
+    Edit(Values),
+    /// It has the code of this version again.
+    Revert(u64),
+}
+
+impl From<Back> for Origin {
+    fn from(back: Back) -> Self {
+        match back {
+            Back::Way(migration) => Self::Edit(Values::Change(migration)),
+            Back::None(reasons) => Self::Edit(Values::Stay(reasons)),
+            Back::AsFrom(version) => Self::Revert(version),
+        }
+    }
+}
+
+/// How many versions one can go back, one after the other.
+const KEPT: usize = 16;
 
 impl Version {
     /// A version that is prepared and not yet current.
@@ -42,6 +107,9 @@ impl Version {
             loaded: Instant::now(),
             label,
             image,
+            reverts_to: None,
+            cells: None,
+            before: Before::Nothing,
         }
     }
 
@@ -52,6 +120,12 @@ impl Version {
         }
     }
 
+    /// The same, whose code knows these cells.
+    pub(crate) fn with_cells(mut self, cells: Cells) -> Self {
+        self.cells = Some(cells);
+        self
+    }
+
     fn become_state(&mut self, next: State) {
         debug_assert!(
             self.state.may_become(next),
@@ -60,12 +134,17 @@ impl Version {
             self.state
         );
         self.state = next;
+        events::tell(&Event::Version {
+            number: self.number,
+            state: next,
+        });
     }
 
     fn status(&self) -> VersionStatus {
         let age_ms = u64::try_from(self.loaded.elapsed().as_millis()).unwrap_or(u64::MAX);
         let mut status = VersionStatus::new(self.number, self.state, age_ms);
         status.label.clone_from(&self.label);
+        status.reverts_to = self.reverts_to;
         status.image = self.image.as_ref().map(|image| {
             let (first, bytes) = image.loaded.layout.span();
             ImageStatus::new(image.path.clone(), image.loaded.base as u64 + first, bytes)
@@ -88,6 +167,61 @@ impl Versions {
         versions
     }
 
+    /// Versions are numbered one by one, and none leaves.
+    fn find(&self, number: u64) -> Option<&Version> {
+        self.all.get(usize::try_from(number).ok()?)
+    }
+
+    /// The version that brought the code that is current.
+    fn code_of_current(&self) -> u64 {
+        let current = self.all.last();
+        current.map_or(0, |it| it.reverts_to.unwrap_or(it.number))
+    }
+
+    /// Records that calls go to a version, and no longer to these bodies.
+    fn is_current(&mut self, mut version: Version, origin: Origin, bodies: Bodies) {
+        version.before = match origin {
+            Origin::Edit(values) => Before::Way(Arc::new(WayBack {
+                to: self.code_of_current(),
+                bodies,
+                values,
+            })),
+            Origin::Revert(to) => {
+                version.reverts_to = Some(to);
+                let code = self.find(to);
+                code.map_or(Before::Dropped, |code| code.before.clone())
+            }
+        };
+        for old in &mut self.all {
+            if old.state == State::Current {
+                old.become_state(State::Draining);
+            }
+        }
+        version.become_state(State::Current);
+        self.all.push(version);
+        self.forget_old_ways();
+    }
+
+    /// Keeps the ways that lead back from the current version one after the other, but not all.
+    fn forget_old_ways(&mut self) {
+        let mut kept = BTreeSet::new();
+        let mut at = self.all.last();
+        // A revert and the version whose code it has have one way.
+        for _ in 0..KEPT {
+            let Some(version) = at else { break };
+            kept.extend([version.number, version.reverts_to.unwrap_or(version.number)]);
+            at = match &version.before {
+                Before::Way(way) => self.find(way.to),
+                _ => None,
+            };
+        }
+        for version in &mut self.all {
+            if matches!(version.before, Before::Way(_)) && !kept.contains(&version.number) {
+                version.before = Before::Dropped;
+            }
+        }
+    }
+
     /// Versions without a call under way have drained.
     fn notice_drained(&mut self) {
         for version in &mut self.all {
@@ -95,6 +229,30 @@ impl Versions {
                 version.become_state(State::Retained);
             }
         }
+    }
+}
+
+/// That a version is being loaded, as subscribers are told. Dropping this tells that it is gone again.
+pub(crate) struct Loading(u64);
+
+impl Loading {
+    /// Tells it.
+    pub(crate) fn tell(number: u64) -> Self {
+        let state = State::Loading;
+        fork::undivided(|| events::tell(&Event::Version { number, state }));
+        Self(number)
+    }
+
+    /// It is current, or must stay in memory.
+    pub(crate) fn stays(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        let (number, state) = (self.0, State::Purged);
+        fork::undivided(|| events::tell(&Event::Version { number, state }));
     }
 }
 
@@ -121,18 +279,36 @@ pub(crate) fn has_support(build_id: &BuildId) -> bool {
         .any(|image| image.loaded.build_id.as_ref() == Some(build_id))
 }
 
-/// Makes `version` current: `flip` moves all entries, and the record follows before anybody can
-/// read it.
-pub(crate) fn commit(mut version: Version, support: Vec<LoadedImage>, flip: impl FnOnce()) {
-    let mut versions = Versions::lock();
-    flip();
-    for old in &mut versions.all {
-        if old.state == State::Current {
-            old.become_state(State::Draining);
-        }
+/// The cells of the executable, if a patch has told of them before.
+pub(crate) fn set_host_cells(cells: Cells) {
+    if let Some(host) = Versions::lock().all.first_mut() {
+        host.cells.get_or_insert(cells);
     }
-    version.become_state(State::Current);
-    versions.all.push(version);
+}
+
+/// What can be gone back to from the version that is current.
+pub(crate) fn before_current() -> Before {
+    let versions = Versions::lock();
+    let current = versions.all.last();
+    current.map_or(Before::Nothing, |it| it.before.clone())
+}
+
+/// The cells that the code of a version knows.
+pub(crate) fn cells_of(number: u64) -> Option<Cells> {
+    Versions::lock().find(number)?.cells.clone()
+}
+
+/// Makes `version` current: `flip` moves all entries and gives the bodies that were current, and the
+/// record follows before anybody can read it.
+pub(crate) fn commit(
+    version: Version,
+    origin: Origin,
+    support: Vec<LoadedImage>,
+    flip: impl FnOnce() -> Bodies,
+) {
+    let mut versions = Versions::lock();
+    let bodies = flip();
+    versions.is_current(version, origin, bodies);
     versions.support.extend(support);
     versions.notice_drained();
 }
@@ -143,3 +319,6 @@ pub(crate) fn statuses() -> Vec<VersionStatus> {
     versions.notice_drained();
     versions.all.iter().map(Version::status).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,6 +100,21 @@ pub(crate) struct TableReport {
     pub carried: Vec<String>,
 }
 
+/// The bodies that stood in all slots at some time, from slot 1 on: the code that calls ran.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Bodies(Vec<usize>);
+
+impl Bodies {
+    pub(super) fn of(bodies: impl Iterator<Item = *const ()>) -> Self {
+        Self(bodies.map(<*const ()>::expose_provenance).collect())
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = *const ()> {
+        let bodies = self.0.iter();
+        bodies.map(|body| std::ptr::with_exposed_provenance(*body))
+    }
+}
+
 /// A version's table before it is published. Dropping it undoes what was prepared.
 #[derive(Debug)]
 pub(crate) struct PreparedTable {

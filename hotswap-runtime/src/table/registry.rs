@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ptr;
 
 use super::counters::Counters;
-use super::plan::{Identified, Identity, PreparedTable, RegisterError, TableReport};
+use super::plan::{Bodies, Identified, Identity, PreparedTable, RegisterError, TableReport};
 use super::switch::{Switch, Tables, Target};
 use super::{Resolved, count};
 use crate::entry::{Descriptor, FUTURE};
@@ -123,7 +123,8 @@ impl Registry {
         version: u64,
         entries: Vec<Identified>,
         gone: &HashSet<String>,
-    ) {
+    ) -> Bodies {
+        let before = Bodies::of(self.slots.iter().map(|slot| slot.current.body));
         self.abandon(&entries);
         // An entry of the image's crates whose signature changed keeps, for callers compiled
         // against the old one, the last body of that signature: not the host's, which is older.
@@ -154,6 +155,37 @@ impl Registry {
         for (descriptor, slot) in assigned {
             descriptor.assign(slot);
         }
+        before
+    }
+
+    /// Slots that are younger than the bodies keep theirs: only code that came with them calls them.
+    pub(super) fn restore(&mut self, switch: &Switch, version: u64, bodies: &Bodies) {
+        self.reclaim();
+        for (number, body) in (1..).zip(bodies.iter()) {
+            let slot = &mut self.slots[index(number)];
+            if ptr::eq(slot.current.body, body) {
+                continue;
+            }
+            slot.current = match slot.host {
+                Some(host) if ptr::eq(host.body, body) => host,
+                _ => Target {
+                    body,
+                    counter: self.counters.give(version, number),
+                },
+            };
+        }
+        self.show(switch, version);
+    }
+
+    /// The path of the entry whose calls in the code of `version` have the counter that is meant.
+    pub(super) fn entry_of(
+        &self,
+        version: u64,
+        is_meant: impl Fn(CounterId) -> bool,
+    ) -> Option<String> {
+        let mut counted = self.counters.of(version).iter();
+        let counted = counted.find(|counted| is_meant(counted.counter))?;
+        Some(self.slots[index(counted.slot)].path.clone())
     }
 
     pub(super) fn in_flight(&self, version: u64) -> Vec<(String, u64)> {

@@ -7,9 +7,10 @@ use std::task::{Context, Poll, Waker};
 use super::*;
 use crate::boxed::FutureBox;
 use crate::boxed::facts::Witness;
-use crate::entry::Arg;
+use crate::entry::{Arg, FUTURE};
 use crate::gate::arity::{call0, call1};
 use crate::gate::{Tracked, TrackedFuture, Untracked};
+use crate::on_panic::{self, OnPanic};
 
 /// The tests share the process's table.
 static TURN: StdMutex<()> = StdMutex::new(());
@@ -323,4 +324,109 @@ fn ten_thousand_swaps_take_no_more_memory_than_a_few() {
     }
     assert_eq!(state(), before);
     swap(vec![]);
+}
+
+#[test]
+fn bodies_that_were_current_come_back_with_counters_of_their_own() {
+    let _turn = turn();
+    let (host, image) = (
+        made("restored::a", |Arg([n])| Arg([n])),
+        made("restored::b", |Arg([n])| Arg([n + 10])),
+    );
+    register_host(vec![host.binding("f")]).unwrap();
+    let first = current_version() + 1;
+    let step = |version: u64, made: &[&Made]| {
+        let entries = made.iter().map(|made| made.binding("f")).collect();
+        publish(prepare(version, entries, HashSet::new()).unwrap())
+    };
+    let of_image = made("restored::a", |Arg([n])| Arg([n + 1]));
+    let before_first = step(first, &[&of_image]);
+    assert_eq!((host.call(1), of_image.call(1)), (2, 2));
+    let newest = made("restored::a", |Arg([n])| Arg([n + 2]));
+    let before_second = step(first + 1, &[&newest, &image]);
+    assert_eq!((host.call(1), newest.call(1), image.call(1)), (3, 3, 11));
+    restore(first + 2, &before_second);
+    // A slot that is younger stays.
+    assert_eq!((host.call(1), newest.call(1), image.call(1)), (2, 2, 11));
+    assert_eq!(current_version(), first + 2);
+    restore(first + 3, &before_first);
+    assert_eq!((host.call(1), newest.call(1)), (1, 1));
+    assert_eq!(in_flight(first + 2), []);
+}
+
+/// A future that panics when it is polled.
+struct Fails;
+
+impl Future for Fails {
+    type Output = u64;
+
+    fn poll(self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u64> {
+        panic!("a future that panics")
+    }
+}
+
+static FAILING: Descriptor = Descriptor::new("p::failing", "fn failing()", FUTURE, None);
+
+#[test]
+fn a_future_that_unwinds_counts_and_one_that_is_dropped_does_not() {
+    let _turn = turn();
+    let fails: fn() -> Arg<Fails> = || Arg([Fails]);
+    let version = current_version() + 1;
+    let entry = EntryBinding {
+        path: "p::failing".to_owned(),
+        fingerprint: String::new(),
+        descriptor: &FAILING,
+        body: fails as *const (),
+    };
+    publish(prepare(version, vec![entry], HashSet::new()).unwrap());
+    on_panic::set_on_panic(OnPanic::REVERT);
+    on_panic::watch(version);
+    drop(call0::<TrackedFuture, _>(&FAILING, fails));
+    assert_eq!(on_panic::watched(), Some(version));
+    assert!(counts(version, || {
+        let future = std::pin::pin!(call0::<TrackedFuture, _>(&FAILING, fails));
+        match future.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(number) => number,
+            Poll::Pending => 0,
+        }
+    }));
+    on_panic::set_on_panic(OnPanic::Keep);
+    assert_eq!(in_flight(version), []);
+}
+
+/// Calls the entry, which panics, after a swap to `version` that is watched. Whether that counted.
+fn counts(version: u64, call: impl FnOnce() -> u64) -> bool {
+    on_panic::watch(version);
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(call));
+    assert!(caught.is_err());
+    on_panic::watched() != Some(version)
+}
+
+#[test]
+fn panics_count_that_leave_an_entry_whose_code_came_with_the_last_swap() {
+    let _turn = turn();
+    let panics: Body = |_| panic!("a body that panics");
+    let (edited, other) = (made("p::edited", panics), made("p::other", panics));
+    register_host(vec![edited.binding("f"), other.binding("f")]).unwrap();
+    let version = current_version() + 1;
+    let patch = made("p::edited", panics);
+    publish(prepare(version, vec![patch.binding("f")], HashSet::new()).unwrap());
+    on_panic::set_on_panic(OnPanic::REVERT);
+    // No engine runs in this process, so nothing else comes of it.
+    assert!(counts(version, || edited.call_once(1)));
+    assert!(!counts(version, || other.call_once(1)));
+    assert!(!counts(version + 1, || edited.call_once(1)));
+    assert!(!counts(version, || call1::<Untracked, _, _>(
+        edited.descriptor,
+        1,
+        panics
+    )));
+    let stale = made("p::edited", |_| {
+        on_panic::is_stale();
+        panic!("a cell has another layout")
+    });
+    publish(prepare(version + 1, vec![stale.binding("f")], HashSet::new()).unwrap());
+    assert!(!counts(version + 1, || edited.call_once(1)));
+    on_panic::set_on_panic(OnPanic::Keep);
+    assert_eq!(in_flight(version), []);
 }

@@ -10,9 +10,9 @@ use hotswap_protocol::message::PROTOCOL;
 use super::*;
 
 /// What has been done to the engine, in order.
-#[derive(Default)]
 struct Fake {
     log: Mutex<Vec<&'static str>>,
+    subscribers: Subscribers,
 }
 
 impl Fake {
@@ -77,6 +77,26 @@ impl<'a> Engine for &'a Fake {
         Ok(CommitReport::default())
     }
 
+    fn revert(&self, order: &Order) -> Result<Done, RevertError> {
+        match order.cause {
+            Cause::Request {} => {
+                self.note("reverted");
+                let (version, to) = (3, 1);
+                let report = CommitReport::default();
+                Ok(Done {
+                    version,
+                    to,
+                    report,
+                })
+            }
+            _ => Err(RevertError::First),
+        }
+    }
+
+    fn subscribers(&self) -> &Subscribers {
+        &self.subscribers
+    }
+
     fn status(&self) -> Status {
         Status::new(0, true)
     }
@@ -129,7 +149,10 @@ fn answer(mut stream: &UnixStream) -> String {
 
 /// Runs `client` against a service, and gives what was done to the engine.
 fn converse(limits: Limits, clients: impl FnOnce(&dyn Fn() -> UnixStream)) -> Vec<&'static str> {
-    let engine = Fake::default();
+    let engine = Fake {
+        log: Mutex::default(),
+        subscribers: Subscribers::new(),
+    };
     let service = Service::new(&engine, limits);
     thread::scope(|scope| {
         let service = &service;
@@ -320,6 +343,56 @@ fn one_transaction_at_a_time_and_status_meanwhile() {
         assert_eq!(ask(&second, &prepare("")), "prepared 1");
     });
     assert_eq!(log, ["prepared", "kept", "prepared", "dropped"]);
+}
+
+#[test]
+fn a_revert_gives_up_what_its_client_has_prepared_and_waits_for_others() {
+    let log = converse(PATIENT, |connect| {
+        let (first, mut second) = (connect(), connect());
+        ask(&first, &hello());
+        ask(&second, &hello());
+        assert_eq!(ask(&first, &prepare("")), "prepared 1");
+        assert!(ask(&first, &Request::Revert {}).starts_with("Reverted { version: 3, to: 1"));
+        assert_eq!(ask(&first, &prepare("")), "prepared 1");
+        frame::write(&mut second, &Request::Revert {}).unwrap();
+        assert_eq!(ask(&first, &Request::Commit {}), "committed 1");
+        assert!(answer(&second).starts_with("Reverted"));
+    });
+    assert_eq!(
+        log,
+        [
+            "prepared", "dropped", "reverted", "prepared", "kept", "reverted"
+        ]
+    );
+}
+
+#[test]
+fn a_subscriber_hears_all_until_it_leaves() {
+    let engine = Fake {
+        log: Mutex::default(),
+        subscribers: Subscribers::new(),
+    };
+    let told = |number| Event::Version {
+        number,
+        state: hotswap_protocol::lifecycle::State::Current,
+    };
+    let service = Service::new(&engine, PATIENT);
+    thread::scope(|scope| {
+        let (mut client, server) = UnixStream::pair().unwrap();
+        let served = scope.spawn(|| {
+            let server = server;
+            service.serve(&server);
+        });
+        ask(&client, &hello());
+        assert_eq!(ask(&client, &Request::Events {}), "Subscribed");
+        for number in 0..3 {
+            assert!(engine.subscribers.tell(&told(number)));
+            assert_eq!(frame::read::<Event>(&mut client).unwrap(), told(number));
+        }
+        drop(client);
+        served.join().unwrap();
+        assert!(!engine.subscribers.tell(&told(3)));
+    });
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! What can be gone back to, from versions without images.
+
+use super::*;
+
+/// The record after these swaps: an edit, or the revert that the record itself leads to.
+fn after(swaps: &str) -> Versions {
+    let mut versions = Versions {
+        all: vec![Version::host()],
+        support: Vec::new(),
+    };
+    for (number, swap) in (1..).zip(swaps.chars()) {
+        let origin = match swap {
+            'e' => Origin::Edit(Values::Change(Migration::default())),
+            _ => Origin::Revert(back_from(&versions).unwrap()),
+        };
+        let version = Version::loading(number, None, None);
+        versions.is_current(version, origin, Bodies::default());
+    }
+    versions
+}
+
+/// The version whose code a revert brings now, or why there is none.
+fn back_from(versions: &Versions) -> Result<u64, &'static str> {
+    match &versions.all.last().unwrap().before {
+        Before::Way(way) => Ok(way.to),
+        Before::Nothing => Err("nothing"),
+        Before::Dropped => Err("dropped"),
+    }
+}
+
+#[test]
+fn each_revert_goes_one_version_further_back() {
+    for (swaps, expected) in [
+        ("", Err("nothing")),
+        ("e", Ok(0)),
+        ("ee", Ok(1)),
+        ("eer", Ok(0)),
+        ("eerr", Err("nothing")),
+        // An edit goes on top of what is current then.
+        ("eere", Ok(1)),
+        ("eerer", Ok(0)),
+        ("eererr", Err("nothing")),
+        ("er", Err("nothing")),
+        ("erererer", Err("nothing")),
+    ] {
+        assert_eq!(back_from(&after(swaps)), expected, "{swaps}");
+    }
+}
+
+#[test]
+fn the_oldest_ways_are_dropped() {
+    let swaps = "e".repeat(40);
+    let kept = after(&swaps);
+    let ways = kept.all.iter();
+    let ways = ways.filter(|it| matches!(it.before, Before::Way(_)));
+    assert_eq!(ways.count(), KEPT);
+    let reverts = "r".repeat(KEPT);
+    assert_eq!(back_from(&after(&(swaps + &reverts))), Err("dropped"));
+}
+
+#[test]
+fn exactly_one_version_is_current() {
+    let versions = after("eerre");
+    let current = versions.all.iter();
+    let current = current.filter(|it| it.state == State::Current);
+    assert_eq!(current.map(|it| it.number).collect::<Vec<_>>(), [5]);
+    assert_eq!(versions.all[3].reverts_to, Some(1));
+    assert_eq!(versions.all[4].reverts_to, Some(0));
+}
