@@ -29,12 +29,13 @@ use crate::reprs::Reprs;
 use crate::texts::Texts;
 use crate::unit::{ObjectFile, Unit};
 
+mod carry;
 mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
 mod manifest;
-mod migration;
+pub mod migration;
 mod needed;
 mod outcome;
 mod published;

@@ -53,6 +53,13 @@ pub struct Cells {
     migrated: BTreeSet<String>,
 }
 
+impl Cells {
+    /// Whether the program has none, and never had one.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+}
+
 /// A cell of the version to come, and the layout that its value has then.
 #[derive(Debug, Clone)]
 pub struct Next {
@@ -320,7 +327,8 @@ pub fn for_program(
     })
 }
 
-fn base_cells(host: &Host) -> Vec<state::Cell> {
+/// The cells of an executable, as its program is told of them.
+pub fn base_cells(host: &Host) -> Vec<state::Cell> {
     let address = |symbol: &String| host.symbols.symbols.get(symbol).map(|it| it.address);
     let cells = host.cells.iter().map(|facts| state::Cell {
         path: facts.path.clone(),

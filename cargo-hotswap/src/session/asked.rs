@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 use std::sync::mpsc::Sender;
 
-use super::{Life, Session, Then};
+use super::{Life, Restart, Session, Then};
 use crate::control::message::{Outcome, OutcomeKind, Verb};
 use crate::control::server::Ask;
 use crate::death::Death;
@@ -55,10 +55,15 @@ impl Session<'_> {
         }
     }
 
-    fn order(&mut self, verb: Verb, by: String, reply: Option<Sender<Outcome>>) -> Option<i32> {
+    pub(super) fn order(
+        &mut self,
+        verb: Verb,
+        by: String,
+        reply: Option<Sender<Outcome>>,
+    ) -> Option<i32> {
         match verb {
             Verb::Quit => return self.order_quit(by, reply),
-            Verb::Restart => {
+            Verb::Restart | Verb::RestartWithState => {
                 if matches!(
                     self.life,
                     Life::Ending {
@@ -71,7 +76,7 @@ impl Session<'_> {
                 }
                 self.wanted.restarted.extend(reply);
                 if !self.building && !matches!(self.life, Life::Ending { .. }) {
-                    self.wanted.restart.get_or_insert(by);
+                    self.want_restart(by, verb == Verb::RestartWithState);
                 }
             }
             Verb::Revert => {
@@ -124,6 +129,16 @@ impl Session<'_> {
                 answer(reply, &Outcome::failed(nothing.to_string()));
             }
         }
+    }
+
+    /// Has the program started again, soon.
+    pub(super) fn want_restart(&mut self, reason: String, with_state: bool) {
+        let wanted = self
+            .wanted
+            .restart
+            .get_or_insert(Restart { reason, with_state });
+        // Who would have it in any case gets it.
+        wanted.with_state &= with_state;
     }
 
     /// The program that somebody waits for is there.
