@@ -75,7 +75,7 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::{Migrate, entry};
+pub use hotswap_macros::{Migrate, entry, hotswap};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use on_panic::{OnPanic, set_on_panic};
