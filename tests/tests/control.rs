@@ -13,6 +13,8 @@ use serde_json::Value;
 mod clients;
 #[path = "control/ends.rs"]
 mod ends;
+#[path = "control/handovers.rs"]
+mod handovers;
 #[path = "control/reverts.rs"]
 mod reverts;
 

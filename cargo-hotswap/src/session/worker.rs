@@ -204,6 +204,10 @@ fn work(
             (Job::Build { reason, with_state }, engine) => {
                 build(reason, selection, |launch| match engine.as_mut() {
                     Some(engine) => carry_over(engine, state.as_ref(), launch, with_state),
+                    None if with_state => Err(Box::new(handover::refusal(
+                        "no edit can go live in this program, so it can't be asked for its state",
+                        &[],
+                    ))),
                     None => Ok(None),
                 })
             }

@@ -268,6 +268,11 @@ impl<'a> Out<'a> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let end = self.position.saturating_add(bytes.len() as u64);
+        if end > largest_file() {
+            // The system would send a signal, which ends the program.
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         self.file.write_all_at(bytes, self.position)?;
         self.position += bytes.len() as u64;
         Ok(())
@@ -275,6 +280,19 @@ impl<'a> Out<'a> {
 
     fn end(mut self) -> io::Result<()> {
         self.record(&Record::End {})
+    }
+}
+
+/// How large the process may make a file.
+fn largest_file() -> u64 {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the call writes to this record alone.
+    match unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } {
+        0 => limit.rlim_cur,
+        _ => u64::MAX,
     }
 }
 
