@@ -147,6 +147,8 @@ struct Wanted {
     reverts: VecDeque<Option<Sender<Outcome>>>,
     /// Those who wait for a restart.
     restarted: Vec<Sender<Outcome>>,
+    /// Cells whose values are lost by it.
+    afresh: Vec<String>,
     /// Who waits for the revert under way.
     reverted: Option<Sender<Outcome>>,
     /// Those who wait for the end.
@@ -331,9 +333,7 @@ impl<'a> Session<'a> {
             }
             Done::Ready { event, restored } => {
                 self.running.code.look();
-                if let Some(restored) = restored {
-                    self.talk.report(&restored);
-                }
+                self.carried(restored);
                 self.talk.report(&event);
                 self.has_restarted();
             }
@@ -361,9 +361,8 @@ impl<'a> Session<'a> {
                 self.building = false;
                 self.running.settled(false);
                 self.talk.report(&Event::Restarting { reason });
-                if let Some(saved) = saved {
-                    self.talk.report(&saved);
-                }
+                self.wanted.afresh.clear();
+                self.carried(saved);
                 if self.has_ended() {
                     self.launch(*launch)?;
                 } else {

@@ -141,6 +141,16 @@ impl Session<'_> {
         wanted.with_state &= with_state;
     }
 
+    /// Tells what became of state, and keeps what is lost for those who wait.
+    pub(super) fn carried(&mut self, event: Option<Box<Event>>) {
+        let Some(event) = event else { return };
+        if let Event::Saved { afresh, .. } | Event::Restored { afresh, .. } = &*event {
+            let lost = afresh.iter().map(|cell| cell.cell.clone());
+            self.wanted.afresh.extend(lost);
+        }
+        self.talk.report(&event);
+    }
+
     /// The program that somebody waits for is there.
     pub(super) fn has_restarted(&mut self) {
         if self.wanted.restart.is_some() {
@@ -151,6 +161,9 @@ impl Session<'_> {
         let mut message = format!("{} as process {}", status.name, self.running.pid);
         if self.running.deaf {
             message += ", but no edit can go live in it";
+        }
+        if !self.wanted.afresh.is_empty() {
+            message += &format!("; afresh: {}", self.wanted.afresh.join(", "));
         }
         let outcome = Outcome {
             pid: Some(self.running.pid),

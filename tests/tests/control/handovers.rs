@@ -15,6 +15,7 @@ use hotswap::{Live, Migrate};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 static COUNT: Live<u32> = Live::saved(u32::default);
+static PLAIN: Live<u32> = Live::new(u32::default);
 static SLOW: Live<Slow> = Live::saved(Slow::default);
 static WAITS: Mutex<bool> = Mutex::new(false);
 static GOES: Condvar = Condvar::new();
@@ -60,6 +61,7 @@ fn answer(line: &str) -> String {
         "deaf" => {
             unsafe { signal(15, 1) };
         }
+        "plain" => *PLAIN.write() += 1,
         "slow" => {
             let mut slow = SLOW.write();
             slow.0 += 1;
@@ -127,9 +129,15 @@ fn a_program_that_does_not_end_is_killed_after_its_state_was_saved() -> Result<(
     let package = package("saved-and-killed")?;
     let mut session = Session::run(&package, &[])?;
     session.ask("x", "count 1")?;
+    session.ask("plain", "done")?;
     session.ask("deaf", "done")?;
     let outcome = order(&package, &session, "restart")?;
     ensure!(outcome["result"] == "done", "{outcome}");
+    let message = outcome["message"].as_str().unwrap_or_default();
+    ensure!(
+        message.ends_with("; afresh: saved_and_killed::PLAIN"),
+        "{outcome}"
+    );
     session.await_restart()?;
     session.ask("x", "count 2")?;
     session.quit()
