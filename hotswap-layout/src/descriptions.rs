@@ -1,9 +1,13 @@
-//! What types say of themselves for migrations: the texts that `#[derive(Migrate)]` leaves in objects.
+//! What types say of themselves for migrations: the texts that `#[derive(Migrate)]` leaves in objects, and those of
+//! functions that make whole values.
+
+mod functions;
 
 use std::collections::HashMap;
 
 use crate::error::LayoutError;
 use crate::names;
+pub(crate) use functions::{Function, Taken};
 
 /// What a type says about its parts, by the names that they have in the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -151,29 +155,47 @@ fn plain(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// The descriptions of all types of one version.
+/// One text, as it stands in an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// The mangled name of the static that holds it.
+    pub symbol: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// The mangled name of the function that it is about, if it is about one.
+    pub function: Option<&'a str>,
+}
+
+/// The descriptions of all types of one version, and of the functions that make whole values of them.
 #[derive(Debug, Default)]
 pub struct Descriptions {
+    /// In the order of their symbols.
+    functions: Vec<Function>,
     /// By path without arguments; none where types of one path say different things.
     by_path: HashMap<String, Option<Description>>,
 }
 
 impl Descriptions {
-    /// Reads texts, each with the mangled name of the static that holds it.
+    /// Reads texts.
     ///
     /// # Errors
     ///
     /// If one is not of this version of the runtime's macros.
     pub fn read<'a>(
-        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+        texts: impl IntoIterator<Item = Text<'a>>,
     ) -> Result<Descriptions, LayoutError> {
         let mut descriptions = Descriptions::default();
-        for (symbol, text) in texts {
-            let (path, description) =
-                Description::parse(text).map_err(|reason| LayoutError::Description {
-                    symbol: format!("{:#}", rustc_demangle::demangle(symbol)),
-                    reason,
-                })?;
+        for text in texts {
+            let Text { symbol, .. } = text;
+            let wrong = |reason| LayoutError::Description {
+                symbol: format!("{:#}", rustc_demangle::demangle(symbol)),
+                reason,
+            };
+            if let Some(function) = Function::parse(text).map_err(wrong)? {
+                descriptions.functions.push(function);
+                continue;
+            }
+            let (path, description) = Description::parse(text.text).map_err(wrong)?;
             let path = described(symbol).unwrap_or(path);
             let known = descriptions.by_path.entry(path);
             known
@@ -184,7 +206,21 @@ impl Descriptions {
                 })
                 .or_insert(Some(description));
         }
+        let functions = &mut descriptions.functions;
+        functions.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        // An object may be told of twice.
+        functions.dedup();
         Ok(descriptions)
+    }
+
+    /// The functions that make whole values.
+    pub(crate) fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The mangled names of the functions that make whole values.
+    pub fn function_symbols(&self) -> impl Iterator<Item = &str> {
+        self.functions.iter().map(|it| it.function.as_str())
     }
 
     /// What the type with this path, without arguments, says of itself.
@@ -257,8 +293,13 @@ mod tests {
 
     #[test]
     fn types_of_one_path_that_differ_say_nothing() {
-        let one = ("a", "path app::A\nfield x u8\n");
-        let other = ("b", "path app::A\nfield y u8\n");
+        let text = |symbol, text| Text {
+            symbol,
+            text,
+            function: None,
+        };
+        let one = text("a", "path app::A\nfield x u8\n");
+        let other = text("b", "path app::A\nfield y u8\n");
         assert!(
             Descriptions::read([one, one])
                 .unwrap()

@@ -125,7 +125,7 @@ fn fields(fields: &syn::Fields) -> syn::Result<Vec<Field>> {
 }
 
 /// A name as it stands in debug information: without `r#`.
-fn unraw(ident: &Ident) -> String {
+pub(crate) fn unraw(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 

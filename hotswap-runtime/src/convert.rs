@@ -21,10 +21,12 @@ pub(crate) mod run;
 pub(crate) mod shared;
 pub(crate) mod undo;
 pub(crate) mod variants;
+pub(crate) mod whole;
 
 use std::sync::Arc;
 
 use crate::migrate::cells::Cellular;
+use crate::migrate::code_change::Run;
 use crate::migrate::hook::Hook;
 use crate::migrate::maps::Entries;
 use crate::migrate::schema::{Choice, Destructor, Maker, Schema};
@@ -38,6 +40,14 @@ pub(crate) type Index = usize;
 #[derive(Debug, Default)]
 pub(crate) struct Conversions {
     all: Vec<Conversion>,
+    pub(crate) versions: Versions,
+}
+
+/// The versions that values go from and to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Versions {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
 }
 
 impl Conversions {
@@ -101,6 +111,29 @@ pub(crate) enum How {
         /// One for each part of an element.
         parts: Vec<EntryPart>,
     },
+    /// A function of the user's makes the new value. Nothing moves: each has all that is its own.
+    Whole(Whole),
+}
+
+/// A function that makes whole values.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) run: Run,
+    /// What it gets, in the order of its parameters.
+    pub(crate) takes: Vec<Take>,
+    /// Tells the variants of the old type, if it is an enum.
+    pub(crate) old: Option<&'static Choice>,
+}
+
+/// What a function gets for one of its parameters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Take {
+    /// Nothing: there is no such field.
+    Nothing,
+    /// The field at this offset.
+    At(usize),
+    /// The field of this number, if the value is of this variant.
+    Of { variant: u32, number: usize },
 }
 
 /// A struct's conversion, as steps that write the new value from its beginning to its end.

@@ -5,6 +5,7 @@
 //! becomes of what; the tool does, by names.
 
 pub(crate) mod cells;
+pub(crate) mod code_change;
 pub(crate) mod describe;
 pub(crate) mod hook;
 pub(crate) mod maps;

@@ -14,6 +14,9 @@ pub mod v0_1_0 {
         call5, call6, call7, call8, call9, call10, call11, call12, call13, call14, call15, call16,
     };
     pub use crate::gate::{Tracked, TrackedFuture, Untracked, anchor, pin_box};
+    pub use crate::migrate::code_change::{
+        Ask, CodeChange, Given, Lent, Parameter, Perhaps, Run, Told, change,
+    };
     pub use crate::migrate::describe::Description;
     pub use crate::migrate::hook::{Answer, Hook, Request, ask as ask_hook, from_clone};
     pub use crate::migrate::parts::{Choose, Fields, Parts};

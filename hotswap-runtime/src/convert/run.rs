@@ -66,6 +66,7 @@ pub(crate) unsafe fn convert(
                     super::entries::convert(context, index, old, new)
                 })?;
             }
+            How::Whole(_) => super::whole::convert(context, index, old, new)?,
         }
     }
     context.values += 1;

@@ -18,6 +18,15 @@
 /// back                     the field before has a function for the way back
 /// ```
 ///
+/// A function that makes whole values has a static of its own, a
+/// [`CodeChange`](super::code_change::CodeChange), whose text is
+///
+/// ```text
+/// code-change app::world::grow   the function's module and name
+/// given hp                       a parameter, in order: a field of the old value
+/// perhaps Open.since             the same, of a field that may be missing
+/// ```
+///
 /// Types are written as tokens without spaces, except where two words would meet. Generic
 /// parameters stand in them by their names.
 #[repr(C)]

@@ -24,8 +24,13 @@ fn mark(conversions: &mut Conversions) {
         changed = false;
         for index in 0..conversions.all.len() {
             let conversion = &conversions.all[index];
-            let discards = needs(conversions, conversion, |inner| inner.discards, made_drops);
-            let releases = needs(conversions, conversion, |inner| inner.releases, |_| false);
+            let (discards, releases) = match conversion.how {
+                How::Whole(_) => (conversion.new.drop.is_some(), conversion.old.drop.is_some()),
+                _ => (
+                    needs(conversions, conversion, |inner| inner.discards, made_drops),
+                    needs(conversions, conversion, |inner| inner.releases, |_| false),
+                ),
+            };
             let in_turn = in_turn(conversions, conversion);
             let conversion = &mut conversions.all[index];
             let marks = (discards, releases, in_turn);
@@ -66,6 +71,7 @@ fn needs(
         How::Array { element, .. } | How::Cellular { element, .. } => inner(*element),
         // These have memory of their own.
         How::Boxed(_) | How::Sequence { .. } | How::Shared { .. } | How::Entries { .. } => true,
+        How::Whole(_) => true,
     }
 }
 
@@ -91,6 +97,8 @@ fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
         | How::Sequence { element, .. } => inner(*element),
         // Elements are hashed and compared by functions of the user's.
         How::Shared { .. } | How::Entries { .. } => true,
+        // It gets values.
+        How::Whole(_) => true,
     }
 }
 
