@@ -12,6 +12,8 @@ pub(crate) use functions::{Function, Taken};
 /// What a type says about its parts, by the names that they have in the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Description {
+    /// The positions of the elements' types among the type arguments, if it is a container.
+    pub(crate) elements: Option<Vec<usize>>,
     /// Of a struct.
     fields: Vec<Part>,
     variants: Vec<Variant>,
@@ -71,6 +73,12 @@ impl Description {
             match word {
                 "" | "type" => {}
                 "path" => path = Some(rest.to_owned()),
+                "container" => {
+                    let positions: Result<Vec<usize>, _> =
+                        rest.split(' ').map(str::parse).collect();
+                    let positions = positions.map_err(|_| format!("`{rest}` are no positions"))?;
+                    description.elements = Some(positions);
+                }
                 "field" => last = description.add_field(rest),
                 "variant" => {
                     description.variant_mut(rest);
@@ -273,6 +281,10 @@ mod tests {
         assert_eq!(description.field(None, "type"), other);
         assert_eq!(description.field(None, "none"), part("none"));
 
+        let text = "type Map struct\npath app::Map\ncontainer 0 2\n";
+        let (_, description) = Description::parse(text).unwrap();
+        assert_eq!(description.elements, Some(vec![0, 2]));
+
         let text = "type E enum\npath app::E\nvariant A\nwas Old\nfield A.0 u8\nwith\nvariant B\nfield B.x u8\n";
         let (_, description) = Description::parse(text).unwrap();
         assert_eq!(description.variant("A"), part("A:was=Old"));
@@ -285,6 +297,7 @@ mod tests {
         for (text, expected) in [
             ("type A struct\n", "it has no `path`"),
             ("path a::A\nwas x\n", "`was` stands before any field"),
+            ("path a::A\ncontainer 0 b\n", "`0 b` are no positions"),
             ("path a::A\nfield x u8\nlazy\n", "`lazy` is unknown"),
         ] {
             assert_eq!(Description::parse(text).unwrap_err(), expected);

@@ -11,6 +11,7 @@
 
 pub(crate) mod context;
 pub(crate) mod copy;
+pub(crate) mod custom;
 pub(crate) mod entries;
 pub(crate) mod failure;
 pub(crate) mod parallel;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use crate::migrate::cells::Cellular;
 use crate::migrate::code_change::Run;
+use crate::migrate::container::Custom;
 use crate::migrate::hook::Hook;
 use crate::migrate::maps::Entries;
 use crate::migrate::schema::{Choice, Destructor, Maker, Schema};
@@ -108,6 +110,13 @@ pub(crate) enum How {
     Entries {
         old: &'static Entries,
         new: &'static Entries,
+        /// One for each part of an element.
+        parts: Vec<EntryPart>,
+    },
+    /// Elements are listed there, and a container is built of them here, by functions of the user's.
+    Custom {
+        old: &'static Custom,
+        new: &'static Custom,
         /// One for each part of an element.
         parts: Vec<EntryPart>,
     },
@@ -199,7 +208,7 @@ pub(crate) struct Part {
     pub(crate) made: Option<(Making, usize)>,
 }
 
-/// A part of the elements of a map or set.
+/// A part of the elements of a map, a set or a container of the user's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EntryPart {
     pub(crate) by: Option<Index>,

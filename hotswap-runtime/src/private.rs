@@ -17,6 +17,7 @@ pub mod v0_1_0 {
     pub use crate::migrate::code_change::{
         Ask, CodeChange, Given, Lent, Parameter, Perhaps, Run, Told, change,
     };
+    pub use crate::migrate::container::Custom;
     pub use crate::migrate::describe::Description;
     pub use crate::migrate::hook::{Answer, Hook, Request, ask as ask_hook, from_clone};
     pub use crate::migrate::parts::{Choose, Fields, Parts};

@@ -1,5 +1,6 @@
 //! Goes through a cell's old and new type side by side and writes down what becomes of each part.
 
+mod containers;
 mod fields;
 mod hooks;
 mod notes;
@@ -7,7 +8,7 @@ mod variants;
 mod whole;
 
 use super::refusal::{Lack, Refusals};
-use super::shape::{self, Container, Field, Shape};
+use super::shape::{self, Field, Shape};
 use super::{
     CellChange, CellPair, FieldChange, Fields, How, Migration, Source, TypeChange, Version, Way,
 };
@@ -213,6 +214,9 @@ impl<'a> Planner<'a> {
         if !renamed && let Some(step) = self.whole_value(pair, &shapes.0) {
             return step;
         }
+        if !renamed && let Some(step) = self.own_container(pair) {
+            return step;
+        }
         match shapes {
             (Shape::Phantom, Shape::Phantom) => Ok(Step::Same),
             (
@@ -245,16 +249,6 @@ impl<'a> Planner<'a> {
                 Err(NoWay::Lacking(self.undivided(pair, what)))
             }
             _ => Err(NoWay::Lacking(Lack::Kind)),
-        }
-    }
-
-    fn container(&mut self, pair: Pair, before: Container, after: Container) -> Outcome<Step> {
-        let others = before.others.len() == after.others.len()
-            && std::iter::zip(before.others, after.others).all(|(old, new)| self.is_same(old, new));
-        let pairs: Vec<_> = std::iter::zip(before.elements, after.elements).collect();
-        match others {
-            true => self.elements(pair, &pairs),
-            false => Err(NoWay::Retyped),
         }
     }
 

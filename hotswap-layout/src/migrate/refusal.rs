@@ -233,7 +233,7 @@ fn words(part: &str, lack: Lack) -> Words {
             help: "give one of the types another name, then restart the program".to_owned(),
         },
         Lack::Kind => layout(
-            about("a struct became an enum, or the other way round"),
+            about("a struct, an enum or a container became another of these"),
             "no rule makes one of the other",
             format!(
                 "write `#[migrate(with = …)]` on {on} under another type name, or restart the program"

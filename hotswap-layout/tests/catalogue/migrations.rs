@@ -91,8 +91,30 @@ fn of_function(item: &mut syn::ItemFn, statics: &mut String) -> Said {
 
 fn of_struct(item: &mut syn::ItemStruct) -> String {
     let mut text = format!("type {0} struct\npath c::{0}\n", item.ident);
-    fields("", &mut item.fields, &mut text);
+    match elements(item) {
+        Some(positions) => text += &format!("container {positions}\n"),
+        None => fields("", &mut item.fields, &mut text),
+    }
     text
+}
+
+/// The positions of the types that `#[migrate(container(…))]` names, which is taken away.
+fn elements(item: &mut syn::ItemStruct) -> Option<String> {
+    let at = item
+        .attrs
+        .iter()
+        .position(|it| it.path().is_ident("migrate"))?;
+    let mut positions = Vec::new();
+    let parse = item.attrs.remove(at).parse_nested_meta(|meta| {
+        meta.parse_nested_meta(|element| {
+            let mut types = item.generics.type_params();
+            let position = types.position(|it| element.path.is_ident(&it.ident));
+            positions.push(position.expect("a type parameter").to_string());
+            Ok(())
+        })
+    });
+    parse.expect("`container(T)`");
+    Some(positions.join(" "))
 }
 
 fn of_enum(item: &mut syn::ItemEnum) -> String {

@@ -343,6 +343,14 @@ impl<'a> Resolver<'a> {
                     parts,
                 })
             }
+            (Shape::Custom(from), Shape::Custom(to)) if from.parts.len() == to.parts.len() => {
+                let parts = self.parts(planned, elements, from.parts, to.parts)?;
+                Ok(How::Custom {
+                    old: from,
+                    new: to,
+                    parts,
+                })
+            }
             (Shape::Choice(from), Shape::Choice(to)) => self.sum(planned, elements, (from, to)),
             _ => Err(Refused::new(
                 planned,

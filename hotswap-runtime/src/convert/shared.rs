@@ -61,9 +61,12 @@ pub(crate) unsafe fn convert(
         None => {
             let number = context.shared.add(target, (from, to), element);
             let place = context.shared.all[number].new.cast_mut();
+            context.behind_shared += 1;
             // SAFETY: the value is there, and the new allocation has room for one. The value may
             // refer to itself: it is known already.
-            unsafe { run::convert(context, element, target.value, place)? };
+            let outcome = unsafe { run::convert(context, element, target.value, place) };
+            context.behind_shared -= 1;
+            outcome?;
             context.shared.all[number].made = true;
             number
         }

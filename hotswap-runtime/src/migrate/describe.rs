@@ -8,6 +8,8 @@
 /// ```text
 /// type World struct        the type's name, and `struct` or `enum`
 /// path app::world::World   its module and name
+/// container 0 1            it is a container, whose elements are of the types with these positions
+///                          among its type parameters
 /// field 0 u32              a field's name (`0`, `1` in tuples), and its type as it is written
 /// field Open.since Instant the same in an enum: the variant, a dot, the field
 /// variant Open             a variant, before its fields

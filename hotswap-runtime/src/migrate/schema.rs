@@ -1,5 +1,6 @@
 //! The tables that describe a type's layout in the version that they are compiled into.
 
+use crate::migrate::container::Custom;
 use crate::migrate::hook::Hook;
 use crate::migrate::maps::Entries;
 use crate::migrate::parts::Choose;
@@ -57,6 +58,8 @@ pub enum Shape {
     Shared(Shared),
     /// Elements that are visited and inserted one by one.
     Entries(Entries),
+    /// Elements that functions of the user's list and build a container of.
+    Custom(Custom),
 }
 
 /// A field of a struct, tuple or variant.

@@ -164,10 +164,14 @@ impl Walker {
         }
     }
 
-    /// Leaves the thread to itself, with a cell that it still reads.
+    /// Leaves the thread to itself, with a cell that it still reads. Others can read it too, unless a
+    /// function has the value alone.
     pub(super) fn abandon(self, hold: Option<Hold<'static>>) {
+        let alone = self.progress.is_lent_alone();
         let hold = hold.map(|mut hold| {
-            hold.share();
+            if !alone {
+                hold.share();
+            }
             hold
         });
         // If the thread has ended meanwhile, the cell is given back here.

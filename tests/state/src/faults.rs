@@ -98,3 +98,8 @@ pub fn alive() -> Vec<usize> {
         .filter(|&id| ALIVE[id].load(Ordering::SeqCst))
         .collect()
 }
+
+/// Takes a value for gone that was lost on purpose.
+pub fn forget(id: usize) {
+    ALIVE[id].store(false, Ordering::SeqCst);
+}

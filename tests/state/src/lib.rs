@@ -333,6 +333,7 @@ fn elements(shape: &Shape) -> Vec<&'static Schema> {
         Shape::Cellular(cell) => vec![(cell.element)()],
         Shape::Shared(shared) => vec![(shared.element)()],
         Shape::Entries(entries) => entries.parts.iter().map(|part| part()).collect(),
+        Shape::Custom(custom) => custom.parts.iter().map(|part| part()).collect(),
         Shape::Opaque | Shape::Record(_) | Shape::Choice(_) => Vec::new(),
     }
 }

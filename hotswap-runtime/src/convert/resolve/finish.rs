@@ -71,7 +71,7 @@ fn needs(
         How::Array { element, .. } | How::Cellular { element, .. } => inner(*element),
         // These have memory of their own.
         How::Boxed(_) | How::Sequence { .. } | How::Shared { .. } | How::Entries { .. } => true,
-        How::Whole(_) => true,
+        How::Custom { .. } | How::Whole(_) => true,
     }
 }
 
@@ -97,8 +97,8 @@ fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
         | How::Sequence { element, .. } => inner(*element),
         // Elements are hashed and compared by functions of the user's.
         How::Shared { .. } | How::Entries { .. } => true,
-        // It gets values.
-        How::Whole(_) => true,
+        // These give values to functions of the user's.
+        How::Custom { .. } | How::Whole(_) => true,
     }
 }
 
