@@ -12,6 +12,7 @@
 pub(crate) mod context;
 pub(crate) mod copy;
 pub(crate) mod custom;
+pub(crate) mod dropped;
 pub(crate) mod entries;
 pub(crate) mod failure;
 pub(crate) mod parallel;
@@ -132,6 +133,8 @@ pub(crate) struct Whole {
     pub(crate) takes: Vec<Take>,
     /// Tells the variants of the old type, if it is an enum.
     pub(crate) old: Option<&'static Choice>,
+    /// Whether counted references may be inside of the old value.
+    pub(crate) counted: bool,
 }
 
 /// What a function gets for one of its parameters.
@@ -149,8 +152,18 @@ pub(crate) enum Take {
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) steps: Vec<Step>,
-    /// The old fields that nothing takes over, as offsets.
-    pub(crate) dropped: Vec<(usize, Destructor)>,
+    /// The old fields that nothing takes over, by offset.
+    pub(crate) dropped: Vec<Dropped>,
+}
+
+/// An old field that nothing takes over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dropped {
+    /// Its offset in a struct, its number in a variant.
+    pub(crate) at: usize,
+    pub(crate) destructor: Destructor,
+    /// What it consists of, if counted references may be inside.
+    pub(crate) counted: Option<&'static Schema>,
 }
 
 /// A step of a struct's conversion. Offsets are bytes from the beginning of the old and new value.
@@ -195,7 +208,7 @@ pub(crate) struct Branch {
     /// How much room the parts that are made need before they are put together.
     pub(crate) room: Room,
     /// The old fields that nothing takes over, by number.
-    pub(crate) dropped: Vec<(usize, Destructor)>,
+    pub(crate) dropped: Vec<Dropped>,
 }
 
 /// A field of a new variant.

@@ -106,8 +106,10 @@ fn hot(definition: &Definition) -> TokenStream {
             ::core::concat!(#before, ::core::module_path!(), #after),
         );
         #[allow(unused_imports)]
-        use #private::{NoDefault as _, NoSchema as _};
-        const { &#private::Schema::of::<Self>(#shape) }
+        use #private::{NoDefault as _, NoOwnDrop as _, NoSchema as _};
+        const {
+            &#private::Schema::of::<Self>(#shape).with_own_drop(#private::Probe::<Self>::OWN_DROP)
+        }
     }
 }
 

@@ -12,8 +12,8 @@ use hotswap_protocol::state::{self, TypeChange, VariantChange};
 
 use crate::convert::resolve::fields::{Known, Taken};
 use crate::convert::{
-    Branch, Conversion, Conversions, EntryPart, How, Index, Making, Part, Record, Room, Step,
-    Versions,
+    Branch, Conversion, Conversions, Dropped, EntryPart, How, Index, Making, Part, Record, Room,
+    Step, Versions,
 };
 use crate::migrate::code_change::Run;
 use crate::migrate::schema::{Choice, Field, Of, Schema, Shape};
@@ -188,7 +188,10 @@ impl<'a> Resolver<'a> {
         let dropped = known.dropped()?;
         record.dropped = dropped
             .into_iter()
-            .map(|(number, destructor)| (from[number].offset, destructor))
+            .map(|field| Dropped {
+                at: from[field.at].offset,
+                ..field
+            })
             .collect();
         Ok(record)
     }

@@ -174,9 +174,9 @@ unsafe fn release_record(context: &mut Context<'_>, record: &Record, old: *mut u
             unsafe { release(context, index, old.add(from)) };
         }
     }
-    for &(offset, destructor) in &record.dropped {
+    for field in &record.dropped {
         // SAFETY: nothing took this field over.
-        context.drop_quietly(|| unsafe { destructor(old.add(offset)) });
+        context.drop_quietly(|| unsafe { (field.destructor)(old.add(field.at)) });
     }
 }
 

@@ -55,7 +55,12 @@ pub(crate) unsafe fn convert(
         })
     })?;
     match told {
-        Told::Made => Ok(()),
+        Told::Made => {
+            if whole.counted {
+                context.dropped.push((old, conversion.old));
+            }
+            Ok(())
+        }
         Told::Failed(reason) => Err(Failure::new((conversion.new.name)(), reason)),
         Told::Types { .. } => {
             let reason = "its function did nothing";

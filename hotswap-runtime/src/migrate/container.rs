@@ -205,13 +205,21 @@ unsafe fn list<C: Container>(container: *mut u8) -> Listed {
     }
 }
 
+/// A map's entry as it is listed.
+type Lent<'a, C> = (
+    u64,
+    (
+        &'a mut <C as MapContainer>::Key,
+        &'a mut <C as MapContainer>::Value,
+    ),
+);
+
 unsafe fn list_map<C: MapContainer>(map: *mut u8) -> Listed {
     // SAFETY: as in `list`.
     let map = unsafe { &mut *map.cast::<C>() };
     let rest = map.rest();
-    let entries: Vec<(u64, (&mut C::Key, &mut C::Value))> = map.entries().collect();
-    let parts =
-        |(_, (key, value)): (u64, (&mut C::Key, &mut C::Value))| [address(key), address(value)];
+    let entries: Vec<Lent<'_, C>> = map.entries().collect();
+    let parts = |(_, (key, value)): Lent<'_, C>| [address(key), address(value)];
     Listed {
         numbers: entries.iter().map(|(number, _)| *number).collect(),
         elements: entries.into_iter().map(parts).collect(),

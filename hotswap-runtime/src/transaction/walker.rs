@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use crate::convert::context::{Context, STACK_BYTES};
 use crate::convert::copy::Block;
 use crate::convert::failure::Failure;
-use crate::convert::parallel::THREAD_NAME;
 use crate::convert::progress::{Progress, Watch};
 use crate::convert::{Conversions, Index, run, shared, undo};
 use crate::live::core::Hold;
+use crate::live::lock::MIGRATION_THREAD;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// How often a thread that waits looks whether the other one still moves.
@@ -112,7 +112,7 @@ impl Walker {
             cell: Arc::clone(&cell),
         };
         let thread = thread::Builder::new()
-            .name(THREAD_NAME.into())
+            .name(MIGRATION_THREAD.into())
             .stack_size(STACK_BYTES)
             .spawn(move || work.run(&report, &order))?;
         Ok(Self {
@@ -269,7 +269,8 @@ impl Work {
             outcome.map_err(|failure| in_cell(path, &failure))?;
             self.new.0.push(block.into_start());
         }
-        let outcome = shared::check_found(context);
+        // SAFETY: the transaction holds the cells.
+        let outcome = unsafe { shared::check_found(context) };
         outcome.map_err(|failure| failure.to_string())
     }
 

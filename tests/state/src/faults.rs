@@ -75,6 +75,12 @@ impl Counted {
             text: format!("value {id}").into(),
         }
     }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
 }
 
 impl Drop for Counted {
@@ -102,4 +108,17 @@ pub fn alive() -> Vec<usize> {
 /// Takes a value for gone that was lost on purpose.
 pub fn forget(id: usize) {
     ALIVE[id].store(false, Ordering::SeqCst);
+}
+
+/// Has the standard library allocate what it keeps for a thread that waits for messages. Whether a
+/// thread ever waits is a matter of chance, and what it keeps would be counted.
+///
+/// # Panics
+///
+/// Never.
+pub fn wait_once() {
+    let (sender, receiver) = std::sync::mpsc::channel::<()>();
+    let waited = receiver.recv_timeout(std::time::Duration::from_millis(1));
+    assert!(waited.is_err(), "nothing was sent");
+    drop(sender);
 }

@@ -195,9 +195,9 @@ fn migrate(cell: &'static Live<v1::World>) -> Result<&'static Live<v2::World>, S
     migrate_by(cell, planner(), SwapLimits::default()).map(|(cell, _)| cell)
 }
 
-/// One test, since all count what the process allocates.
-#[test]
-fn whole_values() {
+/// One test without a harness, since all count what the process allocates.
+fn main() {
+    hotswap_state::faults::wait_once();
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if std::thread::current().name() != Some("hotswap-migrate") {
@@ -207,6 +207,7 @@ fn whole_values() {
     functions_get_fields_by_name_and_all_that_is_old_is_dropped();
     faults_at_every_call_leave_nothing();
     a_function_that_does_not_return_is_left_behind();
+    a_function_that_asks_for_its_cell_is_told();
 }
 
 fn functions_get_fields_by_name_and_all_that_is_old_is_dropped() {
@@ -380,4 +381,52 @@ fn a_function_that_does_not_return_is_left_behind() {
     cell.write().number = 8;
     let (cell, _) = migrate(SwapLimits::default()).unwrap();
     assert_eq!(cell.read().number, 8);
+}
+
+mod curious {
+    use super::*;
+
+    #[derive(Migrate)]
+    pub struct Before {
+        pub number: u32,
+    }
+
+    #[derive(Migrate)]
+    pub struct After {
+        pub number: u64,
+    }
+
+    pub static CELL: Mutex<Option<&'static Live<Before>>> = Mutex::new(None);
+    pub static OTHER: Mutex<Option<&'static Live<u64>>> = Mutex::new(None);
+
+    pub fn after(ask: Ask<'_>) -> Told {
+        change::<After, _, _>(ask, &[], |_, _| {
+            let other = OTHER.lock().unwrap().unwrap();
+            let cell = CELL.lock().unwrap().unwrap();
+            assert!(cell.try_read().is_err(), "it is held");
+            let number = *other.read() + u64::from(cell.read().number);
+            After { number }
+        })
+    }
+}
+
+fn a_function_that_asks_for_its_cell_is_told() {
+    let cell = cell(|| curious::Before { number: 7 });
+    drop(cell.read());
+    let other = Box::leak(Box::new(Live::new(|| 5)));
+    *curious::CELL.lock().unwrap() = Some(cell);
+    *curious::OTHER.lock().unwrap() = Some(other);
+    let after = Maker {
+        makes: "After",
+        takes: &[],
+        run: curious::after,
+    };
+    let planner = Planner::new(&[]).with_makers(&[after]);
+    let outcome = migrate_by::<_, curious::After>(cell, planner, SwapLimits::default());
+    let error = outcome.map(|_| ()).unwrap_err();
+    assert!(
+        error.contains("asks for a cell that the swap holds"),
+        "{error}"
+    );
+    assert_eq!(cell.read().number, 7);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::convert::{Conversion, Conversions, How, Index, Making, Record, Step};
+use crate::convert::{Conversion, Conversions, Dropped, How, Index, Making, Record, Step};
 
 /// Finishes a graph whose conversions all stand.
 pub(super) fn finish(mut conversions: Conversions) -> Conversions {
@@ -75,6 +75,11 @@ fn needs(
     }
 }
 
+/// Whether references have to be counted in what is dropped.
+fn counted(dropped: &[Dropped]) -> bool {
+    dropped.iter().any(|field| field.counted.is_some())
+}
+
 fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
     let inner = |index: Index| conversions.get(index).in_turn;
     let made = |by: Making| match by {
@@ -85,12 +90,12 @@ fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
     match &conversion.how {
         How::Record(record) => {
             let step = |step: &Step| matches!(step, Step::Make { by, .. } if made(*by));
-            record.steps.iter().any(step)
+            record.steps.iter().any(step) || counted(&record.dropped)
         }
-        How::Choice { branches, .. } => branches
-            .iter()
-            .flat_map(|branch| &branch.parts)
-            .any(|part| part.made.is_some_and(|(by, _)| made(by))),
+        How::Choice { branches, .. } => branches.iter().any(|branch| {
+            let mut parts = branch.parts.iter().filter_map(|part| part.made);
+            parts.any(|(by, _)| made(by)) || counted(&branch.dropped)
+        }),
         How::Array { element, .. }
         | How::Boxed(element)
         | How::Cellular { element, .. }
@@ -174,7 +179,9 @@ fn inline(
             }
         }
     }
-    let dropped = record.dropped.iter();
     flat.dropped
-        .extend(dropped.map(|&(offset, destructor)| (old + offset, destructor)));
+        .extend(record.dropped.iter().map(|field| Dropped {
+            at: old + field.at,
+            ..*field
+        }));
 }

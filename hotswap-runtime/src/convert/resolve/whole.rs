@@ -3,7 +3,7 @@
 use hotswap_protocol::state::{self, Taken, TypeChange};
 
 use crate::convert::resolve::{Outcome, Refused, Resolver};
-use crate::convert::{How, Take, Whole};
+use crate::convert::{How, Take, Whole, dropped};
 use crate::migrate::code_change::{Ask, Parameter, Told};
 use crate::migrate::hook::TypeFacts;
 use crate::migrate::schema::{Choice, Field, Schema, Shape};
@@ -51,6 +51,7 @@ impl Resolver<'_> {
             run,
             takes: takes.collect::<Outcome<_>>()?,
             old: choice(old),
+            counted: dropped::may_count(old),
         }))
     }
 }
@@ -149,6 +150,7 @@ pub(super) fn schema(field: &Field) -> &'static Schema {
         size: field.size,
         align: field.align,
         drop: field.drop,
+        has_own_drop: false,
         shape: Shape::Opaque,
     }))
 }
