@@ -23,9 +23,9 @@ use crate::engine::control::Failure;
 use crate::engine::loaded;
 use crate::engine::save;
 use crate::engine::state;
-use crate::live::lock::{Mode, Patience, Who};
+use crate::live::lock::{Mode, NO_MARK, Patience, Who};
 use crate::live::restore::{self, Saved};
-use crate::transaction::{NO_MARK, limits};
+use crate::transaction::limits;
 
 /// A file that the tool has given.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use crate::engine::state::Turn;
 use crate::live::core::Hold;
 use crate::live::facts::{Fault, Save, Saver};
 use crate::live::handle::Handle;
-use crate::live::lock::{Mode, Patience, Who};
+use crate::live::lock::{Mode, NO_MARK, Patience, Who};
 use crate::live::restore;
 use crate::live::versions::{self, Cell};
 use crate::on_swap::panic_message;
@@ -95,7 +95,7 @@ fn is_used(handle: &'static Handle) -> bool {
 }
 
 fn myself() -> Who {
-    Who::me(Location::caller(), transaction::NO_MARK)
+    Who::me(Location::caller(), NO_MARK)
 }
 
 /// How long the first attempt holds guards while it waits for others.
