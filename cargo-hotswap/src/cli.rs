@@ -12,7 +12,7 @@ use crate::clean;
 use crate::completions::{self, CompletedShell};
 use crate::config;
 use crate::control::message::Verb;
-use crate::control::verbs::{self, VerbArgs};
+use crate::control::verbs::{self, RestartArgs, VerbArgs};
 use crate::doctor;
 use crate::events::reporter::Settings;
 use crate::events::{MessageFormat, Reporter};
@@ -52,7 +52,7 @@ enum Command {
     /// Add the runtime to a package, and show and mark functions that are worth an entry
     Init(init::Options),
     /// Start a running program again, on the newest code
-    Restart(VerbArgs),
+    Restart(RestartArgs),
     /// Make the code of the version before current again
     Revert(VerbArgs),
     /// End a running program, and its tool with it
@@ -179,7 +179,7 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
     let CargoCommand::Hotswap(hotswap) = Cargo::parse_from(args).command;
     match hotswap.command {
         Command::Run(run) => run_program(run),
-        Command::Restart(args) => verbs::run(Verb::Restart, &args),
+        Command::Restart(args) => verbs::restart(&args),
         Command::Revert(args) => verbs::run(Verb::Revert, &args),
         Command::Quit(args) => verbs::run(Verb::Quit, &args),
         Command::Timings(args) => Ok(timings::run(&args)),

@@ -22,6 +22,7 @@ pub mod engine;
 pub mod entries;
 pub mod events;
 pub mod facts;
+pub mod handover;
 pub mod host;
 pub mod image;
 pub mod init;

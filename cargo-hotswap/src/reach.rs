@@ -343,10 +343,11 @@ fn is_gathered(section: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|one| one.is_ascii_alphanumeric() || one == '_');
-    // Entries and schemas are read by name, in each image those that are in it.
+    // Entries, schemas and wishes are read by name, in each image those that are in it.
     let own = [
         hotswap_object::ENTRY_SECTION,
         hotswap_object::SCHEMA_SECTION,
+        hotswap_object::STATIC_SECTION,
     ];
     identifier && !own.contains(&section)
 }

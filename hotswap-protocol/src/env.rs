@@ -24,6 +24,13 @@ pub const READY: u8 = b'1';
 /// was, in the form of [`crash`](crate::crash). The tool has to ask for it once the program runs.
 pub const CRASH_FD: &str = "HOTSWAP_CRASH_FD";
 
+/// The number of an inherited file that is empty and nobody else's: there the program puts the values of
+/// its cells when it is to be replaced, in the form of [`saved`](crate::saved).
+pub const SAVE_FD: &str = "HOTSWAP_SAVE_FD";
+
+/// The number of an inherited file in which the program before has put its values.
+pub const RESTORE_FD: &str = "HOTSWAP_RESTORE_FD";
+
 /// Set to [`ON_PANIC_REVERT`] for a program that is to go back to the code before when an entry panics
 /// soon after a swap, unless it decides otherwise itself.
 pub const ON_PANIC: &str = "HOTSWAP_ON_PANIC";

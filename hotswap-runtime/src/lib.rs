@@ -22,7 +22,7 @@
 //!
 //! There is nothing to initialise. [`version`] tells which version is current, [`status`] what is
 //! loaded and where calls are under way, [`on_swap`] runs a callback after each swap, [`revert`] goes
-//! back to the code before. On targets where code cannot be swapped everything compiles and does
+//! back to the code before, [`restart`] starts the newest code in a new process. On targets where code cannot be swapped everything compiles and does
 //! nothing.
 
 #![cfg_attr(
@@ -48,6 +48,7 @@ mod migrate;
 mod on_panic;
 mod on_swap;
 mod rehearsal;
+mod restart;
 mod revert;
 mod status;
 mod sync;
@@ -74,13 +75,14 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::{Migrate, code_change, entry};
+pub use hotswap_macros::{Migrate, code_change, entry, hotswap};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use migrate::code_change::Old;
 pub use migrate::container::{Container, MapContainer};
 pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
+pub use restart::{RestartError, restart};
 pub use revert::{RevertError, revert};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
 pub use transaction::{SwapLimits, set_swap_limits};

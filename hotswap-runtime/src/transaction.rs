@@ -200,7 +200,7 @@ impl Transaction {
             match self.try_guards(until) {
                 Ok(holds) => return Ok((turn, holds, began)),
                 Err(blocked) if Instant::now() >= end => {
-                    return Err(Aborted::Busy(busy(blocked, limit)));
+                    return Err(Aborted::Busy(busy(&blocked.path, blocked.handle, limit)));
                 }
                 Err(_) => drop(turn),
             }
@@ -225,9 +225,9 @@ impl Transaction {
 }
 
 /// Says who holds a cell that was not to be had.
-fn busy(change: &Change, limit: Duration) -> String {
-    let mut text = format!("`{}` was in use for {limit:?}", change.path);
-    let holders = change.handle.core().lock.holders();
+pub(crate) fn busy(path: &str, handle: &Handle, limit: Duration) -> String {
+    let mut text = format!("`{path}` was in use for {limit:?}");
+    let holders = handle.core().lock.holders();
     for (number, holder) in holders.iter().enumerate() {
         let who = &holder.who;
         let how = match holder.mode {

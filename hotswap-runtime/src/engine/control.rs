@@ -14,6 +14,8 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{
     self, CommitReport, ErrorCode, Hello, PrepareReport, Request, Response,
 };
+use hotswap_protocol::saved::{RestoreReport, SaveReport};
+use hotswap_protocol::state::Cell;
 use hotswap_protocol::status::Status;
 
 use crate::engine::events::{Subscribers, Subscription};
@@ -33,6 +35,10 @@ pub(crate) trait Engine: Sync {
     fn commit(&self, prepared: Self::Prepared) -> Result<CommitReport, Failure>;
     /// Goes back to the code before, or leaves everything as it was.
     fn revert(&self, order: &Order) -> Result<Done, RevertError>;
+    /// Saves values for the program that takes the place of this one, whose cells these are.
+    fn save(&self, cells: &[Cell]) -> Result<SaveReport, Failure>;
+    /// Restores what was saved before, and tells what became of it.
+    fn restore(&self) -> RestoreReport;
     /// Those who hear of what happens.
     fn subscribers(&self) -> &Subscribers;
     fn status(&self) -> Status;
@@ -143,13 +149,17 @@ impl<E: Engine> Service<E> {
 
     /// Goes back on behalf of the program itself, when no client is in the middle of a swap any more.
     pub(crate) fn revert(&self, order: &Order) -> Result<Done, RevertError> {
+        let _turn = self.wait_for_turn().ok_or(RevertError::Busy)?;
+        self.engine.revert(order)
+    }
+
+    /// Waits until no client is in the middle of a swap, but not for ever.
+    fn wait_for_turn(&self) -> Option<Turn<'_>> {
         let end = Instant::now() + self.limits.message;
         loop {
-            if let Some(_turn) = self.begin() {
-                return self.engine.revert(order);
-            }
-            if Instant::now() >= end {
-                return Err(RevertError::Busy);
+            let turn = self.begin();
+            if turn.is_some() || Instant::now() >= end {
+                return turn;
             }
             thread::sleep(LOOK);
         }
@@ -282,6 +292,8 @@ impl<'a, E: Engine> Session<'a, E> {
                 self.open = None;
                 return (Response::Subscribed {}, Next::Events);
             }
+            Request::Save { cells } => self.save(&cells),
+            Request::Restore {} => Ok(Response::Restored(self.service.engine.restore())),
             Request::Status {} => Ok(Response::Status(self.service.engine.status())),
             Request::ReportCrashes {
                 stack_overflow_handler: handler,
@@ -340,6 +352,14 @@ impl<'a, E: Engine> Session<'a, E> {
         drop(turn);
         let report = committed?;
         Ok(Response::Committed { version, report })
+    }
+
+    /// No swap changes a cell meanwhile.
+    fn save(&mut self, cells: &[Cell]) -> Result<Response, Failure> {
+        self.open = None;
+        let turn = self.service.wait_for_turn();
+        let _turn = turn.ok_or_else(|| Failure::new(ErrorCode::Busy, "a swap is under way"))?;
+        self.service.engine.save(cells).map(Response::Saved)
     }
 
     fn revert(&mut self) -> Result<Response, Failure> {

@@ -1,5 +1,6 @@
 //! The engine where code cannot be swapped: there is none.
 
+use crate::restart::RestartError;
 use crate::revert::RevertError;
 use crate::status::VersionStatus;
 
@@ -16,6 +17,11 @@ pub(crate) fn statuses() -> Vec<VersionStatus> {
 /// There is nothing to go back from.
 pub(crate) fn revert() -> Result<u64, RevertError> {
     Err(RevertError::NoPatches)
+}
+
+/// Nobody could start it again.
+pub(crate) fn restart() -> Result<(), RestartError> {
+    Err(RestartError::NoTool)
 }
 
 /// No version ever came by a swap.

@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{CommitReport, ErrorCode, Hello, PROTOCOL};
+use hotswap_protocol::saved::{RestoreReport, SaveReport};
+use hotswap_protocol::state::Cell;
 use hotswap_protocol::status::Status;
 
 use crate::engine::control::{Engine, Failure, Offer};
 use crate::engine::crash;
 use crate::engine::events::{self, Subscribers};
 use crate::engine::fork;
+use crate::engine::handover;
 use crate::engine::loaded;
 use crate::engine::revert::{self, Done, Order};
 use crate::engine::swap::{self, Prepared};
@@ -78,6 +81,14 @@ impl Engine for Process {
 
     fn revert(&self, order: &Order) -> Result<Done, RevertError> {
         revert::execute(order)
+    }
+
+    fn save(&self, cells: &[Cell]) -> Result<SaveReport, Failure> {
+        handover::save(cells)
+    }
+
+    fn restore(&self) -> RestoreReport {
+        handover::finish_restoring()
     }
 
     fn subscribers(&self) -> &Subscribers {

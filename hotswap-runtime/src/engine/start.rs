@@ -17,6 +17,7 @@ use std::panic::catch_unwind;
 use hotswap_protocol::env;
 
 use crate::engine::crash;
+use crate::engine::handover;
 use crate::engine::listen;
 use crate::engine::process::Process;
 use crate::engine::version;
@@ -58,6 +59,7 @@ fn start() {
         if let Some(descriptor) = crash {
             crash::adopt(descriptor);
         }
+        handover::adopt(get(env::SAVE_FD), get(env::RESTORE_FD));
         listen::start(Process::new(get(env::NAME))).map_err(|error| error.to_string())
     });
     let outcome = outcome.unwrap_or_else(|panic| Err(panic_message(panic)));

@@ -19,10 +19,10 @@ use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::loaded::Loaded;
 use crate::inflight::gate::Gate;
+use crate::live::facts::FactsOf;
 use crate::live::handle::Handle;
 use crate::live::versions::{self, Cell, File, Init};
 use crate::migrate::code_change::Run;
-use crate::migrate::schema::Of;
 use crate::table;
 use crate::transaction::{Aborted, Assembled, Change, Done, Transaction, limits};
 
@@ -76,7 +76,7 @@ struct Bound {
     layout: Arc<str>,
     handle: &'static Handle,
     init: Option<Init>,
-    schema: Of,
+    facts: FactsOf,
 }
 
 impl Bound {
@@ -93,7 +93,7 @@ impl Bound {
             layout: self.layout,
             since: version,
             init: self.init,
-            schema: self.schema,
+            facts: self.facts,
             contested: false,
         };
         (address, cell)
@@ -123,10 +123,7 @@ pub(crate) fn announce(manifest: &Manifest, host: &Loaded) -> Result<(), StateEr
     if manifest.base_cells.is_empty() && manifest.image_cells.is_empty() {
         return Ok(());
     }
-    let cells = bind(&manifest.base_cells, host, Side::Base)?;
-    let file = file(0, host, &cells);
-    let cells = cells.into_iter().map(|cell| cell.into_cell(0)).collect();
-    versions::add(file, cells);
+    announce_base(&manifest.base_cells, host)?;
     for cell in expected(manifest) {
         if let Some((handle, known)) = versions::find(&cell.path)
             && *known.layout != *cell.layout
@@ -135,6 +132,25 @@ pub(crate) fn announce(manifest: &Manifest, host: &Loaded) -> Result<(), StateEr
         }
     }
     Ok(())
+}
+
+/// Makes the executable's cells known.
+pub(crate) fn announce_base(cells: &[state::Cell], host: &Loaded) -> Result<(), StateError> {
+    let cells = bind(cells, host, Side::Base)?;
+    let file = file(0, host, &cells);
+    let cells = cells.into_iter().map(|cell| cell.into_cell(0)).collect();
+    versions::add(file, cells);
+    Ok(())
+}
+
+/// The handles of the executable's cells, by path.
+pub(crate) fn handles(
+    cells: &[state::Cell],
+    host: &Loaded,
+) -> Result<BTreeMap<String, &'static Handle>, StateError> {
+    let cells = bind(cells, host, Side::Base)?;
+    let cells = cells.into_iter().map(|cell| (cell.path, cell.handle));
+    Ok(cells.collect())
 }
 
 /// The cells as the new code expects them.
@@ -244,7 +260,11 @@ fn resolve(
         from: known.layout.to_string(),
         to: cell.layout.to_string(),
     })?;
-    let resolved = resolver.resolve(way.change, (known.schema)(), (cell.schema)());
+    let resolved = resolver.resolve(
+        way.change,
+        ((known.facts)().schema)(),
+        ((cell.facts)().schema)(),
+    );
     resolved.map_err(|problem| StateError::Plan {
         path: cell.path.clone(),
         problem,
@@ -321,9 +341,9 @@ fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, S
         // initial value. It is called only as what it is, by `live::make`.
         unsafe { mem::transmute::<*const (), Init>(address) }
     });
-    let schema = function(cell.schema, "schema")?.map(|address| {
-        // SAFETY: as for `init`. All schemas are given by functions of this type.
-        unsafe { mem::transmute::<*const (), Of>(address) }
+    let facts = function(cell.schema, "schema")?.map(|address| {
+        // SAFETY: as for `init`. The third field of all handles is a function of this type.
+        unsafe { mem::transmute::<*const (), FactsOf>(address) }
     });
     Ok(Bound {
         path: cell.path.clone(),
@@ -331,7 +351,7 @@ fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, S
         layout: cell.layout.as_str().into(),
         handle,
         init,
-        schema: schema.unwrap_or(handle.schema()),
+        facts: facts.unwrap_or(handle.facts()),
     })
 }
 
@@ -346,14 +366,14 @@ fn outside(cell: &state::Cell, side: Side, role: &'static str, address: u64) -> 
 
 /// The right to hold cells: no call begins and no fork comes while it lives.
 #[derive(Debug)]
-struct Turn {
+pub(crate) struct Turn {
     _gate: Gate,
     _fork: fork::Turn,
 }
 
 impl Turn {
     /// Waits for calls that are under way, but not long.
-    fn take(patience: Duration) -> Self {
+    pub(crate) fn take(patience: Duration) -> Self {
         // First of all: a child would have a gate that nobody opens.
         let fork = fork::Turn::take();
         let gate = Gate::close();
@@ -441,7 +461,7 @@ fn note(file: Option<File>, cells: &[Bound], version: u64) {
             }
             known.type_name.clone_from(&cell.type_name);
             known.init = cell.init;
-            known.schema = cell.schema;
+            known.facts = cell.facts;
         });
     }
     if let Some(file) = file {

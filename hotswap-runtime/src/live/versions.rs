@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
+use crate::live::facts::FactsOf;
 use crate::live::handle::Handle;
-use crate::migrate::schema::Of;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 static VERSIONS: Mutex<Versions> = Mutex::new(Versions {
@@ -51,8 +51,8 @@ pub(crate) struct Cell {
     pub(crate) since: u64,
     /// Makes its first value, if not the function in the handle.
     pub(crate) init: Option<Init>,
-    /// The schema of its value's type.
-    pub(crate) schema: Of,
+    /// What is known of its value's type.
+    pub(crate) facts: FactsOf,
     /// Whether there is code, or will be, that expects another layout.
     pub(crate) contested: bool,
 }
@@ -133,6 +133,18 @@ pub(crate) fn are_held_by(thread: ThreadId) -> bool {
 /// The function that makes the first value of the cell with this handle, if not its own.
 pub(crate) fn init(handle: usize) -> Option<Init> {
     versions().cells.get(&handle).and_then(|cell| cell.init)
+}
+
+/// The function that tells of the type of the cell with this handle, if not its own.
+pub(crate) fn facts(handle: usize) -> Option<FactsOf> {
+    versions().cells.get(&handle).map(|cell| cell.facts)
+}
+
+/// All cells that are known, in the order of their paths.
+pub(crate) fn all() -> Vec<Cell> {
+    let mut cells: Vec<Cell> = versions().cells.values().cloned().collect();
+    cells.sort_by(|a, b| a.path.cmp(&b.path));
+    cells
 }
 
 /// Adds a file, unless it is there, and cells that are new with it.
