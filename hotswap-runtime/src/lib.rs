@@ -47,6 +47,8 @@ mod live;
 mod migrate;
 mod on_panic;
 mod on_swap;
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64", not(loom)))]
+mod purge;
 mod rehearsal;
 mod revert;
 mod status;
