@@ -27,5 +27,6 @@ pub mod frame;
 pub mod lifecycle;
 pub mod manifest;
 pub mod message;
+pub mod purge;
 pub mod state;
 pub mod status;

@@ -16,6 +16,11 @@ mod image;
 mod listen;
 mod loaded;
 mod process;
+#[cfg(target_arch = "x86_64")]
+mod purge;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "engine/purge/none.rs"]
+mod purge;
 mod revert;
 mod start;
 mod state;
@@ -23,5 +28,6 @@ mod swap;
 mod version;
 
 pub(crate) use listen::is_listening;
+pub(crate) use purge::order as purge;
 pub(crate) use revert::{revert, revert_after_panic};
 pub(crate) use version::statuses;

@@ -42,6 +42,7 @@ mod boxed;
 mod convert;
 mod entry;
 mod gate;
+mod hidden;
 mod inflight;
 mod live;
 mod migrate;
@@ -49,6 +50,7 @@ mod on_panic;
 mod on_swap;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64", not(loom)))]
 mod purge;
+mod purging;
 mod rehearsal;
 mod revert;
 mod status;
@@ -81,6 +83,9 @@ pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
+pub use purging::{
+    Holder, HolderKind, Kept, PurgeReport, PurgedVersion, purge, soft_purge,
+};
 pub use revert::{RevertError, revert};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
 pub use transaction::{SwapLimits, set_swap_limits};

@@ -83,15 +83,17 @@ pub(crate) struct Found {
     pub(crate) mapping: String,
 }
 
-/// Looks for references to the target. It takes at most `budget` of the program's time. To be called on
-/// a thread of the runtime's own with all signals blocked, whose variables begin at `own_start`. `ask` is
-/// called while all threads stand, and must neither allocate nor lock.
-pub(crate) fn attempt(
-    target: &Target,
-    own_start: usize,
-    budget: Duration,
-    ask: impl FnOnce(),
-) -> Attempt {
+/// An attempt under way: what can be scanned while the program runs was scanned.
+#[derive(Debug)]
+pub(crate) struct Looked<'a> {
+    target: &'a Target,
+    scan: Option<Scan>,
+    attempt: Attempt,
+}
+
+/// Looks for references to the target, as far as the program may run meanwhile. To be called on a thread
+/// of the runtime's own with all signals blocked, whose variables begin at `own_start`.
+pub(crate) fn look(target: &Target, own_start: usize) -> Looked<'_> {
     let mut attempt = Attempt {
         found: Vec::new(),
         obstacle: None,
@@ -99,45 +101,46 @@ pub(crate) fn attempt(
         scanned: (0, 0),
         threads: 0,
     };
+    let mut scan = None;
     if is_under_valgrind() {
         attempt.obstacle = Some(Obstacle::Valgrind);
-        return attempt;
-    }
-    match Scan::new(target, own_start) {
-        Ok(mut scan) => {
-            let library = target.library.start as u64..target.library.end as u64;
-            attempt.make(&mut scan, budget, library, ask);
+    } else {
+        match Scan::new(target, own_start) {
+            Ok(made) => scan = Some(made),
+            Err(obstacle) => attempt.obstacle = Some(obstacle),
         }
-        Err(obstacle) => attempt.obstacle = Some(obstacle),
     }
-    attempt
+    if let Some(scan) = &mut scan {
+        attempt.obstacle = scan.look_while_running().err();
+        attempt.scanned.0 = scan.scanned;
+        scan.confirm();
+    }
+    Looked {
+        target,
+        scan,
+        attempt,
+    }
 }
 
-impl Attempt {
-    fn make(
-        &mut self,
-        scan: &mut Scan,
-        budget: Duration,
-        library: Range<u64>,
-        ask: impl FnOnce(),
-    ) {
-        let mut outcome = scan.look_while_running();
-        self.scanned.0 = scan.scanned;
-        scan.confirm();
-        if outcome == Err(Obstacle::Many) && scan.hits.is_empty() {
-            // What was found is gone already; another attempt may find less.
-            self.obstacle = Some(Obstacle::Many);
-            return;
+impl Looked<'_> {
+    /// Makes all threads stand, for at most `budget`, and looks at the rest. `ask` is called while they
+    /// do, and must neither allocate nor lock.
+    pub(crate) fn stop(mut self, budget: Duration, ask: impl FnOnce()) -> Attempt {
+        let Some(scan) = &mut self.scan else {
+            return self.attempt;
+        };
+        let attempt = &mut self.attempt;
+        if attempt.obstacle.is_none() {
+            let library = &self.target.library;
+            let library = library.start as u64..library.end as u64;
+            let (outcome, time) = tracer::look(scan, budget, library, ask);
+            attempt.obstacle = outcome.err();
+            attempt.stood = time;
         }
-        if outcome.is_ok() {
-            let (stopped, stop) = tracer::look(scan, budget, library, ask);
-            outcome = stopped;
-            self.stood = stop.time;
-        }
-        self.scanned.1 = scan.scanned - self.scanned.0;
-        self.threads = scan.threads.len();
-        self.obstacle = outcome.err();
-        self.found = scan.hits.iter().map(|hit| found(scan, hit)).collect();
+        attempt.scanned.1 = scan.scanned - attempt.scanned.0;
+        attempt.threads = scan.threads.len();
+        attempt.found = scan.hits.iter().map(|hit| found(scan, hit)).collect();
+        self.attempt
     }
 }
 

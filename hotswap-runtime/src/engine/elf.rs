@@ -4,6 +4,7 @@
 //! tests. Layouts are from the System V ABI's ELF-64 object file format.
 
 use std::io;
+use std::ops::Range;
 
 use hotswap_protocol::build_id::BuildId;
 
@@ -20,6 +21,9 @@ const TYPE_SHARED: u16 = 3;
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
+/// More than the dynamic section of an image takes.
+const MAX_DYNAMIC_BYTES: u64 = 1 << 16;
+const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 const PT_NOTE: u32 = 4;
 const PT_GNU_RELRO: u32 = 0x6474_e552;
 
@@ -86,6 +90,37 @@ pub(crate) enum Use {
 pub(crate) struct ElfFile {
     pub(crate) layout: Layout,
     pub(crate) build_id: Option<BuildId>,
+    pub(crate) dynamic: Dynamic,
+}
+
+/// What the dynamic section tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Dynamic {
+    /// Where names of symbols and libraries lie: only the loader refers to them.
+    names: (u64, u64),
+    /// Whether code of the file's runs when it is unloaded.
+    pub(crate) runs_at_end: bool,
+}
+
+impl Dynamic {
+    fn read(entries: &[u8]) -> Self {
+        const NAMES: u64 = 5;
+        const NAMES_BYTES: u64 = 10;
+        const FINI: u64 = 13;
+        const FINI_ARRAY: u64 = 26;
+        let mut dynamic = Self::default();
+        for entry in entries.chunks_exact(16) {
+            let value = u64_at(entry, 8);
+            match u64_at(entry, 0) {
+                0 => break,
+                NAMES => dynamic.names.0 = value,
+                NAMES_BYTES => dynamic.names.1 = value,
+                FINI | FINI_ARRAY => dynamic.runs_at_end = true,
+                _ => {}
+            }
+        }
+        dynamic
+    }
 }
 
 impl ElfFile {
@@ -117,7 +152,39 @@ impl ElfFile {
         let layout = Layout { segments };
         layout.check()?;
         let build_id = layout.file_build_id(file_bytes, read_at)?;
-        Ok(Self { layout, build_id })
+        let mut dynamic = Dynamic::default();
+        if let Some(segment) = layout.segments.iter().find(|it| it.kind == PT_DYNAMIC) {
+            let (offset, bytes) = (segment.offset, segment.file_bytes.min(MAX_DYNAMIC_BYTES));
+            let what = "the dynamic section";
+            dynamic = Dynamic::read(&read_part(file_bytes, offset, bytes, what, read_at)?);
+        }
+        Ok(Self {
+            layout,
+            build_id,
+            dynamic,
+        })
+    }
+}
+
+impl Layout {
+    /// Parts of the file in memory, from its first byte there, that only the system's loader and unwinders
+    /// refer to: the headers, the loader's names, and where unwind tables begin.
+    pub(crate) fn of_loader(&self, dynamic: &Dynamic) -> Vec<Range<u32>> {
+        let headers = HEADER_BYTES + self.segments.len() * SEGMENT_BYTES;
+        let (first, _) = self.span();
+        let starts_the_file = |it: &Segment| it.kind == PT_LOAD && it.address == first && it.offset == 0;
+        let mut parts = Vec::new();
+        if self.segments.iter().any(starts_the_file) {
+            parts.push(0..headers as u32);
+        }
+        let unwinding = self.segments.iter().filter(|it| it.kind == PT_GNU_EH_FRAME);
+        let unwinding = unwinding.map(|it| (it.address, it.memory_bytes));
+        for (start, bytes) in unwinding.chain([dynamic.names]) {
+            let start = start.saturating_sub(first);
+            let end = start.saturating_add(bytes);
+            parts.extend(u32::try_from(start).ok().zip(u32::try_from(end).ok()).map(|(a, b)| a..b));
+        }
+        parts
     }
 }
 

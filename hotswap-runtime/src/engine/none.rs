@@ -1,5 +1,7 @@
 //! The engine where code cannot be swapped: there is none.
 
+use hotswap_protocol::purge::{Manner, PurgeReport};
+
 use crate::revert::RevertError;
 use crate::status::VersionStatus;
 
@@ -20,3 +22,8 @@ pub(crate) fn revert() -> Result<u64, RevertError> {
 
 /// No version ever came by a swap.
 pub(crate) fn revert_after_panic(_version: u64, _entry: String) {}
+
+/// Nothing is there to be purged.
+pub(crate) fn purge(_: Manner) -> PurgeReport {
+    PurgeReport::default()
+}

@@ -43,7 +43,7 @@ impl Made {
             block_signals();
             let here = 0u8;
             let start = (&raw const here).expose_provenance();
-            attempt(&target, start + 4096, Duration::from_secs(2), || ())
+            look(&target, start + 4096).stop(Duration::from_secs(2), || ())
         });
         thread.join().unwrap()
     }
@@ -230,7 +230,7 @@ fn the_program_stands_no_longer_than_its_budget() {
     };
     let thread = std::thread::spawn(move || {
         block_signals();
-        attempt(&target, 0, Duration::ZERO, || ())
+        look(&target, 0).stop(Duration::ZERO, || ())
     });
     let attempt = thread.join().unwrap();
     assert_eq!(attempt.obstacle, Some(Obstacle::Overtime));

@@ -44,22 +44,15 @@ struct Shared<'a> {
     registers: *mut u8,
 }
 
-/// What a stop took.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Stop {
-    /// From the first thread that stands to the last that runs again.
-    pub(super) time: Duration,
-}
-
 /// Stops all other threads, scans their registers and the rest of memory, and lets them run again.
 /// Meanwhile `ask` is called once, by this thread; it must neither allocate nor lock. `library` is the
-/// code of the C library.
+/// code of the C library. Gives the time from the first thread that stands to the last that runs again.
 pub(super) fn look(
     scan: &mut Scan,
     budget: Duration,
     library: Range<u64>,
     ask: impl FnOnce(),
-) -> (Result<(), Obstacle>, Stop) {
+) -> (Result<(), Obstacle>, Duration) {
     let stack = scan.bytes(STACK_BYTES);
     let shared = Shared {
         step: AtomicU32::new(BORN),
@@ -79,32 +72,26 @@ pub(super) fn look(
     if tracer == -1 {
         let what = "a process of its own (clone)";
         let error = errno();
-        return (Err(Obstacle::System { what, error }), Stop::default());
+        return (Err(Obstacle::System { what, error }), Duration::ZERO);
     }
     // Where a security module wants it. There is nothing to be done where it fails.
     // SAFETY: the call takes integers.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, tracer) };
     let started = now();
     shared.turn(MAY_TRACE);
-    let ended = wait_for(&shared, tracer, started + budget + GRACE, ask);
-    let stop = Stop {
-        time: now().saturating_sub(started),
-    };
+    let in_time = wait_for(&shared, tracer, started + budget + GRACE, ask);
+    let time = now().saturating_sub(started);
     // SAFETY: as above.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, 0) };
-    if !ended.in_time {
-        return (Err(Obstacle::Overtime), stop);
+    if !in_time {
+        return (Err(Obstacle::Overtime), time);
     }
     // SAFETY: the process that wrote it has ended.
-    (unsafe { *shared.outcome.get() }, stop)
+    (unsafe { *shared.outcome.get() }, time)
 }
 
-struct Ended {
-    in_time: bool,
-}
-
-/// Waits for the tracer's end, and brings that about at the deadline.
-fn wait_for(shared: &Shared<'_>, tracer: i32, deadline: Duration, ask: impl FnOnce()) -> Ended {
+/// Waits for the tracer's end, and brings that about at the deadline. False if it had to.
+fn wait_for(shared: &Shared<'_>, tracer: i32, deadline: Duration, ask: impl FnOnce()) -> bool {
     let mut ask = Some(ask);
     let mut in_time = true;
     loop {
@@ -121,7 +108,7 @@ fn wait_for(shared: &Shared<'_>, tracer: i32, deadline: Duration, ask: impl FnOn
         // SAFETY: the call writes to `status`.
         let outcome = unsafe { libc::waitpid(tracer, &raw mut status, flags) };
         if outcome == tracer || (outcome == -1 && errno() != libc::EINTR) {
-            return Ended { in_time };
+            return in_time;
         }
         if in_time && now() > deadline {
             // SAFETY: the process is this function's own child, and not waited for yet.
