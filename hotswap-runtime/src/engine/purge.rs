@@ -23,6 +23,7 @@ use crate::engine::fork;
 use crate::engine::listen;
 use crate::engine::loaded;
 use crate::engine::version::{self, Candidate};
+use crate::hidden::Hidden;
 use crate::live::versions;
 use crate::purge::{self, Attempt, Target};
 use crate::sync::{AtomicU32, Mutex, Ordering, lock};
@@ -41,9 +42,10 @@ const LOOK: Duration = Duration::from_millis(5);
 /// Memory of this thread's that begins above its first function's variables: the frames that lead there.
 const FRAME_BYTES: usize = 256;
 
-/// Places of purged images that are kept free.
-static RESERVED: Mutex<VecDeque<Range<usize>>> = Mutex::new(VecDeque::new());
-const MOST_RESERVED: usize = 64;
+/// Places of purged images that are kept free. They take address space and no memory.
+static RESERVED: Mutex<VecDeque<(Hidden, usize)>> = Mutex::new(VecDeque::new());
+const MOST_RESERVED: usize = 4096;
+const MOST_RESERVED_BYTES: usize = 1 << 36;
 
 /// Whether all of them are, for ever.
 static GUARDED: AtomicU32 = AtomicU32::new(0);
@@ -243,12 +245,16 @@ fn describe(candidate: &Candidate, attempt: &Attempt, signals: &Signals, kept: &
 
 /// Gives an image back to the loader. An error says that it is still there.
 fn unload(candidate: &Candidate) -> Result<(), Holder> {
+    let unknown = || Holder::new(HolderKind::Loader, "it can't be told what is mapped");
+    let before = files_in(&candidate.range).ok_or_else(unknown)?;
     let Some(image) = version::take_image(candidate.version) else {
         return Err(Holder::new(HolderKind::Loader, "the image is not listed"));
     };
     versions::forget(&candidate.range);
     drop(image);
-    if is_mapped(&candidate.range) {
+    // Something else may have been mapped there already, such as the stack of a new thread.
+    let after = files_in(&candidate.range).ok_or_else(unknown)?;
+    if before.is_empty() || after.iter().any(|file| before.contains(file)) {
         // There is no handle any more, so it stays for good.
         let why = "the system's loader keeps it (a unique symbol, or another user of the file)";
         return Err(Holder::new(HolderKind::Loader, why));
@@ -258,17 +264,18 @@ fn unload(candidate: &Candidate) -> Result<(), Holder> {
     Ok(())
 }
 
-/// Whether anything is mapped in the range. What can't be read counts as mapped.
-fn is_mapped(range: &Range<usize>) -> bool {
-    let Ok(maps) = fs::read_to_string("/proc/self/maps") else {
-        return true;
-    };
+/// The files that are mapped in the range, as device and number; none if that can't be told.
+fn files_in(range: &Range<usize>) -> Option<Vec<String>> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
     let address = |text: &str| usize::from_str_radix(text, 16).unwrap_or(0);
-    maps.lines().any(|line| {
-        let (start, rest) = line.split_once('-').unwrap_or_default();
-        let end = rest.split(' ').next().unwrap_or_default();
-        address(start) < range.end && range.start < address(end)
-    })
+    let lines = maps.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (start, end) = words.next()?.split_once('-')?;
+        let (device, file) = (words.nth(2)?, words.next()?);
+        let is_there = address(start) < range.end && range.start < address(end);
+        (is_there && file != "0").then(|| format!("{device} {file}"))
+    });
+    Some(lines.collect())
 }
 
 /// Keeps the range free for a while, so that each access faults, and that words which are left from this
@@ -279,11 +286,16 @@ fn keep_free(range: &Range<usize>) {
         return;
     }
     let mut reserved = lock(&RESERVED);
-    reserved.push_back(range.clone());
-    if reserved.len() > MOST_RESERVED && GUARDED.load(Ordering::Relaxed) == 0 {
-        let oldest = reserved.pop_front().unwrap_or(0..0);
+    let start: *const () = std::ptr::without_provenance(range.start);
+    reserved.push_back((Hidden::new(start), range.len()));
+    let all: usize = reserved.iter().map(|(_, bytes)| bytes).sum();
+    let too_many = reserved.len() > MOST_RESERVED || all > MOST_RESERVED_BYTES;
+    if too_many
+        && GUARDED.load(Ordering::Relaxed) == 0
+        && let Some((oldest, bytes)) = reserved.pop_front()
+    {
         // SAFETY: the range was mapped here, for nobody's use.
-        unsafe { libc::munmap(std::ptr::without_provenance_mut(oldest.start), oldest.len()) };
+        unsafe { libc::munmap(oldest.get::<libc::c_void>().cast_mut(), bytes) };
     }
 }
 

@@ -51,6 +51,7 @@ pub(super) struct Thread {
 // SAFETY: integers and a boolean.
 unsafe impl Plain for Thread {}
 
+const IGNORED: usize = 16;
 const MAPPINGS: usize = 1 << 16;
 const TEXT_BYTES: usize = 16 << 20;
 pub(super) const THREADS: usize = 1 << 16;
@@ -96,7 +97,7 @@ impl Files {
 pub(super) struct Scan {
     wanted: Wanted,
     start: u64,
-    ignored: [(u32, u32); 4],
+    ignored: [(u32, u32); IGNORED],
     left_out: Range<u64>,
     pub(super) pid: i32,
     /// The thread that scans.
@@ -130,7 +131,7 @@ impl Scan {
         };
         let files = Files::open().map_err(no_files)?;
         let mut arena = Arena::new(96 << 20).map_err(|_| Obstacle::Tables)?;
-        let mut ignored = [(0, 0); 4];
+        let mut ignored = [(0, 0); IGNORED];
         for (place, range) in ignored.iter_mut().zip(&target.ignored) {
             *place = (range.start, range.end);
         }
