@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use command_fds::{CommandFdExt, FdMapping};
-use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::message::{
     ErrorCode, Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
 };
+use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::{
     address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
 };

@@ -136,7 +136,11 @@ pub fn soft_purge(args: &ProgramArgs) -> i32 {
 
 /// The same, after ways back were given up; or only tells what would come of it.
 pub fn purge(args: &PurgeArgs) -> i32 {
-    let manner = if args.dry_run { Manner::DryRun } else { Manner::Full };
+    let manner = if args.dry_run {
+        Manner::DryRun
+    } else {
+        Manner::Full
+    };
     finish(tell(&args.program, Some(manner), true))
 }
 
@@ -178,7 +182,10 @@ fn gather(
         ..VersionsReport::default()
     };
     for version in status.versions {
-        let told = purged.versions.iter().find(|it| it.number == version.number);
+        let told = purged
+            .versions
+            .iter()
+            .find(|it| it.number == version.number);
         if let Some(told) = told.filter(|told| told.free && is_purge) {
             report.purged.push(told.number);
         }

@@ -148,7 +148,10 @@ mod tests {
         let mut report = PurgeReport::default();
         let mut kept = Kept::default();
         for (place, text) in [
-            (None, r#"{"kind":"way-back","name":"version 3","address":0,"words":0}"#),
+            (
+                None,
+                r#"{"kind":"way-back","name":"version 3","address":0,"words":0}"#,
+            ),
             (
                 Some(7),
                 r#"{"kind":"way-back","name":"version 3","thread":7,"address":0,"words":0}"#,

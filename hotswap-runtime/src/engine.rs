@@ -28,6 +28,6 @@ mod swap;
 mod version;
 
 pub(crate) use listen::is_listening;
-pub(crate) use purge::order as purge;
+pub(crate) use purge::{order as purge, set_budget as set_purge_budget};
 pub(crate) use revert::{revert, revert_after_panic};
 pub(crate) use version::statuses;

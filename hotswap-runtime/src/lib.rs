@@ -48,7 +48,12 @@ mod live;
 mod migrate;
 mod on_panic;
 mod on_swap;
-#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64", not(loom)))]
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(loom)
+))]
 mod purge;
 mod purging;
 mod rehearsal;
@@ -84,7 +89,7 @@ pub use migrate::Migrate;
 pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
 pub use purging::{
-    Holder, HolderKind, Kept, PurgeReport, PurgedVersion, purge, soft_purge,
+    Holder, HolderKind, Kept, PurgeReport, PurgedVersion, purge, set_purge_budget, soft_purge,
 };
 pub use revert::{RevertError, revert};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};

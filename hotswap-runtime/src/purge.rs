@@ -145,7 +145,10 @@ impl Looked<'_> {
 }
 
 fn found(scan: &Scan, hit: &scan::Hit) -> Found {
-    let mapping = scan.mappings.iter().find(|it| it.start <= hit.at && hit.at < it.end);
+    let mapping = scan
+        .mappings
+        .iter()
+        .find(|it| it.start <= hit.at && hit.at < it.end);
     let name = mapping.map(|it| it.name(scan.text())).unwrap_or_default();
     let on_stack = mapping.and_then(|mapping| {
         let holds = |pointer: u64| mapping.start <= pointer && pointer < mapping.end;

@@ -2,6 +2,8 @@
 
 pub use hotswap_protocol::purge::{Holder, HolderKind, Kept, Manner, PurgeReport, PurgedVersion};
 
+use std::time::Duration;
+
 use crate::engine;
 
 /// Takes out of memory the code of old versions that nothing refers to, and tells what keeps the rest.
@@ -34,4 +36,18 @@ pub fn soft_purge() -> PurgeReport {
 /// ```
 pub fn purge() -> PurgeReport {
     engine::purge(Manner::Full)
+}
+
+/// Sets for how long all threads may stand while memory is looked through, 10 ms unless this is called.
+/// Where that is not enough, the attempt is given up and the old version stays. At most a minute counts.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// hotswap::set_purge_budget(Duration::from_millis(2));
+/// ```
+pub fn set_purge_budget(budget: Duration) {
+    engine::set_purge_budget(budget);
 }

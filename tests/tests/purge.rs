@@ -40,8 +40,11 @@ impl Edited {
 
     fn edit(&mut self) -> Result<()> {
         let (from, to) = (self.number, self.number + 1);
-        self.package
-            .edit("src/main.rs", &format!("\"text {from}\""), &format!("\"text {to}\""))?;
+        self.package.edit(
+            "src/main.rs",
+            &format!("\"text {from}\""),
+            &format!("\"text {to}\""),
+        )?;
         self.session.await_swapped()?;
         self.number = to;
         Ok(())
@@ -69,7 +72,9 @@ impl Edited {
 fn version(report: &Value, number: u64) -> Result<Value> {
     let versions = report["versions"].as_array().context("no versions")?;
     let found = versions.iter().find(|version| version["number"] == number);
-    found.cloned().with_context(|| format!("no version {number}: {report}"))
+    found
+        .cloned()
+        .with_context(|| format!("no version {number}: {report}"))
 }
 
 /// Whether one of the holders is of this kind, and its names have this word.
@@ -105,7 +110,10 @@ fn what_refers_to_a_version_keeps_it_and_is_named() -> Result<()> {
         // Who refers to it by accident may go; who does so in truth stays.
         for _ in 0..5 {
             let kept = version(&edited.ask(&["purge"])?, held)?;
-            ensure!(kept["state"] == "retained" || kept["state"] == "draining", "{order}: {kept}");
+            ensure!(
+                kept["state"] == "retained" || kept["state"] == "draining",
+                "{order}: {kept}"
+            );
             ensure!(is_named(&kept, kind, word), "{order}: {kept}");
         }
         edited.session.ask(&format!("drop {order}"), "dropped")?;
@@ -123,7 +131,10 @@ fn what_runs_at_the_end_keeps_its_version() -> Result<()> {
     for _ in 0..5 {
         let kept = version(&edited.ask(&["purge"])?, 1)?;
         ensure!(kept["state"] == "retained", "{kept}");
-        ensure!(is_named(&kept, "static", "") || is_named(&kept, "memory", ""), "{kept}");
+        ensure!(
+            is_named(&kept, "static", "") || is_named(&kept, "memory", ""),
+            "{kept}"
+        );
     }
     edited.session.quit()
 }
@@ -138,7 +149,9 @@ fn versions_leave_memory_by_themselves() -> Result<()> {
         edited.session.ask("nothing", "nothing")?;
         let report = edited.ask(&["versions"])?;
         let versions = report["versions"].as_array().context("no versions")?;
-        let mapped = versions.iter().filter(|version| !version["mapped_bytes"].is_null());
+        let mapped = versions
+            .iter()
+            .filter(|version| !version["mapped_bytes"].is_null());
         // The one that is current, and those that the program can go back to.
         if mapped.count() <= 3 {
             ensure!(version(&report, 1)?["state"] == "purged", "{report}");

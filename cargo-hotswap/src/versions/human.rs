@@ -61,7 +61,10 @@ fn line(version: &VersionLine) -> String {
 
 fn reasons(version: &VersionLine) -> Vec<String> {
     let holders = version.holders.iter().map(reason);
-    let obstacle = version.obstacle.iter().map(|why| format!("not proven: {why}"));
+    let obstacle = version
+        .obstacle
+        .iter()
+        .map(|why| format!("not proven: {why}"));
     holders.chain(obstacle).collect()
 }
 
@@ -173,8 +176,14 @@ app (process 5)
     fn what_a_purge_did_and_would_do() {
         let report = report();
         let (did, would) = (purge(&report, false), purge(&report, true));
-        assert!(did.starts_with("version 1 is out of memory\nversion 2 stays\n  = stack"), "{did}");
-        assert!(would.starts_with("version 1 would be purged\nversion 2 stays\n"), "{would}");
+        assert!(
+            did.starts_with("version 1 is out of memory\nversion 2 stays\n  = stack"),
+            "{did}"
+        );
+        assert!(
+            would.starts_with("version 1 would be purged\nversion 2 stays\n"),
+            "{would}"
+        );
         let nothing = purge(&VersionsReport::default(), false);
         assert_eq!(nothing, "there is no old version in memory\n");
     }

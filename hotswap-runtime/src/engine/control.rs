@@ -176,9 +176,9 @@ impl<E: Engine> Service<E> {
 
     /// The turn for this purpose, or whose it is.
     fn take(&self, purpose: u32) -> Result<Turn<'_>, u32> {
-        let free =
-            self.open
-                .compare_exchange(0, purpose, Ordering::Acquire, Ordering::Relaxed);
+        let free = self
+            .open
+            .compare_exchange(0, purpose, Ordering::Acquire, Ordering::Relaxed);
         free.map(|_| Turn { open: &self.open })
     }
 }
@@ -308,9 +308,7 @@ impl<'a, E: Engine> Session<'a, E> {
                 return (Response::Subscribed {}, Next::Events);
             }
             Request::Status {} => Ok(Response::Status(self.service.engine.status())),
-            Request::Purge { manner } => {
-                Ok(Response::Purged(self.service.engine.purge(manner)))
-            }
+            Request::Purge { manner } => Ok(Response::Purged(self.service.engine.purge(manner))),
             Request::ReportCrashes {
                 stack_overflow_handler: handler,
             } => Ok(Response::Reporting {

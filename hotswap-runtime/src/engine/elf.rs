@@ -106,7 +106,15 @@ impl Dynamic {
     fn read(sections: &[u8]) -> Self {
         /// Symbols, names, hashes, versions, relocations, the dynamic section: all that are in memory.
         const OF_LOADER: [u32; 9] = [
-            3, 4, 5, 6, 11, 0x6fff_fff6, 0x6fff_fffd, 0x6fff_fffe, 0x6fff_ffff,
+            3,
+            4,
+            5,
+            6,
+            11,
+            0x6fff_fff6,
+            0x6fff_fffd,
+            0x6fff_fffe,
+            0x6fff_ffff,
         ];
         const FINI_ARRAY: u32 = 15;
         const IN_MEMORY: u64 = 2;
@@ -169,7 +177,8 @@ impl Layout {
     pub(crate) fn of_loader(&self, dynamic: &Dynamic) -> Vec<Range<u32>> {
         let headers = HEADER_BYTES + self.segments.len() * SEGMENT_BYTES;
         let (first, _) = self.span();
-        let starts_the_file = |it: &Segment| it.kind == PT_LOAD && it.address == first && it.offset == 0;
+        let starts_the_file =
+            |it: &Segment| it.kind == PT_LOAD && it.address == first && it.offset == 0;
         let mut parts = Vec::new();
         if self.segments.iter().any(starts_the_file) {
             parts.push(0..headers as u32);
@@ -179,7 +188,12 @@ impl Layout {
         for (start, bytes) in unwinding.chain(dynamic.parts.iter().copied()) {
             let start = start.saturating_sub(first);
             let end = start.saturating_add(bytes);
-            parts.extend(u32::try_from(start).ok().zip(u32::try_from(end).ok()).map(|(a, b)| a..b));
+            parts.extend(
+                u32::try_from(start)
+                    .ok()
+                    .zip(u32::try_from(end).ok())
+                    .map(|(a, b)| a..b),
+            );
         }
         parts
     }

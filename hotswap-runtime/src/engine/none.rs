@@ -27,3 +27,6 @@ pub(crate) fn revert_after_panic(_version: u64, _entry: String) {}
 pub(crate) fn purge(_: Manner) -> PurgeReport {
     PurgeReport::default()
 }
+
+/// Nothing ever stands.
+pub(crate) fn set_purge_budget(_: std::time::Duration) {}

@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 use std::fs;
 use std::ops::Range;
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -26,11 +26,13 @@ use crate::engine::version::{self, Candidate};
 use crate::hidden::Hidden;
 use crate::live::versions;
 use crate::purge::{self, Attempt, Target};
-use crate::sync::{AtomicU32, Mutex, Ordering, lock};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::table;
 
-/// For how long the program may stand.
-const BUDGET: Duration = Duration::from_millis(10);
+/// For how many microseconds the program may stand.
+static BUDGET_US: AtomicU64 = AtomicU64::new(10_000);
+
+const LONGEST_BUDGET_US: u64 = 60_000_000;
 
 /// From a swap to the first attempt, and between the first ones. Each later pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -62,6 +64,16 @@ enum Order {
 }
 
 static ORDERS: Mutex<Option<Sender<Order>>> = Mutex::new(None);
+
+/// Sets for how long the program may stand.
+pub(crate) fn set_budget(budget: Duration) {
+    let budget = u64::try_from(budget.as_micros()).unwrap_or(u64::MAX);
+    BUDGET_US.store(budget.min(LONGEST_BUDGET_US), Ordering::Relaxed);
+}
+
+fn budget() -> Duration {
+    Duration::from_micros(BUDGET_US.load(Ordering::Relaxed))
+}
 
 /// From now on nothing is mapped where a purged image was.
 pub(crate) fn guard() {
@@ -136,7 +148,9 @@ fn serve(orders: &Receiver<Order>) {
         pause: FIRST_PAUSE,
     };
     loop {
-        let wait = plan.next.map(|next| next.saturating_duration_since(Instant::now()));
+        let wait = plan
+            .next
+            .map(|next| next.saturating_duration_since(Instant::now()));
         let order = match wait {
             Some(wait) => orders.recv_timeout(wait),
             None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -174,7 +188,9 @@ fn purge(manner: Manner, own_start: usize) -> PurgeReport {
         _ => Vec::new(),
     };
     for candidate in fork::undivided(version::candidates) {
-        report.versions.push(purge_one(candidate, manner, own_start));
+        report
+            .versions
+            .push(purge_one(candidate, manner, own_start));
     }
     report
 }
@@ -184,10 +200,12 @@ fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> Purg
     let mut kept = Kept::default();
     kept.attempts = candidate.attempts;
     kept.holders = std::mem::take(&mut candidate.holders);
-    kept.holders.extend(fork::undivided(|| booked(&candidate.range)));
+    kept.holders
+        .extend(fork::undivided(|| booked(&candidate.range)));
     if manner == Manner::DryRun {
         // They would be given up.
-        kept.holders.retain(|holder| holder.kind != HolderKind::WayBack);
+        kept.holders
+            .retain(|holder| holder.kind != HolderKind::WayBack);
     }
     let asked = manner == Manner::Soft;
     if kept.holders.is_empty() || !asked {
@@ -223,7 +241,7 @@ fn attempt(candidate: &Candidate, kept: &mut Kept, manner: Manner, own_start: us
     // From here to the end no fork comes, whose child would find locks of the loader held.
     let fork = fork::Turn::take();
     let mut signals = Signals::new(&candidate.range);
-    let attempt = looked.stop(BUDGET, || signals.ask());
+    let attempt = looked.stop(budget(), || signals.ask());
     let is_proven = attempt.obstacle.is_none() && attempt.found.is_empty() && signals.is_free();
     if is_proven && kept.holders.is_empty() && manner != Manner::DryRun {
         if let Err(stayed) = unload(candidate) {
@@ -240,7 +258,8 @@ fn describe(candidate: &Candidate, attempt: &Attempt, signals: &Signals, kept: &
     kept.stood_us = u64::try_from(attempt.stood.as_micros()).unwrap_or(u64::MAX);
     kept.scanned = attempt.scanned;
     kept.holders.extend(signals.holders());
-    kept.holders.extend(holders::name(candidate, &attempt.found));
+    kept.holders
+        .extend(holders::name(candidate, &attempt.found));
 }
 
 /// Gives an image back to the loader. An error says that it is still there.
@@ -300,10 +319,8 @@ fn keep_free(range: &Range<usize>) {
 }
 
 fn reserve(range: &Range<usize>) -> bool {
-    let flags = libc::MAP_PRIVATE
-        | libc::MAP_ANONYMOUS
-        | libc::MAP_NORESERVE
-        | libc::MAP_FIXED_NOREPLACE;
+    let flags =
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
     let start = std::ptr::without_provenance_mut(range.start);
     // SAFETY: the flags leave alone what is mapped there.
     let mapped = unsafe { libc::mmap(start, range.len(), libc::PROT_NONE, flags, -1, 0) };

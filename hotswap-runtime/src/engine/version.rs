@@ -343,7 +343,8 @@ pub(crate) fn candidates() -> Vec<Candidate> {
     let mut versions = Versions::lock();
     versions.notice_drained();
     let all = versions.all.iter();
-    all.filter_map(|version| versions.candidate(version)).collect()
+    all.filter_map(|version| versions.candidate(version))
+        .collect()
 }
 
 impl Versions {
@@ -353,11 +354,13 @@ impl Versions {
         }
         let image = version.image.as_ref()?;
         let range = image.range();
-        let calls = table::in_flight(version.number).into_iter().map(|(entry, calls)| {
-            let mut holder = Holder::new(HolderKind::Calls, entry);
-            holder.words = calls;
-            holder
-        });
+        let calls = table::in_flight(version.number)
+            .into_iter()
+            .map(|(entry, calls)| {
+                let mut holder = Holder::new(HolderKind::Calls, entry);
+                holder.words = calls;
+                holder
+            });
         let mut holders: Vec<Holder> = calls.collect();
         for other in &self.all {
             if let Before::Way(way) = &other.before
@@ -426,10 +429,13 @@ pub(crate) fn give_up_ways() -> Vec<u64> {
 /// The versions to which ways lead back.
 pub(crate) fn ways() -> Vec<u64> {
     let versions = Versions::lock();
-    let ways = versions.all.iter().filter_map(|version| match &version.before {
-        Before::Way(way) => Some(way.to),
-        _ => None,
-    });
+    let ways = versions
+        .all
+        .iter()
+        .filter_map(|version| match &version.before {
+            Before::Way(way) => Some(way.to),
+            _ => None,
+        });
     ways.collect()
 }
 

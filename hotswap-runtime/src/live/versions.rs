@@ -149,7 +149,9 @@ pub(crate) fn add(file: File, cells: Vec<(usize, Cell)>) {
 /// Forgets a file that is out of memory.
 pub(crate) fn forget(range: &Range<usize>) {
     let mut versions = versions();
-    versions.files.retain(|file| !range.contains(&file.range.start));
+    versions
+        .files
+        .retain(|file| !range.contains(&file.range.start));
 }
 
 /// The paths of cells that code or data in this range is needed for.
@@ -158,7 +160,9 @@ pub(crate) fn needing(range: &Range<usize>) -> Vec<String> {
     let cells = versions.cells.iter().filter(|(handle, cell)| {
         range.contains(handle)
             || range.contains(&(cell.schema as usize))
-            || cell.init.is_some_and(|init| range.contains(&(init as usize)))
+            || cell
+                .init
+                .is_some_and(|init| range.contains(&(init as usize)))
     });
     cells.map(|(_, cell)| cell.path.clone()).collect()
 }

@@ -90,8 +90,13 @@ pub(super) fn pages(
         }
     }
     // SAFETY: the arguments are as the kernel expects them, and `found` has room for `vec_len` entries.
-    let count =
-        unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, (&raw mut arguments).cast::<u8>()) };
+    let count = unsafe {
+        libc::ioctl(
+            pagemap.as_raw_fd(),
+            PAGEMAP_SCAN,
+            (&raw mut arguments).cast::<u8>(),
+        )
+    };
     match usize::try_from(count) {
         Ok(count) => Ok((count, arguments.walk_end)),
         Err(_) => Err(errno()),
@@ -115,7 +120,8 @@ pub(super) fn copy(pid: i32, from: u64, to: &mut [u8], memory: &File) -> usize {
         iov_len: to.len(),
     };
     // SAFETY: the kernel writes at most `to.len()` bytes to `to`; what can't be read is an error.
-    let copied = unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
+    let copied =
+        unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) };
     if let Ok(copied @ 1..) = usize::try_from(copied) {
         return copied;
     }
@@ -162,10 +168,19 @@ impl Tracking {
         self.ask(REGISTER, &mut [start, end - start, MODE_WRITE_PROTECT, 0])
     }
 
-    fn ask<const N: usize>(&self, request: libc::c_ulong, arguments: &mut [u64; N]) -> io::Result<()> {
+    fn ask<const N: usize>(
+        &self,
+        request: libc::c_ulong,
+        arguments: &mut [u64; N],
+    ) -> io::Result<()> {
         // SAFETY: the arguments have the length that the request's number tells.
-        let outcome =
-            unsafe { libc::ioctl(self.0.as_raw_fd(), request, arguments.as_mut_ptr().cast::<u8>()) };
+        let outcome = unsafe {
+            libc::ioctl(
+                self.0.as_raw_fd(),
+                request,
+                arguments.as_mut_ptr().cast::<u8>(),
+            )
+        };
         if outcome == -1 {
             return Err(io::Error::last_os_error());
         }

@@ -100,7 +100,14 @@ impl Kind {
             Self::FirstStack
         } else if begins(&[b"/dev/shm/", b"/dev/zero", b"/dev/hugepages/"]) {
             Self::Memory
-        } else if begins(&[b"/dev/", b"anon_inode:", b"/sys/", b"/proc/", b"socket:", b"/dmabuf"]) {
+        } else if begins(&[
+            b"/dev/",
+            b"anon_inode:",
+            b"/sys/",
+            b"/proc/",
+            b"socket:",
+            b"/dmabuf",
+        ]) {
             Self::Device
         } else {
             Self::Memory
@@ -166,12 +173,23 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
             (0x5555_5555_4000, "/usr/bin/a b", false, Kind::Memory),
             (0x7fff_f7d0_0000, "", true, Kind::Memory),
             (0x7fff_f7e0_0000, "[anon: x]", false, Kind::Memory),
-            (0x7fff_f7f0_0000, "anon_inode:[io_uring]", false, Kind::Device),
-            (0x7fff_f7f1_0000, "/dev/shm/x (deleted)", false, Kind::Memory),
+            (
+                0x7fff_f7f0_0000,
+                "anon_inode:[io_uring]",
+                false,
+                Kind::Device,
+            ),
+            (
+                0x7fff_f7f1_0000,
+                "/dev/shm/x (deleted)",
+                false,
+                Kind::Memory,
+            ),
             (0x7fff_fffd_e000, "[stack]", false, Kind::FirstStack),
             (0xffff_ffff_ff60_0000, "[vsyscall]", false, Kind::Kernel),
         ];
-        let expected = expected.map(|(start, name, plain, kind)| (start, name.to_owned(), plain, kind));
+        let expected =
+            expected.map(|(start, name, plain, kind)| (start, name.to_owned(), plain, kind));
         assert_eq!(table.iter().map(told).collect::<Vec<_>>(), expected);
         let mut small = arena.table(2);
         assert!(!read(text, &mut small));

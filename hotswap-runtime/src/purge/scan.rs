@@ -252,7 +252,11 @@ impl Scan {
         }
         for index in 0..self.again.len() {
             let span = self.again[index];
-            if self.mappings.iter().any(|it| it.start < span.end && span.start < it.end) {
+            if self
+                .mappings
+                .iter()
+                .any(|it| it.start < span.end && span.start < it.end)
+            {
                 self.scan(span.start, span.end, false)?;
             }
         }
@@ -338,7 +342,10 @@ impl Scan {
             if copied == 0 {
                 // While the program runs it may just have been unmapped.
                 let page_end = end.min((at / PAGE + 1) * PAGE);
-                let span = Span { start: at, end: page_end };
+                let span = Span {
+                    start: at,
+                    end: page_end,
+                };
                 if self.deadline.is_some() || !self.again.push(span) {
                     return Err(Obstacle::Unread { start: at, end });
                 }
@@ -370,7 +377,11 @@ impl Scan {
             return Ok(());
         };
         let to = (address - self.start) as u32;
-        if self.ignored.iter().any(|(start, end)| (*start..*end).contains(&to)) {
+        if self
+            .ignored
+            .iter()
+            .any(|(start, end)| (*start..*end).contains(&to))
+        {
             return Ok(());
         }
         let hit = Hit { at, thread, to };
@@ -398,7 +409,12 @@ impl Scan {
             // SAFETY: the kernel writes at most so many bytes to the room.
             let read = unsafe {
                 let descriptor = self.files.maps.as_raw_fd();
-                libc::pread(descriptor, room.as_mut_ptr().cast(), room.len(), length as i64)
+                libc::pread(
+                    descriptor,
+                    room.as_mut_ptr().cast(),
+                    room.len(),
+                    length as i64,
+                )
             };
             match usize::try_from(read) {
                 Ok(0) => break,
@@ -427,7 +443,10 @@ impl Scan {
             self.skip(range.start, range.end)?;
         }
         let own = self.own_stack.end;
-        let mapping = self.mappings.iter().find(|it| it.start <= own && own < it.end);
+        let mapping = self
+            .mappings
+            .iter()
+            .find(|it| it.start <= own && own < it.end);
         if let Some(start) = mapping.map(|it| it.start) {
             self.skip(start, own)?;
         }
@@ -473,7 +492,9 @@ impl Scan {
         for index in 0..self.threads.len() {
             let thread = self.threads[index];
             let pointer = thread.stack_pointer;
-            let place = self.mappings.partition_point(|mapping| mapping.end <= pointer);
+            let place = self
+                .mappings
+                .partition_point(|mapping| mapping.end <= pointer);
             let Some(mapping) = self.mappings.get(place).copied() else {
                 continue;
             };

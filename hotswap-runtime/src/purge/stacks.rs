@@ -43,19 +43,25 @@ fn own() -> Option<Descriptors> {
     // SAFETY: the call has no preconditions.
     let descriptor = unsafe { libc::pthread_self() } as usize;
     let end = own_stack_end()?;
-    let to_end = end.checked_sub(descriptor).filter(|it| (1..1 << 16).contains(it))?;
+    let to_end = end
+        .checked_sub(descriptor)
+        .filter(|it| (1..1 << 16).contains(it))?;
     let words = to_end / size_of::<u64>();
     let start = std::ptr::with_exposed_provenance::<u64>(descriptor);
     // SAFETY: the descriptor lies on this thread's stack, up to whose end is read. Nobody writes to what
     // is compared here while the thread runs.
-    let words: Vec<u64> = (0..words).map(|at| unsafe { start.add(at).read_volatile() }).collect();
+    let words: Vec<u64> = (0..words)
+        .map(|at| unsafe { start.add(at).read_volatile() })
+        .collect();
     let block = words.windows(3).position(|words| {
         let [block, bytes, guard] = [words[0], words[1], words[2]];
         block < descriptor as u64 && block.checked_add(bytes) == Some(end as u64) && guard < bytes
     })?;
     // SAFETY: the call has no preconditions.
     let number = unsafe { libc::gettid() }.cast_unsigned();
-    let halves = words.iter().flat_map(|word| [*word as u32, (*word >> 32) as u32]);
+    let halves = words
+        .iter()
+        .flat_map(|word| [*word as u32, (*word >> 32) as u32]);
     Some(Descriptors {
         number: halves.clone().position(|half| half == number)? * size_of::<u32>(),
         block: block * size_of::<u64>(),

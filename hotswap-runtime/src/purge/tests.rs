@@ -95,7 +95,10 @@ fn words_in_statics_and_disguised_ones_are_found() {
     let _turn = turn();
     let made = Made::new();
     let wanted = words::Wanted::new(&made.0);
-    for word in [made.address(), wanted.disguise(made.address() as u64) as usize] {
+    for word in [
+        made.address(),
+        wanted.disguise(made.address() as u64) as usize,
+    ] {
         STATE.store(word, Ordering::Relaxed);
         assert!(made.places().iter().any(is_at(&STATE)));
     }
@@ -143,7 +146,9 @@ fn a_thread_is_named_by_its_stack_and_by_its_registers() {
             }
         });
         let second = is_ready.recv().unwrap();
-        let Attempt { found, obstacle, .. } = made.attempt();
+        let Attempt {
+            found, obstacle, ..
+        } = made.attempt();
         stop.store(true, Ordering::Relaxed);
         on_stack.thread().unpark();
         assert_eq!(obstacle, None);
@@ -164,7 +169,16 @@ fn memory_of_every_sort_is_read() {
     let map = |flags, descriptor| {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, protection, flags, descriptor, 0) };
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                protection,
+                flags,
+                descriptor,
+                0,
+            )
+        };
         assert_ne!(start, libc::MAP_FAILED);
         // SAFETY: the mapping is larger, and nobody else's.
         unsafe { start.cast::<usize>().add(1000).write(made.address()) };
@@ -183,12 +197,19 @@ fn memory_of_every_sort_is_read() {
         map(libc::MAP_PRIVATE, exe),
     ];
     let first = std::ptr::with_exposed_provenance_mut((places[0] - 8000) as usize);
-    for protection in [libc::PROT_READ | libc::PROT_WRITE, libc::PROT_READ, libc::PROT_NONE] {
+    for protection in [
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::PROT_READ,
+        libc::PROT_NONE,
+    ] {
         // SAFETY: the mapping is this test's own.
         unsafe { libc::mprotect(first, bytes, protection) };
         let found = made.places();
         for place in places {
-            assert!(found.iter().any(|found| found.at == place), "{place:#x}: {found:?}");
+            assert!(
+                found.iter().any(|found| found.at == place),
+                "{place:#x}: {found:?}"
+            );
         }
     }
     for place in places {
@@ -246,7 +267,9 @@ fn threads_are_born_and_die_meanwhile() {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    std::thread::spawn(|| std::hint::black_box(vec![1u8; 5000])).join().unwrap();
+                    std::thread::spawn(|| std::hint::black_box(vec![1u8; 5000]))
+                        .join()
+                        .unwrap();
                 }
             });
         }

@@ -38,6 +38,7 @@ struct Shared<'a> {
     step: AtomicU32,
     scan: UnsafeCell<&'a mut Scan>,
     outcome: UnsafeCell<Result<(), Obstacle>>,
+    pid: i32,
     budget: Duration,
     library: Range<u64>,
     listing: *mut u8,
@@ -58,6 +59,7 @@ pub(super) fn look(
         step: AtomicU32::new(BORN),
         listing: scan.bytes(LISTING_BYTES),
         registers: scan.bytes(REGISTERS_BYTES),
+        pid: scan.pid,
         scan: UnsafeCell::new(scan),
         outcome: UnsafeCell::new(Err(Obstacle::TracerEnded)),
         budget,
@@ -126,6 +128,18 @@ impl Shared<'_> {
         unsafe { libc::syscall(libc::SYS_futex, self.step.as_ptr(), libc::FUTEX_WAKE, 1) };
     }
 
+    /// Waits for the next step of the thread that asked; not for ever, should it be gone.
+    fn wait_for_asker(&self, step: u32) -> bool {
+        let end = now() + self.budget + GRACE;
+        while self.step.load(Ordering::Acquire) == step {
+            if now() > end {
+                return false;
+            }
+            self.wait_while(step, LOOK);
+        }
+        true
+    }
+
     fn wait_while(&self, step: u32, time: Duration) {
         let time = libc::timespec {
             tv_sec: 0,
@@ -134,7 +148,13 @@ impl Shared<'_> {
         // SAFETY: the word and the time live as long as the call.
         unsafe {
             let wait = libc::FUTEX_WAIT;
-            libc::syscall(libc::SYS_futex, self.step.as_ptr(), wait, step, &raw const time)
+            libc::syscall(
+                libc::SYS_futex,
+                self.step.as_ptr(),
+                wait,
+                step,
+                &raw const time,
+            )
         };
     }
 }
@@ -144,8 +164,8 @@ extern "C" fn trace(argument: *mut c_void) -> c_int {
     // SAFETY: `look` passes its variable, which lives longer than this process.
     let shared = unsafe { &*argument.cast::<Shared<'_>>() };
     fall_alone();
-    while shared.step.load(Ordering::Acquire) == BORN {
-        shared.wait_while(BORN, LOOK);
+    if !end_with(shared.pid) || !shared.wait_for_asker(BORN) {
+        return 1;
     }
     // SAFETY: the thread that owns it does not touch it until this process has ended.
     let scan = unsafe { &mut **shared.scan.get() };
@@ -155,6 +175,16 @@ extern "C" fn trace(argument: *mut c_void) -> c_int {
     unsafe { *shared.outcome.get() = outcome };
     shared.turn(DONE);
     0
+}
+
+/// Has the kernel end this process when the thread that asked does, as in a program that exits. False if
+/// that has ended already, which has process `pid`.
+fn end_with(pid: i32) -> bool {
+    // SAFETY: the calls take integers.
+    unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
+        libc::getppid() == pid
+    }
 }
 
 /// A fault in this process ends it alone: no handler of the program's runs, and no core is written.
@@ -167,7 +197,13 @@ fn fall_alone() {
     unsafe {
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
         let action: libc::sigaction = std::mem::zeroed();
-        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGABRT, libc::SIGFPE] {
+        for signal in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGILL,
+            libc::SIGABRT,
+            libc::SIGFPE,
+        ] {
             libc::sigaction(signal, &raw const action, std::ptr::null_mut());
         }
     }
@@ -181,8 +217,8 @@ fn stop_and_look(shared: &Shared<'_>, scan: &mut Scan) -> Result<(), Obstacle> {
         }
     }
     shared.turn(STANDING);
-    while shared.step.load(Ordering::Acquire) == STANDING {
-        shared.wait_while(STANDING, LOOK);
+    if !shared.wait_for_asker(STANDING) {
+        return Err(Obstacle::Overtime);
     }
     scan.look_while_standing()?;
     scan.confirm();
@@ -221,7 +257,12 @@ fn list(shared: &Shared<'_>, scan: &mut Scan) -> Result<(), Obstacle> {
     loop {
         // SAFETY: the buffer has so many bytes and is used here alone.
         let bytes = unsafe {
-            libc::syscall(libc::SYS_getdents64, descriptor, shared.listing, LISTING_BYTES)
+            libc::syscall(
+                libc::SYS_getdents64,
+                descriptor,
+                shared.listing,
+                LISTING_BYTES,
+            )
         };
         let Ok(bytes) = usize::try_from(bytes) else {
             let error = errno();
@@ -244,7 +285,9 @@ fn add_listed(listing: &[u8], scan: &mut Scan) -> Result<(), Obstacle> {
         let mut number = 0i32;
         let name = listing.get(at + 19..at + length).unwrap_or_default();
         for digit in name.iter().take_while(|byte| byte.is_ascii_digit()) {
-            number = number.wrapping_mul(10).wrapping_add(i32::from(digit - b'0'));
+            number = number
+                .wrapping_mul(10)
+                .wrapping_add(i32::from(digit - b'0'));
         }
         let is_new = number > 0 && number != scan.asker;
         // Those that were listed before mostly come in the same order.
@@ -269,7 +312,15 @@ fn add_listed(listing: &[u8], scan: &mut Scan) -> Result<(), Obstacle> {
 
 fn ptrace(request: libc::c_uint, thread: i32, address: usize, data: usize) -> c_long {
     // SAFETY: requests that write to memory get the address of a live local or of the buffer.
-    unsafe { libc::syscall(libc::SYS_ptrace, u64::from(request), i64::from(thread), address, data) }
+    unsafe {
+        libc::syscall(
+            libc::SYS_ptrace,
+            u64::from(request),
+            i64::from(thread),
+            address,
+            data,
+        )
+    }
 }
 
 fn seize(scan: &mut Scan, index: usize) -> Result<(), Obstacle> {
@@ -347,7 +398,10 @@ fn is_dead(scan: &Scan, thread: i32) -> bool {
     };
     // The state follows the name, which is in brackets and may hold any byte.
     let text = text.get(..read).unwrap_or_default();
-    let state = text.iter().rposition(|byte| *byte == b')').and_then(|at| text.get(at + 2));
+    let state = text
+        .iter()
+        .rposition(|byte| *byte == b')')
+        .and_then(|at| text.get(at + 2));
     matches!(state, Some(b'Z' | b'X'))
 }
 

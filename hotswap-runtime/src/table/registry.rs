@@ -105,7 +105,8 @@ impl Registry {
         }
         self.reclaim();
         let report = self.report(&entries, &gone);
-        self.prepared.extend(entries.iter().map(|entry| entry.descriptor));
+        self.prepared
+            .extend(entries.iter().map(|entry| entry.descriptor));
         Ok(PreparedTable {
             version,
             entries,

@@ -345,9 +345,14 @@ impl Tables {
     pub(crate) fn scrub(&mut self, switch: &Switch, targets: &[Target]) {
         if !self.closed {
             // Nobody asks for it before a table is closed, which sets it.
-            switch.open.store(switch.table().cast_mut(), Ordering::Release);
+            switch
+                .open
+                .store(switch.table().cast_mut(), Ordering::Release);
         }
-        let in_use = [switch.table(), switch.open.load(Ordering::Acquire).cast_const()];
+        let in_use = [
+            switch.table(),
+            switch.open.load(Ordering::Acquire).cast_const(),
+        ];
         for table in self.outgrown.iter().chain(&self.in_turn) {
             if in_use.iter().any(|used| ptr::eq(*used, table.as_ptr())) {
                 continue;

@@ -59,7 +59,11 @@ impl Names {
     fn holder(&mut self, candidate: &Candidate, found: &Found) -> Holder {
         let mut holder = match (found.thread, found.at) {
             (Some(thread), at) => {
-                let kind = if at == 0 { HolderKind::Register } else { HolderKind::Stack };
+                let kind = if at == 0 {
+                    HolderKind::Register
+                } else {
+                    HolderKind::Stack
+                };
                 let mut holder = Holder::new(kind, thread_name(thread));
                 holder.thread = Some(thread);
                 holder
@@ -136,5 +140,6 @@ impl Names {
 
 fn thread_name(thread: i32) -> String {
     let name = fs::read_to_string(format!("/proc/self/task/{thread}/comm"));
-    name.map(|name| name.trim_end().to_owned()).unwrap_or_default()
+    name.map(|name| name.trim_end().to_owned())
+        .unwrap_or_default()
 }

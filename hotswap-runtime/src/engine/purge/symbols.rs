@@ -34,8 +34,12 @@ impl Symbols {
         }
         let start = number(&header, 40, 8)?;
         let count = number(&header, 60, 2)?;
-        let sections = part(&file, start..start.checked_add(count * SECTION_BYTES as u64)?)?;
-        let section = |index: usize| sections.get(index * SECTION_BYTES..(index + 1) * SECTION_BYTES);
+        let sections = part(
+            &file,
+            start..start.checked_add(count * SECTION_BYTES as u64)?,
+        )?;
+        let section =
+            |index: usize| sections.get(index * SECTION_BYTES..(index + 1) * SECTION_BYTES);
         let content = |section: &[u8]| {
             let start = number(section, 24, 8)?;
             part(&file, start..start.checked_add(number(section, 32, 8)?)?)
@@ -44,7 +48,10 @@ impl Symbols {
         let table = all.find(|it| number(it, 4, 4) == Some(u64::from(SYMBOL_TABLE)))?;
         let names = content(section(number(table, 40, 4)? as usize)?)?;
         let table = content(table)?;
-        let mut all: Vec<_> = table.chunks_exact(SYMBOL_BYTES).filter_map(symbol).collect();
+        let mut all: Vec<_> = table
+            .chunks_exact(SYMBOL_BYTES)
+            .filter_map(symbol)
+            .collect();
         all.sort_unstable();
         Some(Self { all, names })
     }
@@ -75,7 +82,10 @@ fn symbol(bytes: &[u8]) -> Option<(u64, u64, u32)> {
 }
 
 fn part(file: &File, range: Range<u64>) -> Option<Vec<u8>> {
-    let bytes = range.end.checked_sub(range.start).filter(|bytes| *bytes <= LIMIT)?;
+    let bytes = range
+        .end
+        .checked_sub(range.start)
+        .filter(|bytes| *bytes <= LIMIT)?;
     if range.end > file.metadata().ok()?.len() {
         return None;
     }
