@@ -243,10 +243,12 @@ fn attempt(candidate: &Candidate, kept: &mut Kept, manner: Manner, own_start: us
     let mut signals = Signals::new(&candidate.range);
     let attempt = looked.stop(budget(), || signals.ask());
     let is_proven = attempt.obstacle.is_none() && attempt.found.is_empty() && signals.is_free();
-    if is_proven && kept.holders.is_empty() && manner != Manner::DryRun {
-        if let Err(stayed) = unload(candidate) {
-            kept.holders.push(stayed);
-        }
+    if is_proven
+        && kept.holders.is_empty()
+        && manner != Manner::DryRun
+        && let Err(why) = unload(candidate)
+    {
+        kept.holders.push(Holder::new(HolderKind::Loader, why));
     }
     drop(fork);
     describe(candidate, &attempt, &signals, kept);
@@ -263,11 +265,11 @@ fn describe(candidate: &Candidate, attempt: &Attempt, signals: &Signals, kept: &
 }
 
 /// Gives an image back to the loader. An error says that it is still there.
-fn unload(candidate: &Candidate) -> Result<(), Holder> {
-    let unknown = || Holder::new(HolderKind::Loader, "it can't be told what is mapped");
+fn unload(candidate: &Candidate) -> Result<(), &'static str> {
+    let unknown = || "it can't be told what is mapped";
     let before = files_in(&candidate.range).ok_or_else(unknown)?;
     let Some(image) = version::take_image(candidate.version) else {
-        return Err(Holder::new(HolderKind::Loader, "the image is not listed"));
+        return Err("the image is not listed");
     };
     versions::forget(&candidate.range);
     drop(image);
@@ -275,8 +277,7 @@ fn unload(candidate: &Candidate) -> Result<(), Holder> {
     let after = files_in(&candidate.range).ok_or_else(unknown)?;
     if before.is_empty() || after.iter().any(|file| before.contains(file)) {
         // There is no handle any more, so it stays for good.
-        let why = "the system's loader keeps it (a unique symbol, or another user of the file)";
-        return Err(Holder::new(HolderKind::Loader, why));
+        return Err("the system's loader keeps it (a unique symbol, or another user of the file)");
     }
     keep_free(&candidate.range);
     version::is_purged(candidate.version);

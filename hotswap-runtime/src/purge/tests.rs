@@ -31,11 +31,15 @@ impl Made {
         self.0.start + 0x1230
     }
 
-    /// Attempts on a thread of its own, which leaves no word behind.
     fn attempt(&self) -> Attempt {
+        self.attempt_within(Duration::from_secs(2))
+    }
+
+    /// Attempts on a thread of its own, which leaves no word behind.
+    fn attempt_within(&self, budget: Duration) -> Attempt {
         let target = Target {
             range: self.0.clone(),
-            ignored: vec![0..64],
+            ignored: [0..64, 128..130].to_vec(),
             left_out: 0..0,
             library: 0..0,
         };
@@ -43,7 +47,7 @@ impl Made {
             block_signals();
             let here = 0u8;
             let start = (&raw const here).expose_provenance();
-            look(&target, start + 4096).stop(Duration::from_secs(2), || ())
+            look(&target, start + 4096).stop(budget, || ())
         });
         thread.join().unwrap()
     }
@@ -280,4 +284,138 @@ fn threads_are_born_and_die_meanwhile() {
             assert!(attempt.found.iter().any(is_at(&*word)), "{attempt:?}");
         }
     });
+}
+
+/// A pipe, as descriptors to read from and to write to.
+fn pipe() -> [i32; 2] {
+    let mut ends = [0; 2];
+    // SAFETY: the call writes two descriptors.
+    assert_eq!(
+        unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
+        0
+    );
+    ends
+}
+
+fn write(descriptor: i32) {
+    // SAFETY: the byte is a constant.
+    assert_eq!(
+        unsafe { libc::write(descriptor, c"x".as_ptr().cast(), 1) },
+        1
+    );
+}
+
+fn wait_for_byte(descriptor: i32) {
+    let mut byte = 0u8;
+    // SAFETY: the byte is a live local.
+    unsafe { libc::read(descriptor, (&raw mut byte).cast(), 1) };
+}
+
+#[test]
+fn a_thread_that_somebody_else_traces_is_named() {
+    let _turn = turn();
+    let made = Made::new();
+    let (ready, end) = (pipe(), pipe());
+    let (told, is_told) = channel();
+    let sleeper = std::thread::spawn(move || {
+        // SAFETY: the call has no preconditions.
+        told.send(unsafe { libc::gettid() }).unwrap();
+        wait_for_byte(end[0]);
+    });
+    let thread = is_told.recv().unwrap();
+    // SAFETY: the child makes system calls only.
+    let debugger = unsafe { libc::fork() };
+    if debugger == 0 {
+        // SAFETY: as above; the request stops nothing.
+        unsafe {
+            libc::ptrace(libc::PTRACE_SEIZE, thread, 0, 0);
+            libc::write(ready[1], c"x".as_ptr().cast(), 1);
+            loop {
+                libc::pause();
+            }
+        }
+    }
+    wait_for_byte(ready[0]);
+    let attempt = made.attempt();
+    // SAFETY: the process is this test's own child.
+    unsafe {
+        libc::kill(debugger, libc::SIGKILL);
+        libc::waitpid(debugger, std::ptr::null_mut(), 0);
+    }
+    write(end[1]);
+    sleeper.join().unwrap();
+    let expected = Obstacle::NotTraced {
+        thread,
+        error: libc::EPERM,
+    };
+    assert_eq!(attempt.obstacle, Some(expected));
+}
+
+extern "C" fn wait_in_child(argument: *mut libc::c_void) -> i32 {
+    wait_for_byte(argument.addr() as i32);
+    0
+}
+
+#[test]
+fn a_thread_that_waits_for_a_child_which_shares_its_memory_ends_the_attempt() {
+    let _turn = turn();
+    let made = Made::new();
+    let end = pipe();
+    let (ready, is_ready) = channel();
+    let parent = std::thread::spawn(move || {
+        let mut stack = vec![0u8; 1 << 16];
+        let top = stack.as_mut_ptr_range().end.map_addr(|end| end & !15);
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let argument = std::ptr::without_provenance_mut(end[0] as usize);
+        ready.send(()).unwrap();
+        // SAFETY: the child has a stack of its own, reads one byte and ends, and this waits for that.
+        unsafe {
+            let child = libc::clone(wait_in_child, top.cast(), flags, argument);
+            assert!(child > 0);
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+        }
+    });
+    is_ready.recv().unwrap();
+    // The thread may not be there yet: then it stands like any other, and the next attempt meets it.
+    let mut attempts = (0..1000).map(|_| made.attempt_within(Duration::from_millis(50)));
+    let gives_up = |attempt: &Attempt| attempt.obstacle == Some(Obstacle::Overtime);
+    assert!(attempts.any(|attempt| gives_up(&attempt)));
+    write(end[1]);
+    parent.join().unwrap();
+    assert_eq!(made.attempt().obstacle, None);
+}
+
+#[test]
+fn forks_and_system_calls_go_on() {
+    let _turn = turn();
+    let made = Made::new();
+    let stop = AtomicBool::new(false);
+    let attempts: Vec<Attempt> = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let status = std::process::Command::new("true").status();
+                assert!(status.is_ok_and(|status| status.success()));
+            }
+        });
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                let started = std::time::Instant::now();
+                std::thread::sleep(Duration::from_millis(5));
+                assert!(started.elapsed() >= Duration::from_millis(5));
+                // SAFETY: the child ends at once.
+                unsafe {
+                    match libc::fork() {
+                        0 => libc::_exit(0),
+                        child => assert_eq!(libc::waitpid(child, std::ptr::null_mut(), 0), child),
+                    }
+                }
+            }
+        });
+        let attempts = (0..50).map(|_| made.attempt()).collect();
+        stop.store(true, Ordering::Relaxed);
+        attempts
+    });
+    for attempt in attempts {
+        assert_eq!(attempt.obstacle, None);
+    }
 }
