@@ -17,6 +17,7 @@ use crate::convert::resolve::{Refused, Resolver};
 use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::loaded::Loaded;
+use crate::hidden::Hidden;
 use crate::inflight::gate::Gate;
 use crate::live::handle::Handle;
 use crate::live::versions::{self, Cell, File, Init};
@@ -65,11 +66,23 @@ struct Bound {
     type_name: String,
     layout: Arc<str>,
     handle: &'static Handle,
-    init: Option<Init>,
-    schema: Of,
+    /// Functions of the version, hidden: an old version's cells are no reference to its image.
+    init: Option<Hidden>,
+    schema: Hidden,
 }
 
 impl Bound {
+    fn init(&self) -> Option<Init> {
+        // SAFETY: it was made from such a function, of an image that stays as long as this is asked.
+        self.init
+            .map(|init| unsafe { mem::transmute::<*const (), Init>(init.get()) })
+    }
+
+    fn schema(&self) -> Of {
+        // SAFETY: as in `init`.
+        unsafe { mem::transmute::<*const (), Of>(self.schema.get()) }
+    }
+
     fn address(&self) -> usize {
         std::ptr::from_ref(self.handle).addr()
     }
@@ -78,12 +91,12 @@ impl Bound {
         let address = self.address();
         let cell = Cell {
             handle: Some(self.handle),
+            init: self.init(),
+            schema: self.schema(),
             path: self.path,
             type_name: self.type_name,
             layout: self.layout,
             since: version,
-            init: self.init,
-            schema: self.schema,
             contested: false,
         };
         (address, cell)
@@ -207,7 +220,7 @@ fn resolve(
         from: known.layout.to_string(),
         to: cell.layout.to_string(),
     })?;
-    let resolved = resolver.resolve(way.change, (known.schema)(), (cell.schema)());
+    let resolved = resolver.resolve(way.change, (known.schema)(), (cell.schema())());
     resolved.map_err(|problem| StateError::Plan {
         path: cell.path.clone(),
         problem,
@@ -259,22 +272,17 @@ fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, S
         };
         address.map(find).transpose()
     };
-    let init = function(cell.init, "function that makes the first value")?.map(|address| {
-        // SAFETY: the address is code, and by the tool's word that of the function in the handle's
-        // initial value. It is called only as what it is, by `live::make`.
-        unsafe { mem::transmute::<*const (), Init>(address) }
-    });
-    let schema = function(cell.schema, "schema")?.map(|address| {
-        // SAFETY: as for `init`. All schemas are given by functions of this type.
-        unsafe { mem::transmute::<*const (), Of>(address) }
-    });
+    // By the tool's word these are the functions that the handle's initial value has, or would have. The
+    // first is called only as what it is, by `live::make`; all schemas are given by functions of one type.
+    let init = function(cell.init, "function that makes the first value")?.map(Hidden::new);
+    let schema = function(cell.schema, "schema")?;
     Ok(Bound {
         path: cell.path.clone(),
         type_name: cell.type_name.clone(),
         layout: cell.layout.as_str().into(),
         handle,
         init,
-        schema: schema.unwrap_or(handle.schema()),
+        schema: Hidden::new(schema.unwrap_or(handle.schema() as *const ())),
     })
 }
 
@@ -383,8 +391,8 @@ fn note(file: Option<File>, cells: &[Bound], version: u64) {
                 known.since = version;
             }
             known.type_name.clone_from(&cell.type_name);
-            known.init = cell.init;
-            known.schema = cell.schema;
+            known.init = cell.init();
+            known.schema = cell.schema();
         });
     }
     if let Some(file) = file {

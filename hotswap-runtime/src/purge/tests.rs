@@ -290,19 +290,15 @@ fn threads_are_born_and_die_meanwhile() {
 fn pipe() -> [i32; 2] {
     let mut ends = [0; 2];
     // SAFETY: the call writes two descriptors.
-    assert_eq!(
-        unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
-        0
-    );
+    let outcome = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+    assert_eq!(outcome, 0);
     ends
 }
 
 fn write(descriptor: i32) {
     // SAFETY: the byte is a constant.
-    assert_eq!(
-        unsafe { libc::write(descriptor, c"x".as_ptr().cast(), 1) },
-        1
-    );
+    let written = unsafe { libc::write(descriptor, c"x".as_ptr().cast(), 1) };
+    assert_eq!(written, 1);
 }
 
 fn wait_for_byte(descriptor: i32) {
