@@ -23,6 +23,7 @@ use crate::selection::{Colour, Diagnostics, Messages, Selection};
 use crate::session;
 use crate::status::{self, command::StatusArgs};
 use crate::timings::{self, TimingsArgs};
+use crate::versions::{self, ProgramArgs, PurgeArgs, VersionsArgs};
 
 /// Cargo calls `cargo-hotswap hotswap …`.
 #[derive(Debug, Parser)]
@@ -59,6 +60,12 @@ enum Command {
     Quit(VerbArgs),
     /// Show versions, calls under way, images and swaps of running programs
     Status(StatusArgs),
+    /// Show the versions of a running program, and what keeps old ones in memory
+    Versions(VersionsArgs),
+    /// Take old versions out of memory that nothing refers to
+    SoftPurge(ProgramArgs),
+    /// The same, after the ways back to older code were given up
+    Purge(PurgeArgs),
     /// Show where the time of swaps went, and write a page about it
     Timings(TimingsArgs),
     /// Check what keeps edits from going live here, and say what to change
@@ -183,6 +190,9 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
         Command::Revert(args) => verbs::run(Verb::Revert, &args),
         Command::Quit(args) => verbs::run(Verb::Quit, &args),
         Command::Timings(args) => Ok(timings::run(&args)),
+        Command::Versions(args) => Ok(versions::run(&args)),
+        Command::SoftPurge(args) => Ok(versions::soft_purge(&args)),
+        Command::Purge(args) => Ok(versions::purge(&args)),
         Command::Status(args) => Ok(status::command::run(&args)),
         Command::Audit(command) => {
             settings(&command.selection.messages, MessageFormat::Human)?;

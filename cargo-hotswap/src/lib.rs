@@ -46,6 +46,7 @@ pub mod status;
 pub mod texts;
 pub mod timings;
 pub mod unit;
+pub mod versions;
 pub mod watch;
 
 /// Runs this process as what it was called for: the tool, or its build plugin.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build_id::BuildId;
 use crate::manifest::Manifest;
+use crate::purge::{Manner, PurgeReport};
 use crate::saved::{RestoreReport, SaveReport};
 use crate::state::Cell;
 use crate::status::Status;
@@ -55,6 +56,11 @@ pub enum Request {
     Restore {},
     /// Tell about versions and calls. Answered by [`Response::Status`].
     Status {},
+    /// Take old versions out of memory that nothing refers to. Answered by [`Response::Purged`].
+    Purge {
+        /// How far to go.
+        manner: Manner,
+    },
     /// Tell what happens from now on. Answered by [`Response::Subscribed`]; afterwards the program
     /// sends an [`Event`](crate::event::Event) in each frame, and takes no more requests on this
     /// connection. Whoever reads too slowly is cut off.
@@ -109,6 +115,8 @@ pub enum Response {
     Restored(RestoreReport),
     /// Versions and calls.
     Status(Status),
+    /// What was taken out of memory, and what keeps the rest.
+    Purged(PurgeReport),
     /// Fatal signals are reported.
     Reporting {
         /// Their numbers. Those that the program handles itself are left out.

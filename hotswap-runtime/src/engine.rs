@@ -18,6 +18,11 @@ mod image;
 mod listen;
 mod loaded;
 mod process;
+#[cfg(target_arch = "x86_64")]
+mod purge;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "engine/purge/none.rs"]
+mod purge;
 mod restart;
 mod revert;
 mod save;
@@ -27,6 +32,7 @@ mod swap;
 mod version;
 
 pub(crate) use listen::is_listening;
+pub(crate) use purge::{order as purge, set_budget as set_purge_budget};
 pub(crate) use restart::restart;
 pub(crate) use revert::{revert, revert_after_panic};
 pub(crate) use version::statuses;

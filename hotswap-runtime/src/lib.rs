@@ -42,11 +42,20 @@ mod boxed;
 mod convert;
 mod entry;
 mod gate;
+mod hidden;
 mod inflight;
 mod live;
 mod migrate;
 mod on_panic;
 mod on_swap;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(loom)
+))]
+mod purge;
+mod purging;
 mod rehearsal;
 mod restart;
 mod revert;
@@ -82,6 +91,9 @@ pub use migrate::code_change::Old;
 pub use migrate::container::{Container, MapContainer};
 pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
+pub use purging::{
+    Holder, HolderKind, Kept, PurgeReport, PurgedVersion, purge, set_purge_budget, soft_purge,
+};
 pub use restart::{RestartError, restart};
 pub use revert::{RevertError, revert};
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};

@@ -14,6 +14,7 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{
     self, CommitReport, ErrorCode, Hello, PrepareReport, Request, Response,
 };
+use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::saved::{RestoreReport, SaveReport};
 use hotswap_protocol::state::Cell;
 use hotswap_protocol::status::Status;
@@ -42,6 +43,8 @@ pub(crate) trait Engine: Sync {
     /// Those who hear of what happens.
     fn subscribers(&self) -> &Subscribers;
     fn status(&self) -> Status;
+    /// Takes old versions out of memory that nothing refers to.
+    fn purge(&self, manner: Manner) -> PurgeReport;
     /// Has fatal signals reported; the result is which.
     fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32>;
 }
@@ -100,7 +103,7 @@ pub(crate) const LIMITS: Limits = Limits {
 pub(crate) struct Service<E> {
     pub(crate) engine: E,
     limits: Limits,
-    /// Transactions open, 0 or 1.
+    /// What is under way: nothing, [`CLIENT`] or [`PURGE`].
     open: AtomicU32,
 }
 
@@ -165,11 +168,28 @@ impl<E: Engine> Service<E> {
         }
     }
 
+    /// The right to have a transaction open. A purge is waited for.
     fn begin(&self) -> Option<Turn<'_>> {
+        loop {
+            match self.take(CLIENT) {
+                Ok(turn) => return Some(turn),
+                Err(PURGE) => thread::sleep(LOOK),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// The right to purge; none while a transaction is open.
+    pub(crate) fn begin_purge(&self) -> Option<Turn<'_>> {
+        self.take(PURGE).ok()
+    }
+
+    /// The turn for this purpose, or whose it is.
+    fn take(&self, purpose: u32) -> Result<Turn<'_>, u32> {
         let free = self
             .open
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
-        free.ok().map(|_| Turn { open: &self.open })
+            .compare_exchange(0, purpose, Ordering::Acquire, Ordering::Relaxed);
+        free.map(|_| Turn { open: &self.open })
     }
 }
 
@@ -197,8 +217,13 @@ fn send_events(stream: &UnixStream, subscription: Subscription<'_>, events: Rece
     });
 }
 
+/// Somebody has a transaction open.
+const CLIENT: u32 = 1;
+/// Old images are looked at.
+const PURGE: u32 = 2;
+
 /// The right to have a transaction open.
-struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     open: &'a AtomicU32,
 }
 
@@ -295,6 +320,7 @@ impl<'a, E: Engine> Session<'a, E> {
             Request::Save { cells } => self.save(&cells),
             Request::Restore {} => Ok(Response::Restored(self.service.engine.restore())),
             Request::Status {} => Ok(Response::Status(self.service.engine.status())),
+            Request::Purge { manner } => Ok(Response::Purged(self.service.engine.purge(manner))),
             Request::ReportCrashes {
                 stack_overflow_handler: handler,
             } => Ok(Response::Reporting {

@@ -20,6 +20,7 @@ use crate::engine::crash;
 use crate::engine::handover;
 use crate::engine::listen;
 use crate::engine::process::Process;
+use crate::engine::purge;
 use crate::engine::version;
 use crate::on_panic::{self, OnPanic};
 use crate::on_swap::panic_message;
@@ -55,6 +56,11 @@ fn start() {
         version::begin();
         if get(env::ON_PANIC).as_deref() == Some(env::ON_PANIC_REVERT) {
             on_panic::set_on_panic(OnPanic::REVERT);
+        }
+        match get(env::PURGE).as_deref() {
+            Some(env::PURGE_OFF) => purge::only_when_asked(),
+            Some(env::PURGE_GUARD) => purge::guard(),
+            _ => {}
         }
         if let Some(descriptor) = crash {
             crash::adopt(descriptor);

@@ -18,6 +18,7 @@ use crate::convert::resolve::{Functions, Refused, Resolver};
 use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::loaded::Loaded;
+use crate::hidden::Hidden;
 use crate::inflight::gate::Gate;
 use crate::live::facts::FactsOf;
 use crate::live::handle::Handle;
@@ -75,11 +76,23 @@ struct Bound {
     type_name: String,
     layout: Arc<str>,
     handle: &'static Handle,
-    init: Option<Init>,
-    facts: FactsOf,
+    /// Functions of the version, hidden: an old version's cells are no reference to its image.
+    init: Option<Hidden>,
+    facts: Hidden,
 }
 
 impl Bound {
+    fn init(&self) -> Option<Init> {
+        // SAFETY: it was made from such a function, of an image that stays as long as this is asked.
+        self.init
+            .map(|init| unsafe { mem::transmute::<*const (), Init>(init.get()) })
+    }
+
+    fn facts(&self) -> FactsOf {
+        // SAFETY: as in `init`.
+        unsafe { mem::transmute::<*const (), FactsOf>(self.facts.get()) }
+    }
+
     fn address(&self) -> usize {
         std::ptr::from_ref(self.handle).addr()
     }
@@ -88,12 +101,12 @@ impl Bound {
         let address = self.address();
         let cell = Cell {
             handle: Some(self.handle),
+            init: self.init(),
+            facts: self.facts(),
             path: self.path,
             type_name: self.type_name,
             layout: self.layout,
             since: version,
-            init: self.init,
-            facts: self.facts,
             contested: false,
         };
         (address, cell)
@@ -104,7 +117,8 @@ impl Bound {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cells {
     bound: Arc<[Bound]>,
-    functions: Arc<Functions>,
+    /// Hidden, as above.
+    functions: Arc<BTreeMap<String, Hidden>>,
 }
 
 /// What a commit does to cells.
@@ -227,7 +241,12 @@ fn transaction(
         from: table::current_version(),
         to: version,
     };
-    let functions = Functions::clone(&cells.functions);
+    let functions = cells.functions.iter().map(|(symbol, run)| {
+        // SAFETY: it was made from such a function, of an image that stays as long as this is asked.
+        let run = unsafe { mem::transmute::<*const (), Run>(run.get()) };
+        (symbol.clone(), run)
+    });
+    let functions = functions.collect::<Functions>();
     let mut resolver = Resolver::new(&migration.types).with_functions(functions, versions);
     let mut changes = Vec::new();
     for cell in &*cells.bound {
@@ -260,11 +279,8 @@ fn resolve(
         from: known.layout.to_string(),
         to: cell.layout.to_string(),
     })?;
-    let resolved = resolver.resolve(
-        way.change,
-        ((known.facts)().schema)(),
-        ((cell.facts)().schema)(),
-    );
+    let (old, new) = ((known.facts)().schema, (cell.facts())().schema);
+    let resolved = resolver.resolve(way.change, old(), new());
     resolved.map_err(|problem| StateError::Plan {
         path: cell.path.clone(),
         problem,
@@ -295,7 +311,7 @@ fn functions(
     listed: &[state::Function],
     loaded: &Loaded,
     side: Side,
-) -> Result<Functions, StateError> {
+) -> Result<BTreeMap<String, Hidden>, StateError> {
     let bind = |function: &state::Function| {
         let address = loaded.address(function.address, 1, Use::Code);
         let address = address.ok_or_else(|| StateError::Function {
@@ -303,10 +319,9 @@ fn functions(
             side,
             address: function.address,
         })?;
-        // SAFETY: the address is code, and by the tool's word that of the function in a descriptor
-        // of the macros, all of which have this type. It tells its types before it is run.
-        let run = unsafe { mem::transmute::<*const (), Run>(address) };
-        Ok((function.symbol.clone(), run))
+        // By the tool's word it is the function in a descriptor of the macros, all of which have one
+        // type. It tells its types before it is run.
+        Ok((function.symbol.clone(), Hidden::new(address)))
     };
     listed.iter().map(bind).collect()
 }
@@ -336,22 +351,17 @@ fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, S
         };
         address.map(find).transpose()
     };
-    let init = function(cell.init, "function that makes the first value")?.map(|address| {
-        // SAFETY: the address is code, and by the tool's word that of the function in the handle's
-        // initial value. It is called only as what it is, by `live::make`.
-        unsafe { mem::transmute::<*const (), Init>(address) }
-    });
-    let facts = function(cell.schema, "schema")?.map(|address| {
-        // SAFETY: as for `init`. The third field of all handles is a function of this type.
-        unsafe { mem::transmute::<*const (), FactsOf>(address) }
-    });
+    // By the tool's word these are the functions that the handle's initial value has, or would have. The
+    // first is called only as what it is, by `live::make`; the third field of all handles is of one type.
+    let init = function(cell.init, "function that makes the first value")?.map(Hidden::new);
+    let facts = function(cell.schema, "schema")?;
     Ok(Bound {
         path: cell.path.clone(),
         type_name: cell.type_name.clone(),
         layout: cell.layout.as_str().into(),
         handle,
         init,
-        facts: facts.unwrap_or(handle.facts()),
+        facts: Hidden::new(facts.unwrap_or(handle.facts() as *const ())),
     })
 }
 
@@ -460,8 +470,8 @@ fn note(file: Option<File>, cells: &[Bound], version: u64) {
                 known.since = version;
             }
             known.type_name.clone_from(&cell.type_name);
-            known.init = cell.init;
-            known.facts = cell.facts;
+            known.init = cell.init();
+            known.facts = cell.facts();
         });
     }
     if let Some(file) = file {

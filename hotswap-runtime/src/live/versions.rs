@@ -158,6 +158,27 @@ pub(crate) fn add(file: File, cells: Vec<(usize, Cell)>) {
     }
 }
 
+/// Forgets a file that is out of memory.
+pub(crate) fn forget(range: &Range<usize>) {
+    let mut versions = versions();
+    versions
+        .files
+        .retain(|file| !range.contains(&file.range.start));
+}
+
+/// The paths of cells that code or data in this range is needed for.
+pub(crate) fn needing(range: &Range<usize>) -> Vec<String> {
+    let versions = versions();
+    let cells = versions.cells.iter().filter(|(handle, cell)| {
+        range.contains(handle)
+            || range.contains(&(cell.facts as usize))
+            || cell
+                .init
+                .is_some_and(|init| range.contains(&(init as usize)))
+    });
+    cells.map(|(_, cell)| cell.path.clone()).collect()
+}
+
 /// Notes that code may exist that expects another layout of a cell than its value has.
 pub(crate) fn contest(handle: usize) {
     if let Some(cell) = versions().cells.get_mut(&handle) {

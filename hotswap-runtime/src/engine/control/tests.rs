@@ -111,6 +111,10 @@ impl<'a> Engine for &'a Fake {
         &self.subscribers
     }
 
+    fn purge(&self, _: hotswap_protocol::purge::Manner) -> hotswap_protocol::purge::PurgeReport {
+        hotswap_protocol::purge::PurgeReport::default()
+    }
+
     fn status(&self) -> Status {
         Status::new(0, true)
     }
