@@ -7,6 +7,7 @@ mod options;
 mod parse;
 mod rename;
 mod result;
+mod server;
 mod signature;
 
 use proc_macro::TokenStream;
@@ -49,6 +50,16 @@ pub fn entry(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Migrate, attributes(migrate))]
 pub fn migrate(input: TokenStream) -> TokenStream {
     migrate::derive(input.into(), form()).into()
+}
+
+/// Completes an implementation of `Server`, and makes the cells and the entry that servers of the type
+/// need.
+///
+/// What it does is described at the trait. `crate = path` says where the crate `hotswap` is found, if not
+/// under that name.
+#[proc_macro_attribute]
+pub fn server(options: TokenStream, item: TokenStream) -> TokenStream {
+    server::expand(options.into(), item.into()).into()
 }
 
 /// For whom the crate is compiled.

@@ -49,6 +49,7 @@ mod on_panic;
 mod on_swap;
 mod rehearsal;
 mod revert;
+pub mod server;
 mod status;
 mod sync;
 mod table;
@@ -74,11 +75,12 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::{Migrate, entry};
+pub use hotswap_macros::{Migrate, entry, server};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
 pub use revert::{RevertError, revert};
+pub use server::Server;
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
 pub use transaction::{SwapLimits, set_swap_limits};
