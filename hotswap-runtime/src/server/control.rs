@@ -24,6 +24,8 @@ pub(crate) enum Envelope {
     Cast { message: u64 },
     Info { message: u64 },
     Down(Down),
+    /// A reply that nobody can fetch: it has another type than its caller's code knows.
+    Forget { message: u64 },
 }
 
 /// Where a server is in its life.

@@ -83,13 +83,17 @@ impl<S: Server> Handle<S> {
         }
         let waiter = Arc::new(Waiter::new());
         let theirs = Arc::clone(&waiter);
-        let message = put(&control, S::__cells().calls, call, |message| {
+        let cells = S::__cells();
+        // A call whose reply could not be understood is not made.
+        let replies = cells.replies.map(|cell| cell.wait()).transpose();
+        let _replies = replies.map_err(CallError::Stale)?;
+        let message = put(&control, cells.calls, call, |message| {
             Envelope::Call {
                 message,
                 waiter: theirs,
             }
         })?;
-        Ok(Pending::new(waiter, message))
+        Ok(Pending::new(waiter, self.id, message))
     }
 
     /// Sends the server a message, and waits for nothing.

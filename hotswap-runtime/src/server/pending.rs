@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::server::Server;
 use crate::server::cells::open;
+use crate::server::control::Envelope;
 use crate::server::errors::CallError;
 use crate::server::waiter::Waiter;
+use crate::server::{Server, registry};
 
 /// A call under way: wait for its reply, as a future or in a thread.
 #[must_use = "dropping it drops the reply"]
 pub struct Pending<S: Server> {
     waiter: Arc<Waiter>,
+    asked: u64,
     message: u64,
     /// The reply was fetched, or there is none.
     over: bool,
@@ -23,9 +25,11 @@ pub struct Pending<S: Server> {
 }
 
 impl<S: Server> Pending<S> {
-    pub(crate) fn new(waiter: Arc<Waiter>, message: u64) -> Self {
+    /// A call of the server with the number `asked`.
+    pub(crate) fn new(waiter: Arc<Waiter>, asked: u64, message: u64) -> Self {
         Self {
             waiter,
+            asked,
             message,
             over: false,
             server: PhantomData,
@@ -64,7 +68,13 @@ impl<S: Server> Pending<S> {
         let Some(replies) = cells.replies else {
             return (cells.no_reply)().ok_or(CallError::Gone);
         };
-        let replies = replies.wait().map_err(CallError::Stale)?;
+        let replies = replies.wait().map_err(|reason| {
+            let message = self.message;
+            if let Some(control) = registry::find(self.asked) {
+                control.push(Envelope::Forget { message });
+            }
+            CallError::Stale(reason)
+        })?;
         let reply = open(&replies).remove(&self.message);
         reply.ok_or(CallError::Gone)
     }

@@ -9,7 +9,7 @@ use crate::server::context::Context;
 use crate::server::control::{Control, Envelope, Phase};
 use crate::server::errors::Reason;
 use crate::server::waiter::Waiter;
-use crate::server::{Down, Server};
+use crate::server::Server;
 use crate::table;
 
 /// The entry through which a server's turns go to the current version.
@@ -214,6 +214,10 @@ fn handle<S: Server>(
             Err(Stale) => return Err(Envelope::Info { message }),
         },
         Envelope::Down(down) => state.handle_down(down, context),
+        Envelope::Forget { message } => match fetch(cells.replies, message) {
+            Ok(reply) => drop(reply),
+            Err(Stale) => return Err(Envelope::Forget { message }),
+        },
     }
     Ok(())
 }
@@ -257,7 +261,8 @@ fn clear<S: Server>(turn: &Turn<'_>, cells: &Cells<S>, left: &[Envelope]) -> Res
             Envelope::Call { message, .. } => drop(fetch(cells.calls, *message)?),
             Envelope::Cast { message } => drop(fetch(cells.casts, *message)?),
             Envelope::Info { message } => drop(fetch(cells.infos, *message)?),
-            Envelope::Down(Down { .. }) => {}
+            Envelope::Forget { message } => drop(fetch(cells.replies, *message)?),
+            Envelope::Down(_) => {}
         }
     }
     Ok(())
