@@ -20,12 +20,21 @@ use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
 /// One message in a mailbox.
 #[derive(Debug)]
 pub(crate) enum Envelope {
-    Call { message: u64, waiter: Arc<Waiter> },
-    Cast { message: u64 },
-    Info { message: u64 },
+    Call {
+        message: u64,
+        waiter: Arc<Waiter>,
+    },
+    Cast {
+        message: u64,
+    },
+    Info {
+        message: u64,
+    },
     Down(Down),
     /// A reply that nobody can fetch: it has another type than its caller's code knows.
-    Forget { message: u64 },
+    Forget {
+        message: u64,
+    },
 }
 
 /// Where a server is in its life.

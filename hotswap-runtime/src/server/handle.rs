@@ -87,11 +87,9 @@ impl<S: Server> Handle<S> {
         // A call whose reply could not be understood is not made.
         let replies = cells.replies.map(|cell| cell.wait()).transpose();
         let _replies = replies.map_err(CallError::Stale)?;
-        let message = put(&control, cells.calls, call, |message| {
-            Envelope::Call {
-                message,
-                waiter: theirs,
-            }
+        let message = put(&control, cells.calls, call, |message| Envelope::Call {
+            message,
+            waiter: theirs,
         })?;
         Ok(Pending::new(waiter, self.id, message))
     }

@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::live::{Live, ReadGuard};
 use crate::migrate::Migrate;
+use crate::server::Server;
 use crate::server::cells::{Cells, Messages, States, open};
 use crate::server::context::Context;
 use crate::server::control::{Control, Envelope, Phase};
 use crate::server::errors::Reason;
 use crate::server::waiter::Waiter;
-use crate::server::Server;
 use crate::table;
 
 /// The entry through which a server's turns go to the current version.

@@ -1,0 +1,6 @@
+struct Counter;
+
+#[hotswap::server]
+impl Counter {}
+
+fn main() {}
