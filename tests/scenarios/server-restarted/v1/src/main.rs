@@ -35,16 +35,22 @@ impl hotswap::Server for Worker {
 
 #[hotswap::server]
 impl hotswap::Server for Watcher {
-    type Call = Handle<Worker>;
+    type Call = Option<Handle<Worker>>;
     type Reply = String;
 
     fn init((): (), _: &mut Context<'_, Self>) -> Init<Self> {
         Ok(Self { seen: Vec::new() })
     }
 
-    fn handle_call(&mut self, worker: Handle<Worker>, context: &mut Context<'_, Self>) -> String {
-        context.monitor(worker);
-        "watching".to_owned()
+    fn handle_call(
+        &mut self,
+        worker: Option<Handle<Worker>>,
+        context: &mut Context<'_, Self>,
+    ) -> String {
+        if let Some(worker) = worker {
+            context.monitor(worker);
+        }
+        self.seen.join(", ")
     }
 
     fn handle_down(&mut self, down: Down, _: &mut Context<'_, Self>) {
@@ -60,8 +66,9 @@ fn main() {
     let options = options.intensity(Intensity { within: std::time::Duration::MAX, ..intensity });
     let worker = options.spawn::<Worker>("begun with 1".to_owned()).expect("it starts");
     let watcher = Options::new().name("watcher").spawn::<Watcher>(()).expect("it starts");
+    // It is told before the receiver is.
+    watcher.call(Some(worker)).expect("a reply");
     let downs = worker.monitor();
-    println!("{}", watcher.call(worker).expect("a reply"));
     for line in io::stdin().lines() {
         println!("{}", ask(worker, &line.expect("a line"), &downs));
     }
@@ -77,6 +84,5 @@ fn ask(worker: Handle<Worker>, line: &str, downs: &Receiver<Down>) -> String {
         }
     };
     let watcher = whereis::<Watcher>("watcher").expect("it runs");
-    let seen = watcher.with_state(std::time::Duration::from_secs(60), |watcher| watcher.seen.len());
-    format!("{told}; seen {}", seen.expect("a state") < 9)
+    format!("{told}; seen [{}]", watcher.call(None).expect("a reply"))
 }
