@@ -1,6 +1,6 @@
 struct Counter;
 
-#[hotswap::server]
+#[hotswap_macros::server]
 impl Counter {}
 
 fn main() {}

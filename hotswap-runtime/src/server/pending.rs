@@ -42,10 +42,8 @@ impl<S: Server> Pending<S> {
     ///
     /// As [`Handle::call_within`](crate::server::Handle::call_within).
     pub fn wait(mut self, limit: Duration) -> Result<S::Reply, CallError> {
-        let now = Instant::now();
-        let until = now.checked_add(limit);
-        // An end that can't be told never comes.
-        let until = until.unwrap_or_else(|| now + Duration::from_secs(u64::from(u32::MAX)));
+        // An end that no clock can tell never comes.
+        let until = Instant::now().checked_add(limit);
         match self.waiter.wait(until) {
             Some(Ok(())) => self.fetch(),
             Some(Err(error)) => {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use crate::server::control::Control;
+use crate::server::errors::SpawnError;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 #[derive(Debug, Default)]
@@ -21,12 +22,12 @@ pub(crate) fn next_number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed) as u64
 }
 
-/// Adds a server; gives it back if another one has its name.
-pub(crate) fn add(control: Control) -> Result<Arc<Control>, Control> {
+/// Adds a server, unless another one has its name.
+pub(crate) fn add(control: Control) -> Result<Arc<Control>, SpawnError> {
     let mut registry = lock(&REGISTRY);
     if let Some(name) = &control.name {
         if registry.names.contains_key(name) {
-            return Err(control);
+            return Err(SpawnError::NameTaken(name.clone()));
         }
         registry.names.insert(name.clone(), control.id);
     }

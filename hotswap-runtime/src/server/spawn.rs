@@ -136,8 +136,7 @@ impl Options {
         let kept = cells.args.map(|cell| cell.wait()).transpose();
         let kept = kept.map_err(SpawnError::Stale)?;
         let control = Control::new(id, self.name, kind, cells.serve, policy);
-        let control = registry::add(control)
-            .map_err(|control| SpawnError::NameTaken(control.name.unwrap_or_default()))?;
+        let control = registry::add(control)?;
         if let Some(kept) = kept {
             open(&kept).insert(id, args);
         }

@@ -57,18 +57,18 @@ impl Waiter {
         true
     }
 
-    /// Waits until then for the call to be settled: `None` if it is not.
-    pub(crate) fn wait(&self, until: Instant) -> Option<Result<(), CallError>> {
+    /// Waits for the call to be settled, no longer than until then: `None` if it is not.
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Result<(), CallError>> {
         let mut state = lock(&self.state);
         loop {
             if let Some(settled) = settled(&state) {
                 return Some(settled);
             }
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 return None;
             }
-            (state, _) = wait(&self.changed, state, Some(left));
+            (state, _) = wait(&self.changed, state, left);
         }
     }
 
