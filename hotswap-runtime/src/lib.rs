@@ -53,7 +53,10 @@ pub mod server;
 mod status;
 mod sync;
 mod table;
+pub mod task;
+pub mod thread;
 mod transaction;
+mod work;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -84,3 +87,4 @@ pub use revert::{RevertError, revert};
 pub use server::Server;
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
 pub use transaction::{SwapLimits, set_swap_limits};
+pub use work::{Ended, WorkKind, WorkStatus, end_old_work, end_work, work};

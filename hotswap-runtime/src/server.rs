@@ -43,6 +43,7 @@
 
 pub(crate) mod cells;
 pub(crate) mod serve;
+pub(crate) mod waiter;
 
 mod context;
 mod control;
@@ -54,7 +55,6 @@ mod registry;
 mod run;
 mod spawn;
 mod system;
-mod waiter;
 
 use std::error::Error;
 

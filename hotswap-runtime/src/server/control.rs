@@ -207,10 +207,10 @@ impl Control {
     }
 
     /// Tells the one whose call is in hand that there will be no reply.
-    pub(crate) fn fail_in_hand(&self, reason: &Reason) {
+    pub(crate) fn fail_in_hand(&self, error: CallError) {
         let waiter = self.lock().in_hand.take();
         if let Some(waiter) = waiter {
-            waiter.fail(CallError::Ended(reason.clone()));
+            waiter.fail(error);
         }
     }
 }

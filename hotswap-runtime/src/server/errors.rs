@@ -37,6 +37,10 @@ pub enum CallError {
     /// It ended before it replied.
     #[error("the server ended before it replied: {0}")]
     Ended(Reason),
+    /// The handler panicked with this message, and the server goes on: the program goes back to the code
+    /// before.
+    #[error("the server panicked: {0}")]
+    Panicked(String),
     /// It did not reply in time. A late reply is dropped.
     #[error("the server did not reply within {0:?}")]
     Timeout(Duration),

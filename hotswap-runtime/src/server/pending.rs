@@ -12,6 +12,7 @@ use crate::server::control::Envelope;
 use crate::server::errors::CallError;
 use crate::server::waiter::Waiter;
 use crate::server::{Server, registry};
+use crate::thread;
 
 /// A call under way: wait for its reply, as a future or in a thread.
 #[must_use = "dropping it drops the reply"]
@@ -36,7 +37,8 @@ impl<S: Server> Pending<S> {
         }
     }
 
-    /// Waits for the reply as long as that.
+    /// Waits for the reply as long as that. A thread of [`thread::spawn`](crate::thread::spawn) that is told to
+    /// end meanwhile unwinds.
     ///
     /// # Errors
     ///
@@ -44,7 +46,11 @@ impl<S: Server> Pending<S> {
     pub fn wait(mut self, limit: Duration) -> Result<S::Reply, CallError> {
         // An end that no clock can tell never comes.
         let until = Instant::now().checked_add(limit);
-        match self.waiter.wait(until) {
+        let waiting = thread::waits_for(&self.waiter);
+        let settled = self.waiter.wait(until);
+        drop(waiting);
+        thread::checkpoint();
+        match settled {
             Some(Ok(())) => self.fetch(),
             Some(Err(error)) => {
                 self.over = true;

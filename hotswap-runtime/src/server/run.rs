@@ -5,8 +5,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::on_panic;
 use crate::on_swap::panic_message;
 use crate::server::Down;
 use crate::server::control::{Control, Envelope, Phase, Watcher};
@@ -117,14 +118,25 @@ fn turn(control: &Arc<Control>) -> Went {
             });
             next.then
         }
-        Err(panic) => panicked(&turn.order, panic_message(panic)),
+        Err(panic) => panicked(&turn, panic_message(panic)),
     };
     finish(control, then)
 }
 
-/// What a panic under this order means.
-fn panicked(order: &Order, message: String) -> Then {
-    match order {
+/// What a panic in this turn means.
+///
+/// If it sends the program back, it is the edit that failed, not the server: that goes on where the old
+/// code is current again, with the state as the panic left it.
+fn panicked(turn: &Turn<'_>, message: String) -> Then {
+    match turn.order {
+        Order::Message if on_panic::is_leaving(turn.version) => {
+            turn.control.fail_in_hand(CallError::Panicked(message));
+            // It takes some milliseconds, and nothing tells when it is over if there is no way back.
+            while table::current_version() == turn.version && on_panic::is_leaving(turn.version) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Then::Handled
+        }
         Order::Start => Then::NotStarted(message),
         Order::Message => Then::Stop(Reason::Panicked(message)),
         Order::Terminate(_) => Then::Terminated,
@@ -188,7 +200,7 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
         }
     }
     if let Some(reason) = fail {
-        control.fail_in_hand(&reason);
+        control.fail_in_hand(CallError::Ended(reason));
     }
     control.change(|inner| {
         inner.busy = None;

@@ -57,6 +57,11 @@ impl Waiter {
         true
     }
 
+    /// Has the caller wait no longer.
+    pub(crate) fn interrupt(&self) {
+        self.fail(CallError::Gone);
+    }
+
     /// Waits for the call to be settled, no longer than until then: `None` if it is not.
     pub(crate) fn wait(&self, until: Option<Instant>) -> Option<Result<(), CallError>> {
         let mut state = lock(&self.state);
