@@ -4,6 +4,7 @@ mod ends;
 mod messages;
 mod outside;
 mod tasks;
+mod work;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
