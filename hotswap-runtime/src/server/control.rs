@@ -31,10 +31,6 @@ pub(crate) enum Envelope {
         message: u64,
     },
     Down(Down),
-    /// A reply that nobody can fetch: it has another type than its caller's code knows.
-    Forget {
-        message: u64,
-    },
 }
 
 /// Where a server is in its life.

@@ -18,6 +18,7 @@ use crate::server::pending::Pending;
 use crate::server::serve::Held;
 use crate::server::waiter::Waiter;
 use crate::server::{Down, Server, registry};
+use crate::transaction::wanted::give_way;
 
 /// How long [`Handle::call`] waits.
 const CALL: Duration = Duration::from_secs(5);
@@ -85,13 +86,16 @@ impl<S: Server> Handle<S> {
         let theirs = Arc::clone(&waiter);
         let cells = S::__cells();
         // A call whose reply could not be understood is not made.
-        let replies = cells.replies.map(|cell| cell.wait()).transpose();
-        let _replies = replies.map_err(CallError::Stale)?;
+        let replies = cells.replies.map(|cell| {
+            give_way(cell.handle());
+            cell.wait()
+        });
+        let replies = replies.transpose().map_err(CallError::Stale)?;
         let message = put(&control, cells.calls, call, |message| Envelope::Call {
             message,
             waiter: theirs,
         })?;
-        Ok(Pending::new(waiter, self.id, message))
+        Ok(Pending::new(waiter, message, replies))
     }
 
     /// Sends the server a message, and waits for nothing.

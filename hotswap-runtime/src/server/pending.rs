@@ -1,39 +1,42 @@
 //! A call whose reply is still to come.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use crate::server::cells::open;
-use crate::server::control::Envelope;
+use crate::live::ReadGuard;
+use crate::server::cells::{Messages, open};
 use crate::server::errors::CallError;
 use crate::server::waiter::Waiter;
-use crate::server::{Server, registry};
+use crate::server::Server;
 use crate::thread;
 
+/// Where the reply will lie.
+pub(crate) type Replies<S> = ReadGuard<'static, Messages<<S as Server>::Reply>>;
+
 /// A call under way: wait for its reply, as a future or in a thread.
+///
+/// A swap that changes the type of the reply waits until this is over.
 #[must_use = "dropping it drops the reply"]
 pub struct Pending<S: Server> {
     waiter: Arc<Waiter>,
-    asked: u64,
     message: u64,
+    /// Held until the reply is fetched, so that it has the type that the caller knows.
+    replies: Option<Replies<S>>,
     /// The reply was fetched, or there is none.
     over: bool,
-    server: PhantomData<fn() -> S>,
 }
 
 impl<S: Server> Pending<S> {
-    /// A call of the server with the number `asked`.
-    pub(crate) fn new(waiter: Arc<Waiter>, asked: u64, message: u64) -> Self {
+    /// A call whose reply will lie in the cell that is held.
+    pub(crate) fn new(waiter: Arc<Waiter>, message: u64, replies: Option<Replies<S>>) -> Self {
         Self {
             waiter,
-            asked,
+            replies,
             message,
             over: false,
-            server: PhantomData,
         }
     }
 
@@ -68,18 +71,10 @@ impl<S: Server> Pending<S> {
     /// Takes the reply that lies ready.
     fn fetch(&mut self) -> Result<S::Reply, CallError> {
         self.over = true;
-        let cells = S::__cells();
-        let Some(replies) = cells.replies else {
-            return (cells.no_reply)().ok_or(CallError::Gone);
+        let reply = match self.replies.take() {
+            Some(replies) => open(&replies).remove(&self.message),
+            None => (S::__cells().no_reply)(),
         };
-        let replies = replies.wait().map_err(|reason| {
-            let message = self.message;
-            if let Some(control) = registry::find(self.asked) {
-                control.push(Envelope::Forget { message });
-            }
-            CallError::Stale(reason)
-        })?;
-        let reply = open(&replies).remove(&self.message);
         reply.ok_or(CallError::Gone)
     }
 }

@@ -214,10 +214,6 @@ fn handle<S: Server>(
             Err(Stale) => return Err(Envelope::Info { message }),
         },
         Envelope::Down(down) => state.handle_down(down, context),
-        Envelope::Forget { message } => match fetch(cells.replies, message) {
-            Ok(reply) => drop(reply),
-            Err(Stale) => return Err(Envelope::Forget { message }),
-        },
     }
     Ok(())
 }
@@ -261,7 +257,6 @@ fn clear<S: Server>(turn: &Turn<'_>, cells: &Cells<S>, left: &[Envelope]) -> Res
             Envelope::Call { message, .. } => drop(fetch(cells.calls, *message)?),
             Envelope::Cast { message } => drop(fetch(cells.casts, *message)?),
             Envelope::Info { message } => drop(fetch(cells.infos, *message)?),
-            Envelope::Forget { message } => drop(fetch(cells.replies, *message)?),
             Envelope::Down(_) => {}
         }
     }
