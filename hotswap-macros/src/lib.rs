@@ -8,6 +8,7 @@ mod options;
 mod parse;
 mod rename;
 mod result;
+mod server;
 mod signature;
 mod wish;
 
@@ -106,6 +107,16 @@ pub fn migrate(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn hotswap(wish: TokenStream, item: TokenStream) -> TokenStream {
     wish::expand(wish.into(), item.into(), form()).into()
+}
+
+/// Completes an implementation of `Server`, and makes the cells and the entry that servers of the type
+/// need.
+///
+/// What it does is described at the trait. `crate = path` says where the crate `hotswap` is found, if not
+/// under that name.
+#[proc_macro_attribute]
+pub fn server(options: TokenStream, item: TokenStream) -> TokenStream {
+    server::expand(options.into(), item.into()).into()
 }
 
 /// For whom the crate is compiled.

@@ -59,10 +59,14 @@ mod purging;
 mod rehearsal;
 mod restart;
 mod revert;
+pub mod server;
 mod status;
 mod sync;
 mod table;
+pub mod task;
+pub mod thread;
 mod transaction;
+mod work;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -84,7 +88,7 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::{Migrate, code_change, entry, hotswap};
+pub use hotswap_macros::{Migrate, code_change, entry, hotswap, server};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use migrate::code_change::Old;
@@ -96,5 +100,7 @@ pub use purging::{
 };
 pub use restart::{RestartError, restart};
 pub use revert::{RevertError, revert};
+pub use server::Server;
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
 pub use transaction::{SwapLimits, set_swap_limits};
+pub use work::{Ended, WorkKind, WorkStatus, end_old_work, end_work, work};

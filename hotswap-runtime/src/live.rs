@@ -204,6 +204,18 @@ impl<T: Migrate> Live<T> {
         Ok(WriteGuard::new(value.cast(), hold))
     }
 
+    /// Waits for shared access. The error says why there is none for the code that asks.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn wait(&self) -> Result<ReadGuard<'_, T>, String> {
+        let access = access(Mode::Shared, Mark::here(), Patience::Endless);
+        match self.handle().open(access, make::<T>) {
+            Ok((value, hold)) => Ok(ReadGuard::new(value.cast(), hold)),
+            Err(Refusal::Stale(reason)) => Err(reason),
+            Err(Refusal::Busy) => unreachable!("waiting has no end"),
+        }
+    }
+
     pub(crate) fn handle(&self) -> &Handle {
         // SAFETY: both are `repr(C)` and begin with the same fields; `init` is a pointer to a
         // function in both, which is called only by `make`, as what it is here.

@@ -5,6 +5,7 @@
 //! program along. Until [`Assembled::commit`] nothing of the old values is touched.
 
 mod walker;
+pub(crate) mod wanted;
 
 use std::fmt::Write as _;
 use std::num::NonZero;
@@ -20,6 +21,7 @@ use crate::live::lock::{Mode, NO_MARK, Patience, Who};
 use crate::live::versions;
 use crate::sync::{Mutex, lock};
 use walker::{New, Stopped, Walker};
+use wanted::Wanted;
 
 /// How long a swap that changes the types of [`Live`](crate::Live) cells waits for the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +193,7 @@ impl Transaction {
         limit: Duration,
         turn: impl Fn() -> G,
     ) -> Result<(G, Vec<Hold<'static>>, Instant), Aborted> {
+        let _wanted = Wanted::new(self.changes.iter().map(|change| change.handle));
         let end = Instant::now() + limit;
         let mut attempt = FIRST_ATTEMPT;
         loop {
