@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use anyhow::Result;
-use hotswap_layout::{Descriptions, Program};
+use hotswap_layout::{Descriptions, Program, Text};
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSymbol};
 
@@ -86,7 +86,11 @@ pub fn of_units(
 pub fn descriptions(analysed: &[Vec<Arc<Analysed>>]) -> Result<Descriptions> {
     let schemas = analysed.iter().flatten();
     let schemas = schemas.flat_map(|object| &object.facts.schemas);
-    let texts = schemas.map(|schema| (schema.symbol.as_str(), schema.text.as_str()));
+    let texts = schemas.map(|schema| Text {
+        symbol: &schema.symbol,
+        text: &schema.text,
+        function: schema.function.as_deref(),
+    });
     Ok(Descriptions::read(texts)?)
 }
 

@@ -278,7 +278,7 @@ impl<'ast> Visit<'ast> for Collector {
             syn::Type::Path(path) => last(&path.path),
             _ => None,
         };
-        let of_trait = item.trait_.as_ref().and_then(|(_, path, _)| last(path));
+        let of_trait = item.trait_.as_ref().and_then(|(path, _)| last(path));
         let outer = (
             std::mem::replace(&mut self.self_type, self_type),
             std::mem::replace(&mut self.of_trait, of_trait),

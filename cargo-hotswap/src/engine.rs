@@ -332,7 +332,8 @@ impl Engine {
         let image = linked.as_ref().map(|linked| linked.manifest.path.clone());
         let gone = self.gone(&analysed, &namesake);
         let back = self.way_back(way, &plan, &known);
-        let cells = migration::for_program(&plan, back, &self.host, linked.as_ref(), &state)?;
+        let cells =
+            migration::for_program((&plan, &known), back, &self.host, linked.as_ref(), &state)?;
         let manifest = self.manifest(linked, &next.entries, gone, &support, cells);
         let (version, prepared, committed) = match self.load(manifest) {
             Ok(loaded) => loaded,

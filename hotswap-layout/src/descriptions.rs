@@ -1,13 +1,19 @@
-//! What types say of themselves for migrations: the texts that `#[derive(Migrate)]` leaves in objects.
+//! What types say of themselves for migrations: the texts that `#[derive(Migrate)]` leaves in objects, and those of
+//! functions that make whole values.
+
+mod functions;
 
 use std::collections::HashMap;
 
 use crate::error::LayoutError;
 use crate::names;
+pub(crate) use functions::{Function, Taken};
 
 /// What a type says about its parts, by the names that they have in the source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Description {
+    /// The positions of the elements' types among the type arguments, if it is a container.
+    pub(crate) elements: Option<Vec<usize>>,
     /// Of a struct.
     fields: Vec<Part>,
     variants: Vec<Variant>,
@@ -67,6 +73,12 @@ impl Description {
             match word {
                 "" | "type" => {}
                 "path" => path = Some(rest.to_owned()),
+                "container" => {
+                    let positions: Result<Vec<usize>, _> =
+                        rest.split(' ').map(str::parse).collect();
+                    let positions = positions.map_err(|_| format!("`{rest}` are no positions"))?;
+                    description.elements = Some(positions);
+                }
                 "field" => last = description.add_field(rest),
                 "variant" => {
                     description.variant_mut(rest);
@@ -151,29 +163,47 @@ fn plain(name: &str) -> &str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
-/// The descriptions of all types of one version.
+/// One text, as it stands in an object.
+#[derive(Clone, Copy, Debug)]
+pub struct Text<'a> {
+    /// The mangled name of the static that holds it.
+    pub symbol: &'a str,
+    /// The text.
+    pub text: &'a str,
+    /// The mangled name of the function that it is about, if it is about one.
+    pub function: Option<&'a str>,
+}
+
+/// The descriptions of all types of one version, and of the functions that make whole values of them.
 #[derive(Debug, Default)]
 pub struct Descriptions {
+    /// In the order of their symbols.
+    functions: Vec<Function>,
     /// By path without arguments; none where types of one path say different things.
     by_path: HashMap<String, Option<Description>>,
 }
 
 impl Descriptions {
-    /// Reads texts, each with the mangled name of the static that holds it.
+    /// Reads texts.
     ///
     /// # Errors
     ///
     /// If one is not of this version of the runtime's macros.
     pub fn read<'a>(
-        texts: impl IntoIterator<Item = (&'a str, &'a str)>,
+        texts: impl IntoIterator<Item = Text<'a>>,
     ) -> Result<Descriptions, LayoutError> {
         let mut descriptions = Descriptions::default();
-        for (symbol, text) in texts {
-            let (path, description) =
-                Description::parse(text).map_err(|reason| LayoutError::Description {
-                    symbol: format!("{:#}", rustc_demangle::demangle(symbol)),
-                    reason,
-                })?;
+        for text in texts {
+            let Text { symbol, .. } = text;
+            let wrong = |reason| LayoutError::Description {
+                symbol: format!("{:#}", rustc_demangle::demangle(symbol)),
+                reason,
+            };
+            if let Some(function) = Function::parse(text).map_err(wrong)? {
+                descriptions.functions.push(function);
+                continue;
+            }
+            let (path, description) = Description::parse(text.text).map_err(wrong)?;
             let path = described(symbol).unwrap_or(path);
             let known = descriptions.by_path.entry(path);
             known
@@ -184,7 +214,21 @@ impl Descriptions {
                 })
                 .or_insert(Some(description));
         }
+        let functions = &mut descriptions.functions;
+        functions.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        // An object may be told of twice.
+        functions.dedup();
         Ok(descriptions)
+    }
+
+    /// The functions that make whole values.
+    pub(crate) fn functions(&self) -> &[Function] {
+        &self.functions
+    }
+
+    /// The mangled names of the functions that make whole values.
+    pub fn function_symbols(&self) -> impl Iterator<Item = &str> {
+        self.functions.iter().map(|it| it.function.as_str())
     }
 
     /// What the type with this path, without arguments, says of itself.
@@ -237,6 +281,10 @@ mod tests {
         assert_eq!(description.field(None, "type"), other);
         assert_eq!(description.field(None, "none"), part("none"));
 
+        let text = "type Map struct\npath app::Map\ncontainer 0 2\n";
+        let (_, description) = Description::parse(text).unwrap();
+        assert_eq!(description.elements, Some(vec![0, 2]));
+
         let text = "type E enum\npath app::E\nvariant A\nwas Old\nfield A.0 u8\nwith\nvariant B\nfield B.x u8\n";
         let (_, description) = Description::parse(text).unwrap();
         assert_eq!(description.variant("A"), part("A:was=Old"));
@@ -249,6 +297,7 @@ mod tests {
         for (text, expected) in [
             ("type A struct\n", "it has no `path`"),
             ("path a::A\nwas x\n", "`was` stands before any field"),
+            ("path a::A\ncontainer 0 b\n", "`0 b` are no positions"),
             ("path a::A\nfield x u8\nlazy\n", "`lazy` is unknown"),
         ] {
             assert_eq!(Description::parse(text).unwrap_err(), expected);
@@ -257,8 +306,13 @@ mod tests {
 
     #[test]
     fn types_of_one_path_that_differ_say_nothing() {
-        let one = ("a", "path app::A\nfield x u8\n");
-        let other = ("b", "path app::A\nfield y u8\n");
+        let text = |symbol, text| Text {
+            symbol,
+            text,
+            function: None,
+        };
+        let one = text("a", "path app::A\nfield x u8\n");
+        let other = text("b", "path app::A\nfield y u8\n");
         assert!(
             Descriptions::read([one, one])
                 .unwrap()

@@ -41,7 +41,7 @@ mod program;
 pub mod report;
 
 pub use compare::{compare, compare_beside};
-pub use descriptions::Descriptions;
+pub use descriptions::{Descriptions, Text};
 pub use dwarf::{inlined, read_object};
 pub use error::LayoutError;
 pub use finding::{Cause, Finding, Layout, Reached, Verdict};

@@ -88,6 +88,38 @@ pub enum How {
     Variants(Vec<VariantChange>),
     /// A container, pointer or array: for each kind of element the change, none where it stays as it is.
     Elements(Vec<Option<u32>>),
+    /// A function of the program's makes the new value of fields of the old one.
+    Whole(Whole),
+}
+
+/// A function that makes whole values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// Its mangled name.
+    pub function: String,
+    /// What it gets, in the order of its parameters.
+    pub takes: Vec<Taken>,
+}
+
+/// What a function that makes whole values gets for one of its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Nothing: the old type has no such field.
+    Nothing,
+    /// A field of the old value.
+    Field {
+        /// Its name.
+        name: String,
+        /// Where it is in the old value, in bytes.
+        offset: u64,
+    },
+    /// A field of a variant, where the old value is of that variant.
+    OfVariant {
+        /// The variant's name.
+        variant: String,
+        /// The field's name.
+        name: String,
+    },
 }
 
 /// What becomes of fields.

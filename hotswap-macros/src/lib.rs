@@ -1,6 +1,7 @@
 //! The attribute macros of hotswap; users reach them through the crate `hotswap`.
 
 mod check;
+mod code_change;
 mod expand;
 mod migrate;
 mod options;
@@ -41,6 +42,30 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn entry(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::entry(options.into(), item.into(), form()).into()
+}
+
+/// Marks a function that makes the new value of a type when that type changes.
+///
+/// The function gets fields of the old value by reference, and makes the new value of them. Its
+/// result tells the type that it is for: a type that derives [`Migrate`](macro@Migrate), or one of
+/// another crate that does not. `hotswap::Old` has an example.
+///
+/// - The first parameter is `&hotswap::Old<'_>`, which tells the versions and the variant.
+/// - Each other one is a field of the old type, by its name: `&T`, where `T` is the field's type, or
+///   `Option<&T>` if there may be no such field. `#[field("0")]` before it names another field, in
+///   an enum with its variant: `#[field("Open.since")] since: Option<&Instant>`.
+/// - The result is `T`, or a `Result<T, E>` whose error can be shown.
+///
+/// That the types agree is checked before the swap: a field whose type has another layout in the new
+/// code can't be taken. If the function fails, panics, or takes too long, the swap is refused, and
+/// all values are as they were. Otherwise the old value is dropped once the swap stands.
+///
+/// As long as the function is there, it makes the new values at every change of the type, also where
+/// only something inside changed. It must not use cells: they are held while it runs. An option in
+/// parentheses: `crate = path`, where the crate `hotswap` is found if not under that name.
+#[proc_macro_attribute]
+pub fn code_change(options: TokenStream, item: TokenStream) -> TokenStream {
+    code_change::expand(options.into(), item.into(), form()).into()
 }
 
 /// Makes a type's values such that they can be carried over when the type changes.

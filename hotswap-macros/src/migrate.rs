@@ -1,6 +1,7 @@
 //! From a type's definition to its schema and its description.
 
 mod attributes;
+mod container;
 mod describe;
 mod schema;
 
@@ -28,6 +29,8 @@ struct Definition {
     private: Path,
     input: DeriveInput,
     body: Body,
+    /// The type parameters of its elements, if it is a container.
+    container: Vec<Ident>,
 }
 
 /// What a type consists of.
@@ -81,12 +84,16 @@ impl Definition {
         };
         let krate = options.krate;
         let version = format_ident!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
-        Ok(Self {
+        let definition = Self {
             private: parse_quote!(#krate::__private::#version),
             krate,
             input,
             body,
-        })
+            container: options.container,
+        };
+        let (container, generics) = (&definition.container, &definition.input.generics);
+        container::check(container, generics, definition.fields())?;
+        Ok(definition)
     }
 
     /// All fields, those of variants too.
@@ -125,7 +132,7 @@ fn fields(fields: &syn::Fields) -> syn::Result<Vec<Field>> {
 }
 
 /// A name as it stands in debug information: without `r#`.
-fn unraw(ident: &Ident) -> String {
+pub(crate) fn unraw(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 

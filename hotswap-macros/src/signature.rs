@@ -12,9 +12,7 @@ pub(crate) fn text(signature: &Signature, track_caller: bool) -> String {
         match argument {
             FnArg::Receiver(receiver) => {
                 receiver.attrs.clear();
-                if receiver.reference.is_none() {
-                    receiver.mutability = None;
-                }
+                receiver.mutability = None;
             }
             FnArg::Typed(argument) => {
                 argument.attrs.clear();

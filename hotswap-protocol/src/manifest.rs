@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::build_id::BuildId;
-use crate::state::{Back, Cell, Migration, MigrationError};
+use crate::state::{Back, Cell, Function, Migration, MigrationError};
 
 /// The number of this manifest format.
 pub const FORMAT: u32 = 3;
@@ -46,6 +46,12 @@ pub struct Manifest {
     /// The cells that code of the image may use, and those that it brings.
     #[serde(default)]
     pub image_cells: Vec<Cell>,
+    /// The functions of the executable that make whole values.
+    #[serde(default)]
+    pub base_functions: Vec<Function>,
+    /// Those of the image. Where both have one of a symbol, the image's counts.
+    #[serde(default)]
+    pub image_functions: Vec<Function>,
     /// How the cells' values become what the new version expects.
     #[serde(default)]
     pub migration: Migration,
@@ -233,6 +239,8 @@ impl Manifest {
             gone: Vec::new(),
             base_cells: Vec::new(),
             image_cells: Vec::new(),
+            base_functions: Vec::new(),
+            image_functions: Vec::new(),
             migration: Migration::default(),
             back: Back::default(),
             label: None,

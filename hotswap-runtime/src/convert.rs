@@ -11,6 +11,8 @@
 
 pub(crate) mod context;
 pub(crate) mod copy;
+pub(crate) mod custom;
+pub(crate) mod dropped;
 pub(crate) mod entries;
 pub(crate) mod failure;
 pub(crate) mod parallel;
@@ -21,10 +23,13 @@ pub(crate) mod run;
 pub(crate) mod shared;
 pub(crate) mod undo;
 pub(crate) mod variants;
+pub(crate) mod whole;
 
 use std::sync::Arc;
 
 use crate::migrate::cells::Cellular;
+use crate::migrate::code_change::Run;
+use crate::migrate::container::Custom;
 use crate::migrate::hook::Hook;
 use crate::migrate::maps::Entries;
 use crate::migrate::schema::{Choice, Destructor, Maker, Schema};
@@ -38,6 +43,14 @@ pub(crate) type Index = usize;
 #[derive(Debug, Default)]
 pub(crate) struct Conversions {
     all: Vec<Conversion>,
+    pub(crate) versions: Versions,
+}
+
+/// The versions that values go from and to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Versions {
+    pub(crate) from: u64,
+    pub(crate) to: u64,
 }
 
 impl Conversions {
@@ -101,14 +114,56 @@ pub(crate) enum How {
         /// One for each part of an element.
         parts: Vec<EntryPart>,
     },
+    /// Elements are listed there, and a container is built of them here, by functions of the user's.
+    Custom {
+        old: &'static Custom,
+        new: &'static Custom,
+        /// One for each part of an element.
+        parts: Vec<EntryPart>,
+    },
+    /// A function of the user's makes the new value. Nothing moves: each has all that is its own.
+    Whole(Whole),
+}
+
+/// A function that makes whole values.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    pub(crate) run: Run,
+    /// What it gets, in the order of its parameters.
+    pub(crate) takes: Vec<Take>,
+    /// Tells the variants of the old type, if it is an enum.
+    pub(crate) old: Option<&'static Choice>,
+    /// Whether counted references may be inside of the old value.
+    pub(crate) counted: bool,
+}
+
+/// What a function gets for one of its parameters.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Take {
+    /// Nothing: there is no such field.
+    Nothing,
+    /// The field at this offset.
+    At(usize),
+    /// The field of this number, if the value is of this variant.
+    Of { variant: u32, number: usize },
 }
 
 /// A struct's conversion, as steps that write the new value from its beginning to its end.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) steps: Vec<Step>,
-    /// The old fields that nothing takes over, as offsets.
-    pub(crate) dropped: Vec<(usize, Destructor)>,
+    /// The old fields that nothing takes over, by offset.
+    pub(crate) dropped: Vec<Dropped>,
+}
+
+/// An old field that nothing takes over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dropped {
+    /// Its offset in a struct, its number in a variant.
+    pub(crate) at: usize,
+    pub(crate) destructor: Destructor,
+    /// What it consists of, if counted references may be inside.
+    pub(crate) counted: Option<&'static Schema>,
 }
 
 /// A step of a struct's conversion. Offsets are bytes from the beginning of the old and new value.
@@ -153,7 +208,7 @@ pub(crate) struct Branch {
     /// How much room the parts that are made need before they are put together.
     pub(crate) room: Room,
     /// The old fields that nothing takes over, by number.
-    pub(crate) dropped: Vec<(usize, Destructor)>,
+    pub(crate) dropped: Vec<Dropped>,
 }
 
 /// A field of a new variant.
@@ -166,7 +221,7 @@ pub(crate) struct Part {
     pub(crate) made: Option<(Making, usize)>,
 }
 
-/// A part of the elements of a map or set.
+/// A part of the elements of a map, a set or a container of the user's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EntryPart {
     pub(crate) by: Option<Index>,

@@ -74,9 +74,11 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::{Migrate, entry};
+pub use hotswap_macros::{Migrate, code_change, entry};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
+pub use migrate::code_change::Old;
+pub use migrate::container::{Container, MapContainer};
 pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
 pub use revert::{RevertError, revert};

@@ -112,7 +112,8 @@ impl<T: Migrate> Live<T> {
     ///
     /// # Panics
     ///
-    /// The code that asks belongs to an older version, and the type has changed since.
+    /// The code that asks belongs to an older version, and the type has changed since. Or it is called
+    /// by a function that makes values in a swap, which holds this cell.
     #[inline(always)]
     #[track_caller]
     pub fn read(&self) -> ReadGuard<'_, T> {
@@ -185,7 +186,10 @@ fn open<V>(opened: Result<V, Refusal>) -> V {
             on_panic::is_stale();
             panic!("hotswap: {reason}")
         }
-        Err(Refusal::Busy) => unreachable!("waiting has no end"),
+        // Waiting has no end for anybody else.
+        Err(Refusal::Busy) => panic!(
+            "hotswap: a function that makes a value asks for a cell that the swap holds until it returns"
+        ),
     }
 }
 

@@ -5,6 +5,8 @@
 //! becomes of what; the tool does, by names.
 
 pub(crate) mod cells;
+pub(crate) mod code_change;
+pub(crate) mod container;
 pub(crate) mod describe;
 pub(crate) mod hook;
 pub(crate) mod maps;
@@ -58,7 +60,11 @@ use schema::Schema;
 ///
 /// On a variant: `#[migrate(was = "OldName")]`.
 ///
-/// On the type: `#[migrate(crate = path)]`, where the crate `hotswap` is found if not under that name.
+/// On the type:
+///
+/// - `#[migrate(crate = path)]`: where the crate `hotswap` is found, if not under that name.
+/// - `#[migrate(container(T))]`: it is a [`Container`](crate::Container) of elements of its type parameter
+///   `T`; `container(K, V)`: it is a [`MapContainer`](crate::MapContainer). It is not taken apart by fields.
 ///
 /// These functions get the old value by reference. If one panics or fails, the swap is refused, and
 /// all values are as they were.
@@ -66,7 +72,7 @@ use schema::Schema;
 /// # Other implementations
 ///
 /// The standard library's types have it where they can be carried over. Implement it by deriving
-/// only: what a schema consists of changes between versions of this crate.
+/// only, for containers too: what a schema consists of changes between versions of this crate.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be carried over when it changes",
     label = "this type is not `Migrate`",

@@ -14,10 +14,14 @@ pub mod v0_1_0 {
         call5, call6, call7, call8, call9, call10, call11, call12, call13, call14, call15, call16,
     };
     pub use crate::gate::{Tracked, TrackedFuture, Untracked, anchor, pin_box};
+    pub use crate::migrate::code_change::{
+        Ask, CodeChange, Given, Lent, Parameter, Perhaps, Run, Told, change,
+    };
+    pub use crate::migrate::container::Custom;
     pub use crate::migrate::describe::Description;
     pub use crate::migrate::hook::{Answer, Hook, Request, ask as ask_hook, from_clone};
     pub use crate::migrate::parts::{Choose, Fields, Parts};
-    pub use crate::migrate::probe::{NoDefault, NoSchema, Probe, put};
+    pub use crate::migrate::probe::{NoDefault, NoOwnDrop, NoSchema, Probe, put};
     pub use crate::migrate::schema::{Choice, Field, Maker, Schema, Shape, Variant};
 
     pub use crate::rehearsal::{Rehearsal, Rehearsed};

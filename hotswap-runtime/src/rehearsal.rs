@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use hotswap_protocol::state::Migration;
 
-use crate::convert::resolve::Resolver;
+use crate::convert::Versions;
+use crate::convert::resolve::{Functions, Resolver};
 use crate::live::Live;
 use crate::migrate::Migrate;
+use crate::migrate::code_change::Run;
 use crate::transaction::{Aborted, Change, Done, SwapLimits, Transaction};
 
 /// A transaction without a swap.
@@ -38,6 +40,15 @@ impl<'a> Rehearsal<'a> {
             resolver: Resolver::new(&migration.types),
             changes: Vec::new(),
         }
+    }
+
+    /// The same, where the plan may name these functions. They hear of the versions 1 and 2.
+    #[must_use]
+    pub fn with_functions(mut self, functions: impl IntoIterator<Item = (String, Run)>) -> Self {
+        let functions = functions.into_iter().collect::<Functions>();
+        let versions = Versions { from: 1, to: 2 };
+        self.resolver = self.resolver.with_functions(functions, versions);
+        self
     }
 
     /// Adds a cell, whose value is to become a `B` by this change. After [`run`](Self::run) has

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use crate::convert::{Conversions, Index};
 use crate::live::core::Hold;
 use crate::live::handle::Handle;
-use crate::live::lock::{Mode, Patience, Who};
+use crate::live::lock::{Mode, NO_MARK, Patience, Who};
 use crate::live::versions;
 use crate::sync::{Mutex, lock};
 use walker::{New, Stopped, Walker};
@@ -223,9 +223,6 @@ impl Transaction {
         Ok(holds)
     }
 }
-
-/// The mark of what is no code of any version: the runtime's own.
-const NO_MARK: usize = 0;
 
 /// Says who holds a cell that was not to be had.
 fn busy(change: &Change, limit: Duration) -> String {

@@ -324,7 +324,7 @@ impl Package {
         let rest = artefact
             .strip_prefix(&name)
             .or_else(|| artefact.strip_prefix(&library));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '.']))
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.') || has_digest(rest))
     }
 
     /// The workspace's lock file pins what the scenarios depend on too.
@@ -335,6 +335,14 @@ impl Package {
         }
         Ok(())
     }
+}
+
+/// Whether cargo's digest follows, and not more of the name of another package.
+fn has_digest(rest: &str) -> bool {
+    let word = rest
+        .strip_prefix('_')
+        .and_then(|rest| rest.split(['_', '.']).next());
+    word.is_some_and(|word| word.len() > 12 && word.contains(|one: char| one.is_ascii_digit()))
 }
 
 impl Drop for Package {

@@ -9,11 +9,8 @@ use anyhow::{Context, Result, ensure};
 use hotswap_tests::{Event, Package, Session, hotswap_verb};
 use serde_json::Value;
 
-#[path = "control/clients.rs"]
 mod clients;
-#[path = "control/ends.rs"]
 mod ends;
-#[path = "control/reverts.rs"]
 mod reverts;
 
 /// A program that answers, keeps a count, and ends in various ways.

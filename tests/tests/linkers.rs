@@ -2,11 +2,11 @@
 //!
 //! A linker that is not installed is told of and left out.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use hotswap_tests::{Package, Profile, Session};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::Trial;
 
 /// Statics of each kind, thread-locals in the main thread and in another, and a function and a static
 /// that only the second version uses.
@@ -88,17 +88,17 @@ const LINKERS: [(&str, Option<&str>); 5] = [
     ("wild", Some("wild")),
 ];
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+/// A test for each linker that is installed, and each that is refused.
+pub fn trials() -> Vec<Trial> {
     let mut trials = Vec::new();
     for (name, program) in LINKERS {
         let path = program.map(find);
         if let (Some(program), Some(None)) = (program, &path) {
-            println!("{program} is not installed: executables linked by {name} are not tested");
+            eprintln!("{program} is not installed: executables linked by {name} are not tested");
             continue;
         }
         for profile in [Profile::Dev, Profile::Release] {
-            let case = format!("{name}::{profile:?}").to_lowercase();
+            let case = format!("linker-{name}::{profile:?}").to_lowercase();
             let path = path.clone().flatten();
             trials.push(trial(case, move |package| {
                 package.profile = profile;
@@ -109,23 +109,20 @@ fn main() -> ExitCode {
             }));
         }
     }
-    trials.push(trial("refuses-script".to_owned(), refuses_script));
-    let trial_of_build = trial(
-        "refuses-script-of-build".to_owned(),
-        refuses_script_of_build,
-    );
-    trials.push(trial_of_build);
+    trials.push(trial("linker-script-refused".to_owned(), refuses_script));
+    let of_build = "linker-script-of-build-refused".to_owned();
+    trials.push(trial(of_build, refuses_script_of_build));
     match find("ld.gold") {
-        Some(_) => trials.push(trial("refuses-gold".to_owned(), |package| {
+        Some(_) => trials.push(trial("linker-gold-refused".to_owned(), |package| {
             refuses(package, "-Clink-arg=-fuse-ld=gold", "GNU gold")
         })),
-        None => println!("ld.gold is not installed: that it is refused is not tested"),
+        None => eprintln!("ld.gold is not installed: that it is refused is not tested"),
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    trials
 }
 
 fn trial(case: String, check: impl FnOnce(&mut Package) -> Result<()> + Send + 'static) -> Trial {
-    let package = format!("linked-{}", case.replace("::", "-"));
+    let package = case.replace("::", "-");
     Trial::test(case, move || {
         let mut package = Package::of_source(&package, MAIN)?;
         check(&mut package).map_err(|error| format!("{error:#}").into())

@@ -1,4 +1,8 @@
-//! One test for each scenario, profile and mode: `cargo test -p hotswap-tests --test scenarios NAME`.
+//! One test for each scenario, profile and mode, and for each linker and compiler cache that is
+//! installed: `cargo test -p hotswap-tests --test scenarios NAME`.
+
+mod compiler_cache;
+mod linkers;
 
 use std::{fs, process::ExitCode};
 
@@ -6,8 +10,8 @@ use anyhow::Result;
 use hotswap_tests::{Mode, Profile, play, scenario_script, scenarios};
 use libtest_mimic::{Arguments, Trial};
 
-/// As many as the smallest machine that this is meant for has cores.
-const THREADS: usize = 2;
+/// One more than the smallest machine that this is meant for has cores, since programs wait as well.
+const THREADS: usize = 3;
 
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();
@@ -16,7 +20,8 @@ fn main() -> Result<ExitCode> {
         .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
         .collect::<Result<Vec<_>>>()?;
     names.sort();
-    let mut trials = Vec::new();
+    let mut trials = compiler_cache::trials();
+    trials.extend(linkers::trials());
     for name in names {
         let script = scenario_script(&name)?;
         for profile in script.profiles {

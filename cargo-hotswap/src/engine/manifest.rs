@@ -45,6 +45,8 @@ impl Engine {
         manifest.gone = gone;
         manifest.base_cells = cells.base;
         manifest.image_cells = cells.image;
+        manifest.base_functions = cells.base_functions;
+        manifest.image_functions = cells.image_functions;
         manifest.migration = cells.migration;
         manifest.back = cells.back;
         manifest

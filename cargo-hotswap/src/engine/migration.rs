@@ -7,7 +7,6 @@ use anyhow::Result;
 use hotswap_layout::migrate::{self, CellPair, Migration, Version, Way};
 use hotswap_layout::report::type_name;
 use hotswap_layout::{Descriptions, Finding, Program, Verdict};
-use hotswap_object::Binding;
 use hotswap_protocol::state;
 
 use super::refusal;
@@ -15,11 +14,12 @@ use crate::cells::{self, CellFacts};
 use crate::events::{Event, MigratedType};
 use crate::facts::Analysed;
 use crate::host::Host;
-use crate::image::Linked;
-use crate::image::state::State;
 use crate::unit::Unit;
 
 mod back;
+mod program;
+
+pub use program::{ForProgram, for_program};
 
 /// The types of a version and what they say of themselves.
 #[derive(Debug, Clone)]
@@ -231,7 +231,7 @@ impl Plan {
         let names = migration.types.iter().map(|change| change.old.clone());
         self.migrated.extend(names);
         let types = migration.types.into_iter();
-        let types = types.map(|change| of_type(change, offset));
+        let types = types.map(|change| program::of_type(change, offset));
         self.migration.types.extend(types);
         self.findings.extend(migration.findings);
     }
@@ -285,129 +285,12 @@ fn removed(change: &state::TypeChange) -> Vec<String> {
     let variants: Vec<&state::Fields> = match &change.how {
         state::How::Fields(fields) => vec![fields],
         state::How::Variants(variants) => variants.iter().map(|it| &it.fields).collect(),
-        state::How::Elements(_) | state::How::Hook { .. } => Vec::new(),
+        state::How::Elements(_) | state::How::Whole(_) => Vec::new(),
     };
     let fields = variants.into_iter().flat_map(|fields| &fields.removed);
     fields
         .map(|name| format!("{}.{name}", change.old))
         .collect()
-}
-
-/// What the program is told of cells.
-#[derive(Debug)]
-pub struct ForProgram {
-    /// The host's.
-    pub base: Vec<state::Cell>,
-    /// Those that code of the image uses.
-    pub image: Vec<state::Cell>,
-    /// What becomes of their values.
-    pub migration: state::Migration,
-    /// And how they get back.
-    pub back: state::Back,
-}
-
-/// What the program is told of a plan, whose code is in this image, and of the way back.
-///
-/// # Errors
-///
-/// The image is damaged.
-pub fn for_program(
-    plan: &Plan,
-    back: state::Back,
-    host: &Host,
-    linked: Option<&Linked>,
-    state: &State,
-) -> Result<ForProgram> {
-    Ok(ForProgram {
-        base: base_cells(host),
-        image: match linked {
-            Some(linked) => image_cells(&plan.cells, linked, state)?,
-            None => Vec::new(),
-        },
-        migration: plan.migration.clone(),
-        back,
-    })
-}
-
-fn base_cells(host: &Host) -> Vec<state::Cell> {
-    let address = |symbol: &String| host.symbols.symbols.get(symbol).map(|it| it.address);
-    let cells = host.cells.iter().map(|facts| state::Cell {
-        path: facts.path.clone(),
-        layout: facts.fingerprint.clone(),
-        type_name: type_name(&facts.type_name),
-        handle: address(&facts.symbol),
-        schema: facts.schema.as_ref().and_then(address),
-        init: facts.init.as_ref().and_then(address),
-    });
-    cells.collect()
-}
-
-fn image_cells(cells: &[Next], linked: &Linked, state: &State) -> Result<Vec<state::Cell>> {
-    let symbols = cells.iter().flat_map(|next| {
-        let facts = &next.facts;
-        let functions = facts.init.iter().chain(&facts.schema);
-        functions.chain([&facts.symbol]).map(String::as_str)
-    });
-    let addresses = cells::addresses(&linked.bytes, symbols)?;
-    let address = |symbol: &String| addresses.get(symbol.as_str()).copied();
-    let cell = |Next { facts, layout }: &Next| {
-        let brought = state.bindings.symbols.get(&facts.symbol) == Some(&Binding::Image);
-        state::Cell {
-            path: facts.path.clone(),
-            layout: layout.clone(),
-            type_name: type_name(&facts.type_name),
-            handle: address(&facts.symbol).filter(|_| brought),
-            schema: facts.schema.as_ref().and_then(address),
-            init: facts.init.as_ref().and_then(address),
-        }
-    };
-    Ok(cells.iter().map(cell).collect())
-}
-
-fn of_type(change: migrate::TypeChange, offset: u32) -> state::TypeChange {
-    let how = match change.how {
-        migrate::How::Fields(fields) => state::How::Fields(of_fields(fields, offset)),
-        migrate::How::Variants(variants) => {
-            let variants = variants.into_iter().map(|variant| state::VariantChange {
-                old: variant.old,
-                new: variant.new,
-                fields: of_fields(variant.fields, offset),
-            });
-            state::How::Variants(variants.collect())
-        }
-        migrate::How::Elements(elements) => {
-            let elements = elements.into_iter();
-            state::How::Elements(elements.map(|it| it.map(|at| at + offset)).collect())
-        }
-    };
-    state::TypeChange {
-        old: type_name(&change.old),
-        new: type_name(&change.new),
-        old_size: change.old_size,
-        new_size: change.new_size,
-        how,
-    }
-}
-
-fn of_fields(fields: migrate::Fields, offset: u32) -> state::Fields {
-    let source = |source| match source {
-        migrate::Source::Same { from } => state::Source::Same { from },
-        migrate::Source::Changed { from, by } => state::Source::Changed {
-            from,
-            by: by + offset,
-        },
-        migrate::Source::Default => state::Source::Default,
-        migrate::Source::With { from } => state::Source::With { from },
-        migrate::Source::Back { from } => state::Source::Back { from },
-    };
-    let new = fields.new.into_iter().map(|field| state::FieldChange {
-        name: field.name,
-        source: source(field.source),
-    });
-    state::Fields {
-        new: new.collect(),
-        removed: fields.removed,
-    }
 }
 
 #[cfg(test)]

@@ -186,7 +186,7 @@ impl<'a> Reader<'a, '_> {
                 continue;
             }
             let mut before = method.vis.to_token_stream();
-            method.defaultness.to_tokens(&mut before);
+            method.modifiers.defaultness.to_tokens(&mut before);
             self.function(Parts {
                 attributes: &method.attrs,
                 outer: &block.attrs,
@@ -223,8 +223,7 @@ impl<'a> Reader<'a, '_> {
             file: self.file,
             module: self.module.clone(),
             self_type: parts.self_type,
-            of_trait: of_trait
-                .and_then(|(_, path, _)| Some(path.segments.last()?.ident.to_string())),
+            of_trait: of_trait.and_then(|(path, _)| Some(path.segments.last()?.ident.to_string())),
             attributes,
             outer: parts.outer,
             signature,

@@ -1,12 +1,14 @@
 //! Goes through a cell's old and new type side by side and writes down what becomes of each part.
 
+mod containers;
 mod fields;
 mod hooks;
 mod notes;
 mod variants;
+mod whole;
 
 use super::refusal::{Lack, Refusals};
-use super::shape::{self, Container, Field, Shape};
+use super::shape::{self, Field, Shape};
 use super::{
     CellChange, CellPair, FieldChange, Fields, How, Migration, Source, TypeChange, Version, Way,
 };
@@ -17,6 +19,7 @@ use crate::graph::{DECLARED, NONE};
 use crate::hash::QuickMap;
 use crate::names;
 use crate::program::{Place, Program};
+use whole::Maker;
 
 /// What becomes of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub(super) struct Planner<'a> {
     types: Vec<TypeChange>,
     told: Vec<Finding>,
     refusals: Refusals,
+    /// The functions of both versions that make whole values.
+    functions: [Vec<Maker<'a>>; 2],
     /// What leads to the value that is looked at.
     reached: Reached,
 }
@@ -73,6 +78,7 @@ impl<'a> Planner<'a> {
             types: Vec::new(),
             told: Vec::new(),
             refusals: Refusals::default(),
+            functions: [whole::makers(old), whole::makers(new)],
             reached: Reached {
                 root: String::new(),
                 path: Vec::new(),
@@ -205,6 +211,12 @@ impl<'a> Planner<'a> {
         );
         let base = |program: &Program, place: Place| program.object(place).base_path(place.node);
         let renamed = base(self.old.types, pair.old) != base(self.new.types, pair.new);
+        if !renamed && let Some(step) = self.whole_value(pair, &shapes.0) {
+            return step;
+        }
+        if !renamed && let Some(step) = self.own_container(pair) {
+            return step;
+        }
         match shapes {
             (Shape::Phantom, Shape::Phantom) => Ok(Step::Same),
             (
@@ -234,24 +246,14 @@ impl<'a> Planner<'a> {
                     planner.variants(pair, (&before, &after), (old, new))
                 }),
             (Shape::Whole(what), _) | (_, Shape::Whole(what)) => {
-                Err(NoWay::Lacking(self.whole(pair, what)))
+                Err(NoWay::Lacking(self.undivided(pair, what)))
             }
             _ => Err(NoWay::Lacking(Lack::Kind)),
         }
     }
 
-    fn container(&mut self, pair: Pair, before: Container, after: Container) -> Outcome<Step> {
-        let others = before.others.len() == after.others.len()
-            && std::iter::zip(before.others, after.others).all(|(old, new)| self.is_same(old, new));
-        let pairs: Vec<_> = std::iter::zip(before.elements, after.elements).collect();
-        match others {
-            true => self.elements(pair, &pairs),
-            false => Err(NoWay::Retyped),
-        }
-    }
-
     /// Why what can't be taken apart is not the same.
-    fn whole(&mut self, pair: Pair, what: &'static str) -> Lack {
+    fn undivided(&mut self, pair: Pair, what: &'static str) -> Lack {
         let mut findings = self.walk.differences(pair.old, pair.new).into_iter();
         let first = findings.next();
         Lack::Parts {
@@ -343,7 +345,7 @@ impl<'a> Planner<'a> {
                 "core" | "alloc" | "std" => "a container without a rule",
                 _ => "a type of a dependency",
             };
-            return Err(NoWay::Lacking(self.whole(pair, what)));
+            return Err(NoWay::Lacking(self.undivided(pair, what)));
         }
         let (old, new) = (
             self.old.descriptions.of(&path),
@@ -357,11 +359,8 @@ impl<'a> Planner<'a> {
             };
             return Err(self.refuse(pair, lack));
         };
-        for (program, place) in [(self.old.types, pair.old), (self.new.types, pair.new)] {
-            let key = program.object(place).keys[place.node as usize];
-            if program.definitions(key).len() > 1 {
-                return Err(self.refuse(pair, Lack::Definition));
-            }
+        if !self.is_only(pair) {
+            return Err(self.refuse(pair, Lack::Definition));
         }
         self.numbered(pair, |planner| plan(planner, old, new))
     }

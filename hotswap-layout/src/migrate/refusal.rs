@@ -32,6 +32,30 @@ pub(super) enum Lack {
     WayBack,
     /// The type that the function reads or makes, as it was.
     HookType,
+    /// What is wrong with the function that makes whole values.
+    Function(FunctionLack),
+}
+
+/// What is wrong with a function that makes whole values.
+#[derive(Clone, Debug)]
+pub(super) enum FunctionLack {
+    /// There are two for one type.
+    Several([String; 2]),
+    /// It takes a field that the old type does not have.
+    NoField { function: String, field: String },
+    /// It takes a field as what it was not.
+    OtherType {
+        function: String,
+        field: String,
+        takes: String,
+        old: String,
+    },
+    /// It takes a field of a variant, and the old type does not say how to tell its variants.
+    Variants { path: String },
+    /// It made the value on the way here.
+    WayBack(String),
+    /// Nothing is known of its types.
+    Unknown(String),
 }
 
 /// The refusals of one type.
@@ -209,7 +233,7 @@ fn words(part: &str, lack: Lack) -> Words {
             help: "give one of the types another name, then restart the program".to_owned(),
         },
         Lack::Kind => layout(
-            about("a struct became an enum, or the other way round"),
+            about("a struct, an enum or a container became another of these"),
             "no rule makes one of the other",
             format!(
                 "write `#[migrate(with = …)]` on {on} under another type name, or restart the program"
@@ -247,6 +271,66 @@ fn words(part: &str, lack: Lack) -> Words {
             "a function can only take a value of a type that both versions have alike",
             "leave the old type as it is and give the changed one another name".to_owned(),
         ),
+        Lack::Function(lack) => function(lack),
+    }
+}
+
+fn function(lack: FunctionLack) -> Words {
+    const MADE_OF: &str = "its new value is made of fields that both versions have alike";
+    const REMOVE: &str = "remove the function if it was for an earlier change";
+    let (difference, reason, help) = match lack {
+        FunctionLack::Several([one, other]) => (
+            format!("`{one}` and `{other}` both make its values"),
+            "nothing tells which one is meant",
+            "remove one of them".to_owned(),
+        ),
+        FunctionLack::NoField { function, field } => (
+            format!(
+                "`{function}` takes `{field}`, and there is no such field in the running version"
+            ),
+            MADE_OF,
+            format!("make the parameter an `Option<&…>`, or {REMOVE}"),
+        ),
+        FunctionLack::OtherType {
+            function,
+            field,
+            takes,
+            old,
+        } => {
+            let was = match takes == old {
+                true => "whose layout changes too".to_owned(),
+                false => format!("and the field was `{old}`"),
+            };
+            (
+                format!("`{function}` takes `{field}: &{takes}`, {was}"),
+                MADE_OF,
+                format!(
+                    "take the type that it was, and change what is inside in another edit; {REMOVE}"
+                ),
+            )
+        }
+        FunctionLack::Variants { path } => {
+            return Words {
+                differences: vec!["its variants can't be told apart".to_owned()],
+                ..description(&path, (true, false))
+            };
+        }
+        FunctionLack::WayBack(function) => (
+            format!("made by `{function}` on the way here"),
+            "nothing makes the older value of it",
+            "restart the program, or go forward instead of back".to_owned(),
+        ),
+        FunctionLack::Unknown(function) => (
+            format!("`{function}` makes values, and debug information does not tell of which type"),
+            "nothing tells what becomes of it",
+            "remove the function, or restart the program".to_owned(),
+        ),
+    };
+    Words {
+        cause: Cause::Layout,
+        differences: vec![difference],
+        reason: reason.to_owned(),
+        help,
     }
 }
 

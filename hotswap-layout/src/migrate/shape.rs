@@ -62,6 +62,8 @@ pub(super) struct Container {
 pub(super) struct Field {
     pub(super) name: String,
     pub(super) place: Place,
+    /// In bytes, from the beginning of the value.
+    pub(super) offset: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -75,7 +77,8 @@ pub(super) fn argument(program: &Program, place: Place) -> Option<Place> {
     arguments(program, place).into_iter().next()
 }
 
-fn arguments(program: &Program, place: Place) -> Vec<Place> {
+/// All type arguments of a type.
+pub(super) fn arguments(program: &Program, place: Place) -> Vec<Place> {
     targets(program, place, Role::Argument)
 }
 
@@ -203,6 +206,7 @@ fn fields(program: &Program, place: Place) -> Vec<Field> {
         .map(|item| Field {
             name: crate::compare::field_name(types.name(item.name)).to_owned(),
             place: place.at(item.target),
+            offset: u64::try_from(item.value).unwrap_or(0),
         })
         .collect()
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hotswap_layout::migrate::{
-    CellPair, Fields, How, Migration, Source, TypeChange, Version, Way, migrate,
+    CellPair, Fields, How, Migration, Source, Taken, TypeChange, Version, Way, migrate,
 };
-use hotswap_layout::{Descriptions, Program, Verdict, read_object, report};
+use hotswap_layout::{Descriptions, Program, Text, Verdict, read_object, report};
 use quote::ToTokens as _;
 use rustc_demangle::demangle;
 
@@ -20,26 +20,101 @@ pub struct Live<T>(pub std::sync::atomic::AtomicPtr<u8>, pub fn() -> T);
 fn make() -> World { loop {} }
 pub static CELL: Live<World> = Live(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut()), make);
 pub fn cell() -> usize { &raw const CELL as usize }
+pub struct Was;
+pub struct Given<T>(std::marker::PhantomData<fn() -> T>);
+pub struct Perhaps<T>(std::marker::PhantomData<fn() -> T>);
+pub struct CodeChange<T, F>(pub usize, pub std::marker::PhantomData<fn(F) -> T>);
 ";
 
+/// What a version says of itself: the static that holds the text, if it matters which, and the text.
+type Said = (Option<String>, String);
+
 /// One version: its source without what only migrations read, and what its types say of themselves.
-fn described(source: &str) -> (String, Vec<String>) {
+fn described(source: &str) -> (String, Vec<Said>) {
     let mut file = syn::parse_file(source).expect("a case is Rust");
     let mut texts = Vec::new();
+    let mut statics = String::new();
     for item in &mut file.items {
         texts.extend(match item {
-            syn::Item::Struct(item) => derives(&mut item.attrs).then(|| of_struct(item)),
-            syn::Item::Enum(item) => derives(&mut item.attrs).then(|| of_enum(item)),
+            syn::Item::Struct(item) => derives(&mut item.attrs).then(|| (None, of_struct(item))),
+            syn::Item::Enum(item) => derives(&mut item.attrs).then(|| (None, of_enum(item))),
+            syn::Item::Fn(item) => changes_code(item).then(|| of_function(item, &mut statics)),
             _ => None,
         });
     }
-    (file.to_token_stream().to_string(), texts)
+    (file.to_token_stream().to_string() + &statics, texts)
+}
+
+/// Whether the function makes whole values; the attribute is taken away.
+fn changes_code(item: &mut syn::ItemFn) -> bool {
+    let before = item.attrs.len();
+    item.attrs.retain(|it| !it.path().is_ident("code_change"));
+    item.attrs.len() < before
+}
+
+/// The text of a function that makes whole values, and its static, as the attribute writes them.
+fn of_function(item: &mut syn::ItemFn, statics: &mut String) -> Said {
+    let name = item.sig.ident.to_string();
+    let mut text = format!("code-change c::{name}\n");
+    let mut types = String::new();
+    for input in item.sig.inputs.iter_mut().skip(1) {
+        let syn::FnArg::Typed(input) = input else {
+            panic!("a field")
+        };
+        let field = input.attrs.pop().map(|attribute| {
+            let name: syn::LitStr = attribute.parse_args().expect("a name");
+            name.value()
+        });
+        let field = field.unwrap_or_else(|| input.pat.to_token_stream().to_string());
+        let ty = input.ty.to_token_stream().to_string();
+        let (word, kind, ty) = match ty.strip_prefix("Option < & ") {
+            Some(ty) => ("perhaps", "Perhaps", ty.strip_suffix('>').expect("closed")),
+            None => (
+                "given",
+                "Given",
+                ty.strip_prefix("& ").expect("a reference"),
+            ),
+        };
+        text += &format!("{word} {field}\n");
+        types += &format!("{kind}<{ty}>,");
+    }
+    let syn::ReturnType::Type(_, makes) = &item.sig.output else {
+        panic!("a type")
+    };
+    let makes = makes.to_token_stream();
+    let symbol = format!("__HOTSWAP_SCHEMA_{name}");
+    *statics += &format!(
+        "#[used] pub static {symbol}: CodeChange<{makes}, ({types})> = CodeChange(0, std::marker::PhantomData);\n"
+    );
+    (Some(format!("c::{symbol}")), text)
 }
 
 fn of_struct(item: &mut syn::ItemStruct) -> String {
     let mut text = format!("type {0} struct\npath c::{0}\n", item.ident);
-    fields("", &mut item.fields, &mut text);
+    match elements(item) {
+        Some(positions) => text += &format!("container {positions}\n"),
+        None => fields("", &mut item.fields, &mut text),
+    }
     text
+}
+
+/// The positions of the types that `#[migrate(container(…))]` names, which is taken away.
+fn elements(item: &mut syn::ItemStruct) -> Option<String> {
+    let at = item
+        .attrs
+        .iter()
+        .position(|it| it.path().is_ident("migrate"))?;
+    let mut positions = Vec::new();
+    let parse = item.attrs.remove(at).parse_nested_meta(|meta| {
+        meta.parse_nested_meta(|element| {
+            let mut types = item.generics.type_params();
+            let position = types.position(|it| element.path.is_ident(&it.ident));
+            positions.push(position.expect("a type parameter").to_string());
+            Ok(())
+        })
+    });
+    parse.expect("`container(T)`");
+    Some(positions.join(" "))
 }
 
 fn of_enum(item: &mut syn::ItemEnum) -> String {
@@ -111,11 +186,19 @@ fn built(folder: &Path, name: &str, source: &str, optimised: bool) -> Compiled {
     let (source, texts) = described(source);
     let objects = compile(folder, name, "c", &format!("{PRELUDE}{source}"), optimised);
     let facts = |object: &Vec<u8>| Arc::new(read_object(object).expect("facts"));
-    let texts = texts.iter().map(|text| ("", text.as_str()));
+    let symbols = symbols(&objects);
+    let texts = texts.iter().map(|(symbol, text)| Text {
+        symbol: symbol.as_ref().map_or("", |it| &symbols[it].0),
+        text,
+        function: text
+            .lines()
+            .next()
+            .filter(|it| it.starts_with("code-change")),
+    });
     Compiled {
         types: Program::new(objects.iter().map(facts), ["c".to_owned()]),
         descriptions: Descriptions::read(texts).expect("texts of this version"),
-        cell: symbols(&objects)["c::CELL"].0.clone(),
+        cell: symbols["c::CELL"].0.clone(),
     }
 }
 
@@ -207,6 +290,16 @@ fn change_in_words(change: &TypeChange, migration: &Migration) -> String {
                 .iter()
                 .map(|it| it.as_ref().map_or("_".to_owned(), of));
             format!("[{}]", elements.collect::<Vec<_>>().join(", "))
+        }
+        How::Whole(whole) => {
+            let takes = whole.takes.iter().map(|taken| match taken {
+                Taken::Nothing => "-".to_owned(),
+                Taken::Field { name, .. } => name.clone(),
+                Taken::OfVariant { variant, name } => format!("{variant}.{name}"),
+            });
+            let takes = takes.collect::<Vec<_>>().join(", ");
+            let name = whole.function.rsplit("::").next().unwrap_or_default();
+            format!("by {name}({takes})")
         }
     };
     format!("{}: {how}", short(&change.new))

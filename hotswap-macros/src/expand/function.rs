@@ -18,6 +18,7 @@ pub(super) fn expand(options: &Options, mut function: ItemFn) -> TokenStream {
         vis,
         sig,
         block,
+        ..
     } = function;
     let shim = Shim::new(options, &attrs, sig, *block);
     assemble(&attrs, vis, &shim)
@@ -31,10 +32,11 @@ pub(super) fn expand_method(options: &Options, mut method: ImplItemFn) -> TokenS
     let ImplItemFn {
         attrs,
         vis,
-        defaultness,
+        modifiers,
         sig,
         block,
     } = method;
+    let defaultness = modifiers.defaultness;
     let shim = Shim::new(options, &attrs, sig, block);
     assemble(&attrs, quote!(#vis #defaultness), &shim)
 }

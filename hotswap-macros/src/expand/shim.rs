@@ -341,10 +341,7 @@ fn take_arguments(signature: &mut Signature) -> Vec<Argument> {
         arguments.push(match input {
             FnArg::Receiver(receiver) => {
                 let renamed = rename::self_at(receiver.self_token.span);
-                let mutability = receiver
-                    .reference
-                    .is_none()
-                    .then(|| receiver.mutability.take());
+                let mutability = receiver.mutability.take();
                 let value = receiver.self_token.to_token_stream();
                 Argument {
                     name,

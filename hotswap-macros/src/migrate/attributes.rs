@@ -4,12 +4,17 @@ use proc_macro2::Span;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Attribute, Error, Expr, Ident, LitStr, Meta, Path, Token, Type, parse_quote};
+use syn::{
+    Attribute, Error, Expr, Ident, LitStr, Meta, Path, Token, Type, parenthesized, parse_quote,
+    token,
+};
 
 /// The options of a type.
 pub(super) struct TypeOptions {
     /// Where the crate `hotswap` is found.
     pub(super) krate: Path,
+    /// It is a container of elements of these type parameters.
+    pub(super) container: Vec<Ident>,
 }
 
 /// The options of a field.
@@ -38,18 +43,26 @@ pub(super) struct VariantOptions {
 struct Raw {
     name: Ident,
     value: Option<Expr>,
+    /// What stands in parentheses behind the name.
+    list: Vec<Ident>,
 }
 
 impl Parse for Raw {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.call(syn::ext::IdentExt::parse_any)?;
+        let mut list = Vec::new();
+        if name == "container" && input.peek(token::Paren) {
+            let content;
+            parenthesized!(content in input);
+            list.extend(Punctuated::<Ident, Token![,]>::parse_terminated(&content)?);
+        }
         let value = if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
             Some(input.parse()?)
         } else {
             None
         };
-        Ok(Self { name, value })
+        Ok(Self { name, value, list })
     }
 }
 
@@ -72,7 +85,7 @@ fn options(attributes: &[Attribute]) -> syn::Result<Vec<Raw>> {
 
 impl Raw {
     fn value(self, example: &str) -> syn::Result<Expr> {
-        let Self { name, value } = self;
+        let Self { name, value, .. } = self;
         value.ok_or_else(|| Error::new(name.span(), format!("`{name}` needs a value: `{example}`")))
     }
 
@@ -100,9 +113,20 @@ impl Raw {
 impl TypeOptions {
     pub(super) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
         let mut krate = parse_quote!(::hotswap);
+        let mut container = Vec::new();
         for option in options(attributes)? {
+            if option.name == "container" {
+                if !(1..=2).contains(&option.list.len()) || option.value.is_some() {
+                    let message = "`container` names the type parameters of the elements: \
+                                   `container(T)`, or `container(K, V)` for a map";
+                    return Err(Error::new(option.name.span(), message));
+                }
+                container = option.list;
+                continue;
+            }
             if option.name != "crate" {
-                return Err(option.unknown("on a type it is `crate = path::to::hotswap`"));
+                return Err(option
+                    .unknown("on a type they are `container(T)` and `crate = path::to::hotswap`"));
             }
             let value = option.value("crate = path::to::hotswap")?;
             krate = match value {
@@ -113,11 +137,24 @@ impl TypeOptions {
                 }
             };
         }
-        Ok(Self { krate })
+        Ok(Self { krate, container })
     }
 }
 
 impl FieldOptions {
+    /// Whether anything is said.
+    pub(super) fn says_something(&self) -> bool {
+        let Self {
+            was,
+            was_type,
+            default,
+            with,
+            back,
+        } = self;
+        let functions = [default, with, back];
+        was.is_some() || was_type.is_some() || functions.iter().any(|it| it.is_some())
+    }
+
     pub(super) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
         let mut found = Self::default();
         for option in options(attributes)? {

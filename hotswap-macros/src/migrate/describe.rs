@@ -12,7 +12,13 @@ use crate::signature;
 /// macro's output is compiled.
 pub(super) fn text(definition: &Definition) -> (String, String) {
     let mut text = String::new();
+    if !definition.container.is_empty() {
+        let positions = super::container::positions(definition);
+        let positions: Vec<String> = positions.iter().map(usize::to_string).collect();
+        line(&mut text, "container", &positions.join(" "));
+    }
     match &definition.body {
+        _ if !definition.container.is_empty() => {}
         Body::Struct(fields) => {
             for field in fields {
                 write_field(&mut text, "", field);

@@ -4,14 +4,17 @@ use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::{GenericParam, Generics, parse_quote};
 
-use super::{Body, Definition, Field, Variant, describe, migrate_trait};
+use super::{Body, Definition, Field, Variant, container, describe, migrate_trait};
 use crate::expand::Form;
 
 /// The implementations for a definition.
 pub(super) fn expand(definition: &Definition, form: Form) -> TokenStream {
     let Definition { krate, private, .. } = definition;
     let name = &definition.input.ident;
-    let bounded = bounded(&definition.input.generics, &migrate_trait(krate));
+    let bounded = match definition.container.is_empty() {
+        true => bounded(&definition.input.generics, &migrate_trait(krate)),
+        false => container::bounded(definition),
+    };
     let (impl_generics, type_generics, where_clause) = bounded.split_for_impl();
     let migrate = migrate_trait(krate);
     let body = match form {
@@ -19,7 +22,7 @@ pub(super) fn expand(definition: &Definition, form: Form) -> TokenStream {
         Form::Hot => hot(definition),
     };
     let choose = match (&definition.body, form) {
-        (Body::Enum(variants), Form::Hot) => {
+        (Body::Enum(variants), Form::Hot) if definition.container.is_empty() => {
             let methods = choose(private, variants);
             quote! {
                 #[automatically_derived]
@@ -72,6 +75,7 @@ fn hot(definition: &Definition) -> TokenStream {
     let private = &definition.private;
     let (before, after) = describe::text(definition);
     let shape = match &definition.body {
+        _ if !definition.container.is_empty() => container::shape(definition),
         Body::Struct(fields) => {
             let fields = fields.iter().map(|field| {
                 let member = member(field);
@@ -102,8 +106,10 @@ fn hot(definition: &Definition) -> TokenStream {
             ::core::concat!(#before, ::core::module_path!(), #after),
         );
         #[allow(unused_imports)]
-        use #private::{NoDefault as _, NoSchema as _};
-        const { &#private::Schema::of::<Self>(#shape) }
+        use #private::{NoDefault as _, NoOwnDrop as _, NoSchema as _};
+        const {
+            &#private::Schema::of::<Self>(#shape).with_own_drop(#private::Probe::<Self>::OWN_DROP)
+        }
     }
 }
 

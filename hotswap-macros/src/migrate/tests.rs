@@ -48,6 +48,19 @@ fn an_enum() {
 }
 
 #[test]
+fn containers() {
+    assert_snapshot!(expand(
+        "#[migrate(container(T))]
+        struct Arena<S, T: Copy, const N: usize> { all: [Vec<T>; N], by: S }",
+        Form::Hot
+    ));
+    assert_snapshot!(expand(
+        "#[migrate(container(K, V))] struct Map<K, V>(Vec<(K, V)>);",
+        Form::Plain
+    ));
+}
+
+#[test]
 fn types_without_fields() {
     assert_snapshot!(expand("struct Unit;", Form::Hot) + &expand("enum Never {}", Form::Hot));
 }

@@ -5,12 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::elf::{Elf, Symbol, addend_of, offset_of, symbol_of, type_of};
 use crate::error::ObjectError;
+use crate::facts::function_name;
 use crate::state::SCHEMA_SECTION;
 
 /// Where a description holds its text's length, in bytes, after the pointer to it.
 const LENGTH: u64 = 8;
 
-/// The description of a type.
+/// Where the description of a function holds its address, in bytes.
+const FUNCTION: u64 = 16;
+
+/// The description of a type, or of a function that makes values of one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SchemaFacts {
@@ -18,6 +22,8 @@ pub struct SchemaFacts {
     pub symbol: String,
     /// The description, one fact a line.
     pub text: String,
+    /// Symbol of the function that is described, if it is one.
+    pub function: Option<String>,
 }
 
 /// Reads all descriptions of an object.
@@ -48,9 +54,15 @@ fn one(elf: &Elf<'_>, symbol: &Symbol<'_>, section: usize) -> Result<SchemaFacts
     let text = elf.bytes(target.section.ok_or_else(damaged)?)?;
     let text = range(text, start, length).ok_or_else(damaged)?;
     let text = std::str::from_utf8(text).map_err(|_| damaged())?;
+    let at = symbol.value.wrapping_add(FUNCTION);
+    let inside = FUNCTION < symbol.size;
+    let mut function = elf.relocations_of(section)?.iter();
+    let function = function.find(|it| inside && offset_of(it) == at);
+    let function = function.map(|it| function_name(elf, it).ok_or_else(damaged));
     Ok(SchemaFacts {
         symbol: symbol.name.to_owned(),
         text: text.to_owned(),
+        function: function.transpose()?.map(str::to_owned),
     })
 }
 

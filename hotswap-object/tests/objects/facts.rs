@@ -134,6 +134,38 @@ fn descriptions_are_read_with_the_static_that_holds_them() {
 }
 
 #[test]
+fn the_description_of_a_function_tells_which() {
+    let text = b"code-change a::f\n";
+    let mut made = Made::new();
+    let texts = made.section(".rodata.text", SectionKind::ReadOnlyData, text);
+    let mut bytes = [0; 48];
+    for start in [8, 32] {
+        bytes[start..start + 8].copy_from_slice(&(text.len() as u64).to_le_bytes());
+    }
+    let schemas = made.section("hotswap_schemas", SectionKind::Data, &bytes);
+    let code = made.text(CODE);
+    let function = made.symbol(
+        "_RNvC1a1f",
+        SymbolKind::Text,
+        SymbolScope::Compilation,
+        SymbolSection::Section(code),
+        (0, CODE.len() as u64),
+    );
+    let target = made.0.section_symbol(texts);
+    for (name, start) in [
+        ("_RNvNvC1a1f16___HOTSWAP_SCHEMA", 0),
+        ("__HOTSWAP_SCHEMA", 24),
+    ] {
+        made.data(name, SymbolScope::Compilation, schemas, (start, 24));
+        made.relocate(schemas, start, target, elf::R_X86_64_64, 0);
+    }
+    made.relocate(schemas, 16, function, elf::R_X86_64_64, 0);
+    let facts = inspect(&made.bytes()).unwrap();
+    let functions = facts.schemas.iter().map(|it| it.function.as_deref());
+    assert_eq!(functions.collect::<Vec<_>>(), [Some("_RNvC1a1f"), None]);
+}
+
+#[test]
 fn functions_that_statics_point_at_are_told() {
     let mut made = Made::new();
     let data = made.section(".data.X", SectionKind::Data, &[0; 24]);

@@ -1,13 +1,16 @@
 //! What a walk over values carries along: the graph, what is shared, and the user's functions.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::convert::failure::Failure;
 use crate::convert::progress::Progress;
 use crate::convert::shared::SharedValues;
-use crate::convert::{Conversions, Index};
+use crate::convert::{Conversions, Dropped, Index};
+use crate::migrate::maps::Entry;
+use crate::migrate::schema::Schema;
 use crate::on_swap::panic_message;
 
 /// The stack of a thread that walks over values, in bytes. Only what is used takes memory.
@@ -26,6 +29,14 @@ pub(crate) struct Context<'a> {
     /// How many levels deep the walk is, and where the stack was at the first one.
     depth: usize,
     stack: usize,
+    /// Parts of old values that will be dropped, and may have counted references inside.
+    pub(crate) dropped: Vec<(*const u8, &'static Schema)>,
+    /// What containers of the user's have listed, by their addresses and conversions, since one may be
+    /// at the beginning of another: to list it again, when it is too
+    /// late for a panic to stop anything, could lose it.
+    pub(crate) listed: HashMap<(usize, Index), Vec<Entry>>,
+    /// How many counted references lead to the value that is looked at.
+    pub(crate) behind_shared: usize,
     pub(crate) progress: &'a Progress,
     /// The number of this thread among those of the walk.
     thread: usize,
@@ -49,6 +60,9 @@ impl<'a> Context<'a> {
             values: 0,
             depth: 0,
             stack: 0,
+            dropped: Vec::new(),
+            listed: HashMap::new(),
+            behind_shared: 0,
             progress,
             thread: 0,
             threads,
@@ -118,6 +132,16 @@ impl<'a> Context<'a> {
             outcome.map_err(|reason| Failure::new(type_name(), reason))
         });
         outcome.map_err(|failure| (at.get(), failure))
+    }
+
+    /// Notes which of these fields have to be looked at if references are missing.
+    #[inline]
+    pub(crate) fn drops(&mut self, fields: &[Dropped], place: impl Fn(&Dropped) -> *const u8) {
+        for field in fields {
+            if let Some(schema) = field.counted {
+                self.dropped.push((place(field), schema));
+            }
+        }
     }
 
     /// Runs a destructor of the user's, whose panic is only noted.

@@ -95,7 +95,7 @@ unsafe fn insert(
 }
 
 /// What the parts of an element are called, by how many there are.
-const PART_NAMES: [&[&str]; 2] = [&["[element]"], &["[key]", "[value]"]];
+pub(crate) const PART_NAMES: [&[&str]; 2] = [&["[element]"], &["[key]", "[value]"]];
 
 unsafe fn discard_parts(context: &mut Context<'_>, parts: &[EntryPart], made: Entry) {
     for (part, place) in parts.iter().zip(made) {

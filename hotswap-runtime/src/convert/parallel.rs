@@ -13,6 +13,7 @@ use crate::convert::failure::Failure;
 use crate::convert::progress::{MOST_THREADS, Progress};
 use crate::convert::run::{self, Stopped};
 use crate::convert::{Conversion, Conversions, Index, undo};
+use crate::live::lock::MIGRATION_THREAD;
 
 /// So many bytes, of old and new elements together, are worth a thread where an element is little more
 /// than copied: below twice as many, starting a thread costs more than it gains.
@@ -20,9 +21,6 @@ const PLAIN_BYTES_PER_THREAD: usize = 8 << 20;
 
 /// The same where something in each element is allocated.
 const BYTES_PER_THREAD: usize = 1 << 20;
-
-/// The threads that convert values.
-pub(crate) const THREAD_NAME: &str = "hotswap-migrate";
 
 /// Makes elements in a row.
 ///
@@ -178,7 +176,7 @@ impl<'a> Walk<'a> {
         'a: 'scope,
     {
         thread::Builder::new()
-            .name(THREAD_NAME.into())
+            .name(MIGRATION_THREAD.into())
             .stack_size(STACK_BYTES)
             .spawn_scoped(scope, move || {
                 let part = part;

@@ -14,6 +14,8 @@ pub(crate) struct Progress {
     calls: [Calls; MOST_THREADS],
     /// Not 0: nobody waits for the walk any more.
     cancelled: AtomicUsize,
+    /// Not 0: a function of the user's has an old value alone, which nobody may read meanwhile.
+    alone: AtomicUsize,
 }
 
 /// Counts the begins and ends of calls of the user's functions: odd while one runs. Apart from those
@@ -25,11 +27,23 @@ struct Calls(AtomicUsize);
 impl Progress {
     /// Ends the walk when the user's functions that run have returned.
     pub(crate) fn cancel(&self) {
-        self.cancelled.store(1, Ordering::Relaxed);
+        self.cancelled.store(1, Ordering::SeqCst);
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed) != 0
+        self.cancelled.load(Ordering::SeqCst) != 0
+    }
+
+    /// A function of the user's gets an old value alone, or gives it back. That it gets it is said
+    /// before the walk looks for the last time whether it is cancelled, and whoever cancels it asks
+    /// afterwards.
+    pub(crate) fn lend_alone(&self, is_lent: bool) {
+        self.alone.store(usize::from(is_lent), Ordering::SeqCst);
+    }
+
+    /// Whether a function of the user's has an old value alone.
+    pub(crate) fn is_lent_alone(&self) -> bool {
+        self.alone.load(Ordering::SeqCst) != 0
     }
 
     /// A call begins or ends on this thread of the walk.

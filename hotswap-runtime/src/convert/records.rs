@@ -72,6 +72,10 @@ unsafe fn some(
             return Err((made, failure));
         }
     }
+    for number in 0..count {
+        let value = old.first.wrapping_add(number * old.stride);
+        context.drops(&record.dropped, |field| value.wrapping_add(field.at));
+    }
     Ok(())
 }
 

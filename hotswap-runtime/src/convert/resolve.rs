@@ -4,15 +4,18 @@
 
 mod fields;
 mod finish;
+mod whole;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use hotswap_protocol::state::{self, TypeChange, VariantChange};
 
 use crate::convert::resolve::fields::{Known, Taken};
 use crate::convert::{
-    Branch, Conversion, Conversions, EntryPart, How, Index, Making, Part, Record, Room, Step,
+    Branch, Conversion, Conversions, Dropped, EntryPart, How, Index, Making, Part, Record, Room,
+    Step, Versions,
 };
+use crate::migrate::code_change::Run;
 use crate::migrate::schema::{Choice, Field, Of, Schema, Shape};
 
 /// Why a plan does not fit the schemas.
@@ -40,7 +43,12 @@ pub(crate) struct Resolver<'a> {
     conversions: Conversions,
     /// The conversion of each change that was begun.
     begun: HashMap<u32, Index>,
+    /// Functions that make whole values, by symbol.
+    functions: Functions,
 }
+
+/// Functions that make whole values, by symbol.
+pub(crate) type Functions = BTreeMap<String, Run>;
 
 impl<'a> Resolver<'a> {
     pub(crate) fn new(types: &'a [TypeChange]) -> Self {
@@ -48,7 +56,15 @@ impl<'a> Resolver<'a> {
             types,
             conversions: Conversions::default(),
             begun: HashMap::new(),
+            functions: Functions::new(),
         }
+    }
+
+    /// The same, where plans may name these functions, which hear of these versions.
+    pub(crate) fn with_functions(mut self, functions: Functions, versions: Versions) -> Self {
+        self.functions = functions;
+        self.conversions.versions = versions;
+        self
     }
 
     /// The conversion of one change, from a type with the first schema to one with the second.
@@ -125,10 +141,7 @@ impl<'a> Resolver<'a> {
                 self.variants(planned, variants, (from, to))
             }
             (state::How::Elements(elements), ..) => self.elements(planned, elements, old, new),
-            (state::How::Hook { .. }, ..) => Err(Refused::new(
-                planned,
-                "this runtime knows no function that changes the whole value",
-            )),
+            (state::How::Whole(whole), ..) => self.whole(planned, whole, old, new),
             _ => Err(Refused::new(
                 planned,
                 "its values can't be taken apart as planned: write `#[derive(hotswap::Migrate)]` on it",
@@ -175,7 +188,10 @@ impl<'a> Resolver<'a> {
         let dropped = known.dropped()?;
         record.dropped = dropped
             .into_iter()
-            .map(|(number, destructor)| (from[number].offset, destructor))
+            .map(|field| Dropped {
+                at: from[field.at].offset,
+                ..field
+            })
             .collect();
         Ok(record)
     }
@@ -188,9 +204,13 @@ impl<'a> Resolver<'a> {
         old: Option<&Field>,
         new: &Field,
     ) -> Outcome<Index> {
-        let schema = |field: Option<&Field>| field.and_then(|field| field.schema);
-        match (schema(old), new.schema) {
-            (Some(old), Some(new)) => self.resolve(by, old(), new()),
+        let is_whole = self.is_whole(by);
+        let schema = |field: &Field| {
+            let known = field.schema.map(|of| of());
+            known.or_else(|| is_whole.then(|| whole::schema(field)))
+        };
+        match (old.and_then(schema), schema(new)) {
+            (Some(old), Some(new)) => self.resolve(by, old, new),
             _ => Err(Refused::new(
                 planned,
                 format!(
@@ -321,6 +341,14 @@ impl<'a> Resolver<'a> {
             {
                 let parts = self.parts(planned, elements, from.parts, to.parts)?;
                 Ok(How::Entries {
+                    old: from,
+                    new: to,
+                    parts,
+                })
+            }
+            (Shape::Custom(from), Shape::Custom(to)) if from.parts.len() == to.parts.len() => {
+                let parts = self.parts(planned, elements, from.parts, to.parts)?;
+                Ok(How::Custom {
                     old: from,
                     new: to,
                     parts,

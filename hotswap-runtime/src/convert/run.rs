@@ -66,6 +66,12 @@ pub(crate) unsafe fn convert(
                     super::entries::convert(context, index, old, new)
                 })?;
             }
+            How::Custom { .. } => {
+                context.deeper(index, |context| {
+                    super::custom::convert(context, index, old, new)
+                })?;
+            }
+            How::Whole(_) => super::whole::convert(context, index, old, new)?,
         }
     }
     context.values += 1;

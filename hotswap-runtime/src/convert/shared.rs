@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::convert::context::Context;
+use crate::convert::dropped::{self, Counts};
 use crate::convert::failure::Failure;
 use crate::convert::run::{self, Outcome};
 use crate::convert::{Conversion, How, Index, undo};
@@ -61,9 +62,12 @@ pub(crate) unsafe fn convert(
         None => {
             let number = context.shared.add(target, (from, to), element);
             let place = context.shared.all[number].new.cast_mut();
+            context.behind_shared += 1;
             // SAFETY: the value is there, and the new allocation has room for one. The value may
             // refer to itself: it is known already.
-            unsafe { run::convert(context, element, target.value, place)? };
+            let outcome = unsafe { run::convert(context, element, target.value, place) };
+            context.behind_shared -= 1;
+            outcome?;
             context.shared.all[number].made = true;
             number
         }
@@ -108,15 +112,31 @@ impl SharedValues {
 }
 
 /// Fails if somebody has a reference that was not found: it would go on leading to the old value.
-pub(crate) fn check_found(context: &Context<'_>) -> Outcome {
-    for value in &context.shared.all {
+///
+/// # Safety
+///
+/// All old values that the walk has met are there, and nobody changes them.
+pub(crate) unsafe fn check_found(context: &Context<'_>) -> Outcome {
+    let is_found = |value: &SharedValue, more: Counts| {
         let Target { strong, weak, .. } = value.old;
-        if (value.strong, value.weak) != (strong, weak) {
+        (value.strong + more.strong, value.weak + more.weak) == (strong, weak)
+    };
+    let all = &context.shared.all;
+    if all.iter().all(|value| is_found(value, Counts::default())) {
+        return Ok(());
+    }
+    // SAFETY: the caller's promise; what is dropped is a part of such values.
+    let dropped = unsafe { dropped::count(&context.dropped, &context.shared.by_address) };
+    for value in all {
+        let more = dropped.get(&value.old.value.addr());
+        let more = more.copied().unwrap_or_default();
+        if !is_found(value, more) {
+            let Target { strong, weak, .. } = value.old;
             let reason = format!(
                 "a value is shared by {} references, of which {} were found in the cells: \
                  somebody holds another one, which would lead to the old value",
                 strong + weak,
-                value.strong + value.weak,
+                value.strong + value.weak + more.strong + more.weak,
             );
             return Err(Failure::new(context.type_name(value.element), reason));
         }

@@ -4,7 +4,8 @@
 
 use crate::convert::context::Context;
 use crate::convert::copy::Block;
-use crate::convert::{Conversion, How, Index, Making, Record, Step, entries, variants};
+use crate::convert::{Conversion, How, Index, Making, Record, Step, custom, entries, variants};
+use crate::migrate::schema::Schema;
 
 /// Takes apart an assembled value, leaving what belongs to the old one.
 ///
@@ -45,6 +46,8 @@ pub(crate) unsafe fn discard(context: &mut Context<'_>, index: Index, new: *mut 
             }
             How::Shared { new: to, .. } => (to.release)(new),
             How::Entries { .. } => entries::discard(context, index, new),
+            How::Custom { .. } => custom::discard(context, index, new),
+            How::Whole(_) => drop_whole(context, conversion.new, new),
         }
     }
 }
@@ -141,7 +144,21 @@ pub(crate) unsafe fn release(context: &mut Context<'_>, index: Index, old: *mut 
             }
             How::Shared { old: from, .. } => (from.release)(old),
             How::Entries { .. } => entries::release(context, index, old),
+            How::Custom { .. } => custom::release(context, index, old),
+            How::Whole(_) => drop_whole(context, conversion.old, old),
         }
+    }
+}
+
+/// Drops a value that shares nothing with another.
+///
+/// # Safety
+///
+/// A value of the schema's type is there, and nobody uses it again.
+unsafe fn drop_whole(context: &mut Context<'_>, schema: &Schema, value: *mut u8) {
+    if let Some(destructor) = schema.drop {
+        // SAFETY: the caller's promise.
+        context.drop_quietly(|| unsafe { destructor(value) });
     }
 }
 
@@ -157,9 +174,9 @@ unsafe fn release_record(context: &mut Context<'_>, record: &Record, old: *mut u
             unsafe { release(context, index, old.add(from)) };
         }
     }
-    for &(offset, destructor) in &record.dropped {
+    for field in &record.dropped {
         // SAFETY: nothing took this field over.
-        context.drop_quietly(|| unsafe { destructor(old.add(offset)) });
+        context.drop_quietly(|| unsafe { (field.destructor)(old.add(field.at)) });
     }
 }
 

@@ -63,6 +63,7 @@ pub(crate) unsafe fn convert(
     }
     // SAFETY: each part is a value of the new field's type, and moves.
     unsafe { (to.build)(variant, &made, new) };
+    context.drops(&branch.dropped, |field| fields[field.at]);
     Ok(())
 }
 
@@ -121,8 +122,8 @@ pub(crate) unsafe fn release(context: &mut Context<'_>, index: Index, old: *mut 
             unsafe { undo::release(context, inner, fields[part.from].cast_mut()) };
         }
     }
-    for &(number, destructor) in &branch.dropped {
+    for field in &branch.dropped {
         // SAFETY: nothing took this field over.
-        context.drop_quietly(|| unsafe { destructor(fields[number].cast_mut()) });
+        context.drop_quietly(|| unsafe { (field.destructor)(fields[field.at].cast_mut()) });
     }
 }

@@ -13,13 +13,15 @@ use hotswap_protocol::manifest::{Manifest, Side};
 use hotswap_protocol::message::ErrorCode;
 use hotswap_protocol::state::{self, CellChange, Migration};
 
-use crate::convert::resolve::{Refused, Resolver};
+use crate::convert::Versions;
+use crate::convert::resolve::{Functions, Refused, Resolver};
 use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::loaded::Loaded;
 use crate::inflight::gate::Gate;
 use crate::live::handle::Handle;
 use crate::live::versions::{self, Cell, File, Init};
+use crate::migrate::code_change::Run;
 use crate::migrate::schema::Of;
 use crate::table;
 use crate::transaction::{Aborted, Assembled, Change, Done, Transaction, limits};
@@ -46,13 +48,21 @@ pub(crate) enum StateError {
     },
     #[error("cell `{path}`, {problem}")]
     Plan { path: String, problem: Refused },
+    #[error("{side} has no function `{symbol}` at {address:#x}")]
+    Function {
+        symbol: String,
+        side: Side,
+        address: u64,
+    },
 }
 
 impl StateError {
     /// The protocol's name for the failure.
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
-            Self::Address { .. } | Self::NoHandle { .. } => ErrorCode::BadManifest,
+            Self::Address { .. } | Self::NoHandle { .. } | Self::Function { .. } => {
+                ErrorCode::BadManifest
+            }
             Self::NoWay { .. } | Self::Plan { .. } => ErrorCode::StateRefused,
         }
     }
@@ -90,9 +100,12 @@ impl Bound {
     }
 }
 
-/// All cells that the code of a version knows.
+/// All cells that the code of a version knows, and its functions that make whole values for them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Cells(Arc<[Bound]>);
+pub(crate) struct Cells {
+    bound: Arc<[Bound]>,
+    functions: Arc<Functions>,
+}
 
 /// What a commit does to cells.
 pub(crate) struct PreparedState {
@@ -143,11 +156,23 @@ pub(crate) fn prepare(
         Some(image) => (image, Side::Image),
         None => (host, Side::Base),
     };
-    let cells = bind(expected(manifest), loaded, side)?;
+    let bound = bind(expected(manifest), loaded, side)?;
+    let mut functions = functions(&manifest.base_functions, host, Side::Base)?;
+    if let Some(image) = image {
+        functions.extend(self::functions(
+            &manifest.image_functions,
+            image,
+            Side::Image,
+        )?);
+    }
+    let cells = Cells {
+        bound: bound.into(),
+        functions: functions.into(),
+    };
     Ok(PreparedState {
-        transaction: transaction(&cells, &manifest.migration)?,
-        file: image.map(|image| file(version, image, &cells)),
-        cells: Cells(cells.into()),
+        transaction: transaction(&cells, &manifest.migration, version)?,
+        file: image.map(|image| file(version, image, &cells.bound)),
+        cells,
         version,
     })
 }
@@ -155,7 +180,10 @@ pub(crate) fn prepare(
 /// The cells of the executable, as its own code knows them.
 pub(crate) fn base_cells(manifest: &Manifest, host: &Loaded) -> Result<Cells, StateError> {
     let cells = bind(&manifest.base_cells, host, Side::Base)?;
-    Ok(Cells(cells.into()))
+    Ok(Cells {
+        bound: cells.into(),
+        functions: functions(&manifest.base_functions, host, Side::Base)?.into(),
+    })
 }
 
 /// Resolves what becomes of the cells when a version with code that knows these is current again.
@@ -166,7 +194,7 @@ pub(crate) fn prepare_back(
     version: u64,
 ) -> Result<PreparedState, StateError> {
     Ok(PreparedState {
-        transaction: transaction(&cells.0, back)?,
+        transaction: transaction(cells, back, version)?,
         file: None,
         cells: cells.clone(),
         version,
@@ -174,10 +202,19 @@ pub(crate) fn prepare_back(
 }
 
 /// How the values of cells become what these expect.
-fn transaction(cells: &[Bound], migration: &Migration) -> Result<Transaction, StateError> {
-    let mut resolver = Resolver::new(&migration.types);
+fn transaction(
+    cells: &Cells,
+    migration: &Migration,
+    version: u64,
+) -> Result<Transaction, StateError> {
+    let versions = Versions {
+        from: table::current_version(),
+        to: version,
+    };
+    let functions = Functions::clone(&cells.functions);
+    let mut resolver = Resolver::new(&migration.types).with_functions(functions, versions);
     let mut changes = Vec::new();
-    for cell in cells {
+    for cell in &*cells.bound {
         let Some((_, known)) = versions::find(&cell.path) else {
             continue;
         };
@@ -232,6 +269,26 @@ fn bind(cells: &[state::Cell], loaded: &Loaded, side: Side) -> Result<Vec<Bound>
         .iter()
         .map(|cell| bind_cell(cell, loaded, side))
         .collect()
+}
+
+fn functions(
+    listed: &[state::Function],
+    loaded: &Loaded,
+    side: Side,
+) -> Result<Functions, StateError> {
+    let bind = |function: &state::Function| {
+        let address = loaded.address(function.address, 1, Use::Code);
+        let address = address.ok_or_else(|| StateError::Function {
+            symbol: function.symbol.clone(),
+            side,
+            address: function.address,
+        })?;
+        // SAFETY: the address is code, and by the tool's word that of the function in a descriptor
+        // of the macros, all of which have this type. It tells its types before it is run.
+        let run = unsafe { mem::transmute::<*const (), Run>(address) };
+        Ok((function.symbol.clone(), run))
+    };
+    listed.iter().map(bind).collect()
 }
 
 fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, StateError> {
@@ -357,7 +414,7 @@ impl AssembledState {
             values,
         } = self;
         let flip = || {
-            note(file, &cells.0, version);
+            note(file, &cells.bound, version);
             flip();
         };
         match values {

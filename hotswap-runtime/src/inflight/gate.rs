@@ -3,12 +3,14 @@
 //!
 //! A swap that changes the types of cells closes it for a short while, so that calls under way come
 //! to their end with the cells that they know. A thread that has a call under way or a guard
-//! passes, since others wait for it. Untracked calls never wait.
+//! passes, since others wait for it; so does one that makes values for the swap. Untracked calls never
+//! wait.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::inflight::record::{Record, in_flight};
+use crate::live::lock::is_migration;
 use crate::live::versions;
 use crate::sync::{Condvar, Mutex, current_thread, lock, wait};
 use crate::table;
@@ -63,7 +65,8 @@ pub(crate) fn arrive(record: &Record) -> AtGate {
 
 /// As [`arrive`], for a thread without a record of its own.
 pub(crate) fn arrive_unknown() -> AtGate {
-    if versions::are_held_by(current_thread().id()) {
+    let thread = current_thread();
+    if versions::are_held_by(thread.id()) || is_migration(&thread) {
         return AtGate::Passes;
     }
     let mut closed = lock(&CLOSED);

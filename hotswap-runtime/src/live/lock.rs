@@ -8,6 +8,17 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{Condvar, Mutex, MutexGuard, Thread, current_thread, lock, wait};
 
+/// The name of threads that make values for a swap.
+pub(crate) const MIGRATION_THREAD: &str = "hotswap-migrate";
+
+/// The mark of what is no code of any version: the runtime's own.
+pub(crate) const NO_MARK: usize = 0;
+
+/// Whether a thread makes values for a swap, which holds cells until it is done.
+pub(crate) fn is_migration(thread: &Thread) -> bool {
+    thread.name() == Some(MIGRATION_THREAD)
+}
+
 /// How a cell is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
@@ -95,6 +106,12 @@ struct State {
 }
 
 impl State {
+    /// Whether a swap holds the cell, and waits for this thread.
+    fn is_held_for(&self, who: &Who) -> bool {
+        let mut holders = self.holders.iter();
+        is_migration(&who.thread) && holders.any(|held| held.who.mark == NO_MARK)
+    }
+
     fn admits(&self, mode: Mode, who: &Who) -> bool {
         match mode {
             Mode::Exclusive => self.holders.is_empty(),
@@ -140,7 +157,7 @@ impl Lock {
         who: &Who,
         patience: Patience,
     ) -> Option<MutexGuard<'a, State>> {
-        if matches!(patience, Patience::None) {
+        if matches!(patience, Patience::None) || state.is_held_for(who) {
             return None;
         }
         let writer = usize::from(mode == Mode::Exclusive);

@@ -8,6 +8,8 @@
 /// ```text
 /// type World struct        the type's name, and `struct` or `enum`
 /// path app::world::World   its module and name
+/// container 0 1            it is a container, whose elements are of the types with these positions
+///                          among its type parameters
 /// field 0 u32              a field's name (`0`, `1` in tuples), and its type as it is written
 /// field Open.since Instant the same in an enum: the variant, a dot, the field
 /// variant Open             a variant, before its fields
@@ -16,6 +18,15 @@
 /// default                  the field before has a default of its own
 /// with                     the field before has a function that makes it from the old value
 /// back                     the field before has a function for the way back
+/// ```
+///
+/// A function that makes whole values has a static of its own, a
+/// [`CodeChange`](super::code_change::CodeChange), whose text is
+///
+/// ```text
+/// code-change app::world::grow   the function's module and name
+/// given hp                       a parameter, in order: a field of the old value
+/// perhaps Open.since             the same, of a field that may be missing
 /// ```
 ///
 /// Types are written as tokens without spaces, except where two words would meet. Generic

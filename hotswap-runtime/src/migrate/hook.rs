@@ -47,7 +47,7 @@ pub struct TypeFacts {
 }
 
 impl TypeFacts {
-    fn of<T>() -> Self {
+    pub(crate) fn of<T>() -> Self {
         Self {
             name: std::any::type_name::<T>(),
             size: size_of::<T>(),

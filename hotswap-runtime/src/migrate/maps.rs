@@ -48,7 +48,7 @@ type Kept<T> = ManuallyDrop<T>;
 /// Checks, for each instance at compile time, what can be checked of the assumption that a
 /// container of `Kept<T>` has the layout of one of `T`: `Kept` is transparent, and containers depend
 /// on their elements' size and alignment alone.
-const fn same_layout<A, B>() {
+pub(crate) const fn same_layout<A, B>() {
     assert!(size_of::<A>() == size_of::<B>() && align_of::<A>() == align_of::<B>());
 }
 

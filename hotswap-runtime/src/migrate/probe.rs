@@ -1,4 +1,4 @@
-//! What a type has, asked where it may have it or not: a schema, a default, a destructor.
+//! What a type has, asked where it may have it or not: a schema, a default, a `Drop`, a destructor.
 //!
 //! `Probe::<T>::SCHEMA` is the inherent constant where its bound holds, which is preferred, else the
 //! trait's. Macro output asks for concrete types, or with the bounds of a generic definition.
@@ -21,6 +21,20 @@ impl<T: Default> Probe<T> {
     /// Makes the type's default.
     pub const DEFAULT: Option<Maker> = Some(|place| put(place, T::default()));
 }
+
+#[expect(drop_bounds, reason = "it asks for the implementation itself")]
+impl<T: Drop> Probe<T> {
+    /// The type has a `Drop` of its own.
+    pub const OWN_DROP: bool = true;
+}
+
+/// The answer for types without a `Drop` of their own.
+pub trait NoOwnDrop {
+    /// It has none, though its fields may.
+    const OWN_DROP: bool = false;
+}
+
+impl<T: ?Sized> NoOwnDrop for Probe<T> {}
 
 /// The answer for types without schema.
 pub trait NoSchema {

@@ -1,5 +1,6 @@
 //! The tables that describe a type's layout in the version that they are compiled into.
 
+use crate::migrate::container::Custom;
 use crate::migrate::hook::Hook;
 use crate::migrate::maps::Entries;
 use crate::migrate::parts::Choose;
@@ -27,6 +28,8 @@ pub struct Schema {
     pub align: usize,
     /// Its destructor, if it has anything to drop.
     pub drop: Option<Destructor>,
+    /// Whether it has a `Drop` of its own, which sees the value before its fields are dropped.
+    pub has_own_drop: bool,
     /// What is inside.
     pub shape: Shape,
 }
@@ -57,6 +60,8 @@ pub enum Shape {
     Shared(Shared),
     /// Elements that are visited and inserted one by one.
     Entries(Entries),
+    /// Elements that functions of the user's list and build a container of.
+    Custom(Custom),
 }
 
 /// A field of a struct, tuple or variant.
@@ -134,8 +139,16 @@ impl Schema {
             size: size_of::<T>(),
             align: align_of::<T>(),
             drop: probe::drop_of::<T>(),
+            has_own_drop: false,
             shape,
         }
+    }
+
+    /// The type, which has a `Drop` of its own or none.
+    #[must_use]
+    pub const fn with_own_drop(mut self, has_own_drop: bool) -> Self {
+        self.has_own_drop = has_own_drop;
+        self
     }
 }
 

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use crate::convert::context::{Context, STACK_BYTES};
 use crate::convert::copy::Block;
 use crate::convert::failure::Failure;
-use crate::convert::parallel::THREAD_NAME;
 use crate::convert::progress::{Progress, Watch};
 use crate::convert::{Conversions, Index, run, shared, undo};
 use crate::live::core::Hold;
+use crate::live::lock::MIGRATION_THREAD;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// How often a thread that waits looks whether the other one still moves.
@@ -112,7 +112,7 @@ impl Walker {
             cell: Arc::clone(&cell),
         };
         let thread = thread::Builder::new()
-            .name(THREAD_NAME.into())
+            .name(MIGRATION_THREAD.into())
             .stack_size(STACK_BYTES)
             .spawn(move || work.run(&report, &order))?;
         Ok(Self {
@@ -164,10 +164,14 @@ impl Walker {
         }
     }
 
-    /// Leaves the thread to itself, with a cell that it still reads.
+    /// Leaves the thread to itself, with a cell that it still reads. Others can read it too, unless a
+    /// function has the value alone.
     pub(super) fn abandon(self, hold: Option<Hold<'static>>) {
+        let alone = self.progress.is_lent_alone();
         let hold = hold.map(|mut hold| {
-            hold.share();
+            if !alone {
+                hold.share();
+            }
             hold
         });
         // If the thread has ended meanwhile, the cell is given back here.
@@ -265,7 +269,8 @@ impl Work {
             outcome.map_err(|failure| in_cell(path, &failure))?;
             self.new.0.push(block.into_start());
         }
-        let outcome = shared::check_found(context);
+        // SAFETY: the transaction holds the cells.
+        let outcome = unsafe { shared::check_found(context) };
         outcome.map_err(|failure| failure.to_string())
     }
 

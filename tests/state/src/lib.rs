@@ -1,12 +1,16 @@
 //! Plans for tests: made from the schemas of two types, as the tool makes them from debug information.
 
+pub mod faults;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use hotswap::__private::v0_1_0::{Choice, Field, Rehearsal, Rehearsed, Schema, Shape, Variant};
+use hotswap::__private::v0_1_0::{
+    Choice, Field, Rehearsal, Rehearsed, Run, Schema, Shape, Variant,
+};
 use hotswap::{Live, Migrate, SwapLimits};
 use hotswap_protocol::state::{
-    FieldChange, Fields, How, Migration, Source, TypeChange, VariantChange,
+    FieldChange, Fields, How, Migration, Source, Taken, TypeChange, VariantChange, Whole,
 };
 
 /// A cell as tests use it: it lives as long as the program.
@@ -46,8 +50,22 @@ pub fn migrate_within<A: Migrate, B: Migrate>(
     renames: &[(&str, &str)],
     limits: SwapLimits,
 ) -> Result<(&'static Live<B>, Rehearsed), String> {
-    let migration = Planner::new(renames).plan(A::schema(), B::schema());
-    let mut rehearsal = Rehearsal::new(&migration);
+    migrate_by(cell, Planner::new(renames), limits)
+}
+
+/// As [`migrate`], by this planner's plan.
+///
+/// # Errors
+///
+/// What refused it.
+pub fn migrate_by<A: Migrate, B: Migrate>(
+    cell: &'static Live<A>,
+    planner: Planner,
+    limits: SwapLimits,
+) -> Result<(&'static Live<B>, Rehearsed), String> {
+    let functions: Vec<_> = planner.makers.iter().map(Maker::function).collect();
+    let migration = planner.plan(A::schema(), B::schema());
+    let mut rehearsal = Rehearsal::new(&migration).with_functions(functions);
     // SAFETY: the plan moves only fields whose types have one name, and tests go on with the cell
     // of the type that it has then.
     let changed = unsafe { rehearsal.add("cell", cell, 0)? };
@@ -88,12 +106,62 @@ pub fn changed<A: Migrate + Default + 'static, B: Migrate + Default + 'static>(
     value
 }
 
+/// A function that makes whole values.
+#[derive(Debug, Clone, Copy)]
+pub struct Maker {
+    /// The type's last name.
+    pub makes: &'static str,
+    /// The fields that it takes: names, with a variant's and a dot before those of an enum, with `@`
+    /// and the offset behind those of a type without schema.
+    pub takes: &'static [&'static str],
+    /// The function.
+    pub run: Run,
+}
+
+impl Maker {
+    fn function(&self) -> (String, Run) {
+        (self.makes.to_owned(), self.run)
+    }
+
+    fn whole(&self, old: Option<&Schema>) -> How {
+        let takes = self.takes.iter().map(|name| match name.split_once('.') {
+            Some((variant, name)) => Taken::OfVariant {
+                variant: variant.to_owned(),
+                name: name.to_owned(),
+            },
+            None => place(name, old),
+        });
+        How::Whole(Whole {
+            function: self.makes.to_owned(),
+            takes: takes.collect(),
+        })
+    }
+}
+
+/// Where a field of an old value is that is no enum.
+fn place(name: &str, old: Option<&Schema>) -> Taken {
+    let found = match (name.split_once('@'), old.map(|old| &old.shape)) {
+        (Some((name, offset)), _) => Some((name, offset.parse().unwrap())),
+        (None, Some(Shape::Record(fields))) => {
+            let field = fields.iter().find(|field| field.name == name);
+            field.map(|field| (field.name, field.offset as u64))
+        }
+        _ => None,
+    };
+    found.map_or(Taken::Nothing, |(name, offset)| Taken::Field {
+        name: name.to_owned(),
+        offset,
+    })
+}
+
 /// Makes plans. Types are the same if they have one name; those of two versions stand in modules
 /// `v1`, `v2` and so on.
 #[derive(Debug)]
 pub struct Planner {
     /// Old names by new ones: `Type.field` or `Type.Variant`, with the type's last name.
     renames: HashMap<String, String>,
+    /// The functions that make whole values.
+    makers: Vec<Maker>,
     types: Vec<TypeChange>,
     begun: HashMap<(String, String), u32>,
 }
@@ -107,9 +175,17 @@ impl Planner {
             renames: renames
                 .map(|(new, old)| ((*new).to_owned(), (*old).to_owned()))
                 .collect(),
+            makers: Vec::new(),
             types: Vec::new(),
             begun: HashMap::new(),
         }
+    }
+
+    /// The same, with functions that make whole values.
+    #[must_use]
+    pub fn with_makers(mut self, makers: &[Maker]) -> Self {
+        self.makers = makers.to_vec();
+        self
     }
 
     /// The plan from one type to another, which is change 0.
@@ -142,6 +218,10 @@ impl Planner {
 
     fn how(&mut self, old: &Schema, new: &Schema) -> How {
         let is_std = (new.name)().starts_with("core::");
+        let mut makers = self.makers.iter();
+        if let Some(maker) = makers.find(|maker| maker.makes == last_name(new)) {
+            return maker.whole(Some(old));
+        }
         match (&old.shape, &new.shape) {
             (Shape::Record(from), Shape::Record(to)) => {
                 How::Fields(self.fields(last_name(new), from, to))
@@ -204,9 +284,27 @@ impl Planner {
         } else if let (Some(old), Some(new)) = (old.schema, new.schema) {
             let by = self.change(old(), new());
             Source::Changed { from, by }
+        } else if let Some(by) = self.foreign(old, new) {
+            Source::Changed { from, by }
         } else {
             Source::Same { from }
         }
+    }
+
+    /// The change of a type without schema, if there is a function for it.
+    fn foreign(&mut self, old: &Field, new: &Field) -> Option<u32> {
+        let name = (new.type_name)();
+        let last = name.rsplit("::").next()?;
+        let maker = self.makers.iter().find(|maker| maker.makes == last)?;
+        let change = TypeChange {
+            old: (old.type_name)().to_owned(),
+            new: name.to_owned(),
+            old_size: old.size as u64,
+            new_size: new.size as u64,
+            how: maker.whole(None),
+        };
+        self.types.push(change);
+        Some(self.types.len() as u32 - 1)
     }
 
     fn variants(&mut self, owner: &str, from: &Choice, to: &Choice) -> Vec<VariantChange> {
@@ -235,6 +333,7 @@ fn elements(shape: &Shape) -> Vec<&'static Schema> {
         Shape::Cellular(cell) => vec![(cell.element)()],
         Shape::Shared(shared) => vec![(shared.element)()],
         Shape::Entries(entries) => entries.parts.iter().map(|part| part()).collect(),
+        Shape::Custom(custom) => custom.parts.iter().map(|part| part()).collect(),
         Shape::Opaque | Shape::Record(_) | Shape::Choice(_) => Vec::new(),
     }
 }

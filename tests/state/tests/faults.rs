@@ -1,42 +1,21 @@
 //! Faults at every step: the old value is as it was, nothing is leaked, nothing dropped twice.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::num::NonZero;
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use hotswap::Live;
+use hotswap_state::faults::{BYTES, Counted, Counting, FUSE, NEXT, alive, burns, may_panic};
 use hotswap_state::{cell, dispose, migrate, migrate_within};
-
-/// Counts bytes that are allocated.
-struct Counting;
-
-static BYTES: AtomicIsize = AtomicIsize::new(0);
-
-// SAFETY: all is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        BYTES.fetch_add(layout.size() as isize, Ordering::SeqCst);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        BYTES.fetch_sub(layout.size() as isize, Ordering::SeqCst);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// One test, since all count what the process allocates.
-#[test]
-fn nothing_is_lost_or_used_twice() {
+/// One test without a harness, since all count what the process allocates.
+fn main() {
+    hotswap_state::faults::wait_once();
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         if std::thread::current().name() != Some("hotswap-migrate") {
@@ -47,62 +26,6 @@ fn nothing_is_lost_or_used_twice() {
     what_succeeds_drops_and_frees_all_that_is_left_over();
     a_reference_from_outside_fails_after_all_was_assembled();
     parts_of_several_threads_leave_nothing();
-}
-
-/// How many more of the user's functions work; below 0 all do.
-static FUSE: AtomicIsize = AtomicIsize::new(-1);
-
-/// Whether a function that was to fail did.
-fn burns() -> bool {
-    FUSE.fetch_sub(1, Ordering::SeqCst) == 0
-}
-
-fn may_panic() {
-    assert!(!burns(), "the fuse");
-}
-
-const MOST: usize = 4096;
-
-/// Which counted values are alive.
-static ALIVE: [AtomicBool; MOST] = [const { AtomicBool::new(false) }; MOST];
-static NEXT: AtomicUsize = AtomicUsize::new(0);
-
-/// A value that is noticed when it is dropped twice, and that owns memory.
-#[derive(hotswap::Migrate)]
-struct Counted {
-    id: usize,
-    text: Box<str>,
-}
-
-impl Counted {
-    fn new() -> Self {
-        let id = NEXT.fetch_add(1, Ordering::SeqCst);
-        ALIVE[id].store(true, Ordering::SeqCst);
-        Self {
-            id,
-            text: format!("value {id}").into(),
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        assert_eq!(*self.text, *format!("value {}", self.id));
-        let was_alive = ALIVE[self.id].swap(false, Ordering::SeqCst);
-        assert!(was_alive, "{} is dropped twice", self.id);
-    }
-}
-
-impl fmt::Debug for Counted {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.text)
-    }
-}
-
-fn alive() -> Vec<usize> {
-    (0..MOST)
-        .filter(|&id| ALIVE[id].load(Ordering::SeqCst))
-        .collect()
 }
 
 fn fresh() -> Counted {

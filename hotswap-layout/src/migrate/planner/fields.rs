@@ -105,7 +105,10 @@ impl Planner<'_> {
         match origin {
             Origin::Was(_) if part.with => return with(self),
             Origin::Becomes(_) if old_part.back => return back(self),
-            Origin::Becomes(_) if old_part.with => return Err(Some(Lack::WayBack)),
+            // An edit that undoes another one does not ask for the value's meaning.
+            Origin::Becomes(_) if old_part.with && self.way == Way::Back => {
+                return Err(Some(Lack::WayBack));
+            }
             _ => {}
         }
         if self.is_same_value(old.place, new.place) {

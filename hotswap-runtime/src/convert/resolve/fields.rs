@@ -2,10 +2,10 @@
 
 use hotswap_protocol::state::{self, Source, TypeChange};
 
-use crate::convert::Making;
 use crate::convert::resolve::{Outcome, Refused};
+use crate::convert::{Dropped, Making, dropped};
 use crate::migrate::hook::{Answer, Hook, Request, TypeFacts};
-use crate::migrate::schema::{Destructor, Field};
+use crate::migrate::schema::Field;
 
 /// How a new field takes its value.
 pub(super) enum Taken {
@@ -148,13 +148,13 @@ impl<'a> Known<'a> {
     }
 
     /// The old fields that nothing takes over, by number, when all new ones have their source.
-    pub(super) fn dropped(&self) -> Outcome<Vec<(usize, Destructor)>> {
+    pub(super) fn dropped(&self) -> Outcome<Vec<Dropped>> {
         for change in &self.changes.new {
             if !self.to.iter().any(|field| field.name == change.name) {
                 return Err(self.refuse(format!("there is no field `{}`", change.name)));
             }
         }
-        let mut dropped = Vec::new();
+        let mut found = Vec::new();
         for (number, field) in self.from.iter().enumerate() {
             let removed = self.changes.removed.iter().any(|name| name == field.name);
             if self.moved[number] {
@@ -163,13 +163,22 @@ impl<'a> Known<'a> {
                     return Err(self.refuse(reason));
                 }
             } else if removed || self.read[number] {
-                dropped.extend(field.drop.map(|destructor| (number, destructor)));
+                found.extend(field.drop.map(|destructor| {
+                    Dropped {
+                        at: number,
+                        destructor,
+                        counted: field
+                            .schema
+                            .map(|of| of())
+                            .filter(|it| dropped::may_count(it)),
+                    }
+                }));
             } else {
                 let reason = format!("the plan says nothing of the old field `{}`", field.name);
                 return Err(self.refuse(reason));
             }
         }
-        Ok(dropped)
+        Ok(found)
     }
 }
 

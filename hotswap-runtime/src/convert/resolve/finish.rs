@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::convert::{Conversion, Conversions, How, Index, Making, Record, Step};
+use crate::convert::{Conversion, Conversions, Dropped, How, Index, Making, Record, Step};
 
 /// Finishes a graph whose conversions all stand.
 pub(super) fn finish(mut conversions: Conversions) -> Conversions {
@@ -24,8 +24,13 @@ fn mark(conversions: &mut Conversions) {
         changed = false;
         for index in 0..conversions.all.len() {
             let conversion = &conversions.all[index];
-            let discards = needs(conversions, conversion, |inner| inner.discards, made_drops);
-            let releases = needs(conversions, conversion, |inner| inner.releases, |_| false);
+            let (discards, releases) = match conversion.how {
+                How::Whole(_) => (conversion.new.drop.is_some(), conversion.old.drop.is_some()),
+                _ => (
+                    needs(conversions, conversion, |inner| inner.discards, made_drops),
+                    needs(conversions, conversion, |inner| inner.releases, |_| false),
+                ),
+            };
             let in_turn = in_turn(conversions, conversion);
             let conversion = &mut conversions.all[index];
             let marks = (discards, releases, in_turn);
@@ -66,7 +71,13 @@ fn needs(
         How::Array { element, .. } | How::Cellular { element, .. } => inner(*element),
         // These have memory of their own.
         How::Boxed(_) | How::Sequence { .. } | How::Shared { .. } | How::Entries { .. } => true,
+        How::Custom { .. } | How::Whole(_) => true,
     }
+}
+
+/// Whether references have to be counted in what is dropped.
+fn counted(dropped: &[Dropped]) -> bool {
+    dropped.iter().any(|field| field.counted.is_some())
 }
 
 fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
@@ -79,18 +90,20 @@ fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
     match &conversion.how {
         How::Record(record) => {
             let step = |step: &Step| matches!(step, Step::Make { by, .. } if made(*by));
-            record.steps.iter().any(step)
+            record.steps.iter().any(step) || counted(&record.dropped)
         }
-        How::Choice { branches, .. } => branches
-            .iter()
-            .flat_map(|branch| &branch.parts)
-            .any(|part| part.made.is_some_and(|(by, _)| made(by))),
+        How::Choice { branches, .. } => branches.iter().any(|branch| {
+            let mut parts = branch.parts.iter().filter_map(|part| part.made);
+            parts.any(|(by, _)| made(by)) || counted(&branch.dropped)
+        }),
         How::Array { element, .. }
         | How::Boxed(element)
         | How::Cellular { element, .. }
         | How::Sequence { element, .. } => inner(*element),
         // Elements are hashed and compared by functions of the user's.
         How::Shared { .. } | How::Entries { .. } => true,
+        // These give values to functions of the user's.
+        How::Custom { .. } | How::Whole(_) => true,
     }
 }
 
@@ -166,7 +179,9 @@ fn inline(
             }
         }
     }
-    let dropped = record.dropped.iter();
     flat.dropped
-        .extend(dropped.map(|&(offset, destructor)| (old + offset, destructor)));
+        .extend(record.dropped.iter().map(|field| Dropped {
+            at: old + field.at,
+            ..*field
+        }));
 }

@@ -2,7 +2,7 @@
 
 use hotswap::__private::v0_1_0::Rehearsal;
 use hotswap::Migrate;
-use hotswap_protocol::state::{FieldChange, Fields, How, Migration, Source, VariantChange};
+use hotswap_protocol::state::{FieldChange, Fields, How, Migration, Source, VariantChange, Whole};
 use hotswap_state::{Planner, cell};
 
 mod v1 {
@@ -103,11 +103,12 @@ fn plans_that_do_not_fit() {
     );
     check(
         |m| {
-            m.types[0].how = How::Hook {
-                readable: Vec::new(),
-            }
+            m.types[0].how = How::Whole(Whole {
+                function: "make".into(),
+                takes: Vec::new(),
+            });
         },
-        "no function that changes the whole value",
+        "there is no function `make`",
     );
     check(|m| m.types.truncate(1), "the plan has no change 1");
     check(

@@ -1,0 +1,34 @@
+//! Snapshots of both forms.
+
+use insta::assert_snapshot;
+use proc_macro2::TokenStream;
+
+use crate::expand::Form;
+
+fn expand(item: &str, form: Form) -> String {
+    let output = super::expand(TokenStream::new(), item.parse().unwrap(), form);
+    let file = syn::parse2(output.clone());
+    prettyplease::unparse(&file.unwrap_or_else(|error| panic!("{error}: {output}")))
+}
+
+#[test]
+fn fields_by_name_and_type() {
+    assert_snapshot!(expand(
+        "/// Grows.
+        pub(crate) fn grow(
+            old: &Old<'_>,
+            hp: &u32,
+            #[field(\"0\")] r#type: &Vec<Item>,
+            #[field(\"Open.since\")] since: Option<&std::time::Instant>,
+        ) -> Result<World<u8>, String> { World::grown(hp) }",
+        Form::Hot
+    ));
+}
+
+#[test]
+fn no_fields_at_all() {
+    assert_snapshot!(expand(
+        "fn fresh(old: &Old) -> dep::Cache { dep::Cache::new() }",
+        Form::Plain
+    ));
+}

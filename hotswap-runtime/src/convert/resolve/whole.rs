@@ -1,0 +1,156 @@
+//! Functions that make whole values: what they take and make, checked against both types.
+
+use hotswap_protocol::state::{self, Taken, TypeChange};
+
+use crate::convert::resolve::{Outcome, Refused, Resolver};
+use crate::convert::{How, Take, Whole, dropped};
+use crate::migrate::code_change::{Ask, Parameter, Told};
+use crate::migrate::hook::TypeFacts;
+use crate::migrate::schema::{Choice, Field, Schema, Shape};
+
+impl Resolver<'_> {
+    /// Whether a change is made by such a function.
+    pub(super) fn is_whole(&self, change: u32) -> bool {
+        let planned = self.types.get(change as usize);
+        planned.is_some_and(|planned| matches!(planned.how, state::How::Whole(_)))
+    }
+
+    pub(super) fn whole(
+        &self,
+        planned: &TypeChange,
+        whole: &state::Whole,
+        old: &'static Schema,
+        new: &'static Schema,
+    ) -> Outcome<How> {
+        let symbol = &whole.function;
+        let run = *self
+            .functions
+            .get(symbol)
+            .ok_or_else(|| Refused::new(planned, format!("there is no function `{symbol}`")))?;
+        let Told::Types { makes, takes } = run(Ask::Describe) else {
+            let reason = format!("the function `{symbol}` does not tell its types");
+            return Err(Refused::new(planned, reason));
+        };
+        let is = TypeFacts {
+            name: (new.name)(),
+            size: new.size,
+            align: new.align,
+        };
+        if makes != is {
+            let reason = format!("its function makes `{}`, not `{}`", makes.name, is.name);
+            return Err(Refused::new(planned, reason));
+        }
+        if takes.len() != whole.takes.len() {
+            let (has, planned_for) = (takes.len(), whole.takes.len());
+            let reason = format!("its function takes {has} fields, and the plan has {planned_for}");
+            return Err(Refused::new(planned, reason));
+        }
+        let pairs = whole.takes.iter().zip(&takes);
+        let takes = pairs.map(|(taken, parameter)| take(planned, taken, parameter, old));
+        Ok(How::Whole(Whole {
+            run,
+            takes: takes.collect::<Outcome<_>>()?,
+            old: choice(old),
+            counted: dropped::may_count(old),
+        }))
+    }
+}
+
+fn choice(schema: &'static Schema) -> Option<&'static Choice> {
+    match &schema.shape {
+        Shape::Choice(choice) => Some(choice),
+        _ => None,
+    }
+}
+
+/// What a parameter gets.
+fn take(
+    planned: &TypeChange,
+    taken: &Taken,
+    parameter: &Parameter,
+    old: &'static Schema,
+) -> Outcome<Take> {
+    let refuse = |reason: String| Err(Refused::new(planned, reason));
+    if !parameter.optional && !matches!(taken, Taken::Field { .. }) {
+        return refuse("its function takes a field that may be missing".to_owned());
+    }
+    match taken {
+        Taken::Nothing => Ok(Take::Nothing),
+        Taken::Field { name, offset } => {
+            let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
+            let end = offset.saturating_add(parameter.facts.size);
+            if end > old.size || !offset.is_multiple_of(parameter.facts.align) {
+                let size = old.size;
+                return refuse(format!(
+                    "the old field `{name}` is said to be at byte {offset} of {size}"
+                ));
+            }
+            if let Shape::Record(fields) = &old.shape {
+                let field = fields.iter().find(|field| field.name == name);
+                let field = check(planned, parameter, name, field)?;
+                if field.offset != offset {
+                    let is_at = field.offset;
+                    return refuse(format!(
+                        "the old field `{name}` is at byte {is_at}, not {offset}"
+                    ));
+                }
+            }
+            Ok(Take::At(offset))
+        }
+        Taken::OfVariant { variant, name } => {
+            let mut variants = choice(old)
+                .map_or(&[][..], |old| old.variants)
+                .iter()
+                .zip(0..);
+            let Some((found, number)) = variants.find(|(it, _)| it.name == variant) else {
+                return refuse(format!("there was no variant `{variant}`"));
+            };
+            let position = found.fields.iter().position(|field| field.name == name);
+            let field = position.map(|number| &found.fields[number]);
+            check(planned, parameter, name, field)?;
+            Ok(Take::Of {
+                variant: number,
+                number: position.unwrap_or(0),
+            })
+        }
+    }
+}
+
+/// The old field, if it is what the parameter takes.
+fn check<'a>(
+    planned: &TypeChange,
+    parameter: &Parameter,
+    name: &str,
+    field: Option<&'a Field>,
+) -> Outcome<&'a Field> {
+    let field =
+        field.ok_or_else(|| Refused::new(planned, format!("there was no field `{name}`")))?;
+    let facts = TypeFacts {
+        name: (field.type_name)(),
+        size: field.size,
+        align: field.align,
+    };
+    if facts == parameter.facts {
+        return Ok(field);
+    }
+    let reason = format!(
+        "its function takes `{name}: &{}`, and the old field is `{}`",
+        parameter.facts.name, facts.name
+    );
+    Err(Refused::new(planned, reason))
+}
+
+/// The schema of a field's type that has none: enough to make and drop values of it.
+///
+/// It is never freed; each swap by such a function has two of them, in programs that keep each
+/// version's code too.
+pub(super) fn schema(field: &Field) -> &'static Schema {
+    Box::leak(Box::new(Schema {
+        name: field.type_name,
+        size: field.size,
+        align: field.align,
+        drop: field.drop,
+        has_own_drop: false,
+        shape: Shape::Opaque,
+    }))
+}

@@ -1,0 +1,40 @@
+//! A cell for whose values functions fail.
+
+use std::io;
+
+use hotswap::{Live, Migrate};
+
+#[derive(Migrate)]
+pub struct World {
+    ticks: u32,
+    names: Vec<Name>,
+}
+
+#[derive(Migrate)]
+pub struct Name {
+    text: String,
+}
+
+static WORLD: Live<World> = Live::new(|| {
+    let name = |text: &str| Name {
+        text: text.to_owned(),
+    };
+    World {
+        ticks: 0,
+        names: vec![name("1"), name("2"), name("three")],
+    }
+});
+
+fn main() {
+    for _ in io::stdin().lines() {
+        println!("{}", tick());
+    }
+}
+
+#[hotswap::entry]
+fn tick() -> String {
+    let mut world = WORLD.write();
+    world.ticks += 1;
+    let names: Vec<String> = world.names.iter().map(|it| it.text.to_string()).collect();
+    format!("{} {}", world.ticks, names.join(" "))
+}

@@ -1,0 +1,432 @@
+//! Functions that make whole values: what they get, and that nothing is lost when they fail.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hotswap::__private::v0_1_0::{Ask, Parameter, Told, change};
+use hotswap::{Live, Migrate, Old, SwapLimits};
+use hotswap_state::faults::{BYTES, Counted, Counting, FUSE, NEXT, alive, burns};
+use hotswap_state::{Maker, Planner, cell, dispose, migrate_by};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+mod v1 {
+    use super::*;
+
+    #[derive(Migrate, Debug)]
+    pub struct World {
+        pub items: Vec<Item>,
+        pub boxed: Option<Box<Item>>,
+        pub map: HashMap<u8, Item>,
+        pub lock: Mutex<Item>,
+        pub shared: Vec<Arc<Item>>,
+        pub events: [Event; 3],
+        pub foreign: Foreign,
+        pub plain: Counted,
+    }
+
+    #[derive(Migrate, Debug)]
+    pub struct Item {
+        pub unused: Counted,
+        pub name: Counted,
+        pub number: u32,
+    }
+
+    #[derive(Migrate, Debug)]
+    pub enum Event {
+        Nothing,
+        Open { by: Counted, since: u8 },
+        Pair(u64, Counted),
+    }
+
+    /// It does not say what it consists of.
+    #[derive(Debug)]
+    #[repr(C)]
+    pub struct Foreign {
+        pub number: u64,
+        pub value: Counted,
+    }
+}
+
+mod v2 {
+    use super::*;
+
+    #[derive(Migrate, Debug)]
+    pub struct World {
+        pub foreign: Foreign,
+        #[migrate(default = Counted::new())]
+        pub fresh: Counted,
+        pub items: Vec<Item>,
+        pub boxed: Option<Box<Item>>,
+        pub map: HashMap<u8, Item>,
+        pub lock: Mutex<Item>,
+        pub shared: Vec<Arc<Item>>,
+        pub plain: Counted,
+        pub events: [Event; 3],
+    }
+
+    #[derive(Migrate, Debug)]
+    pub struct Item {
+        pub name: Counted,
+        pub was: String,
+        pub number: u64,
+    }
+
+    #[derive(Migrate, Debug)]
+    pub enum Event {
+        Seen(String, Counted),
+    }
+
+    #[derive(Debug)]
+    pub struct Foreign {
+        pub value: Counted,
+        pub text: String,
+    }
+}
+
+/// Fails in one of two ways when it is to.
+fn made() -> Result<Counted, String> {
+    if burns() {
+        if FUSE.load(Ordering::SeqCst) % 2 == 0 {
+            panic!("the fuse");
+        }
+        return Err("it is no good".to_owned());
+    }
+    Ok(Counted::new())
+}
+
+fn item(ask: Ask<'_>) -> Told {
+    let takes: [fn() -> Parameter; 3] = [
+        Parameter::given::<Counted>,
+        Parameter::given::<u32>,
+        Parameter::perhaps::<u8>,
+    ];
+    let make = |old: &Old<'_>, name: &Counted, number: &u32, none: Option<&u8>| {
+        assert_eq!((old.variant(), none), (None, None));
+        Ok::<_, String>(v2::Item {
+            name: made()?,
+            was: format!("{name:?}"),
+            number: u64::from(*number) + 1,
+        })
+    };
+    change::<v2::Item, _, _>(ask, &takes, |old, lent| {
+        make(old, lent.given(0), lent.given(1), lent.perhaps(2))
+    })
+}
+
+fn event(ask: Ask<'_>) -> Told {
+    let takes: [fn() -> Parameter; 2] = [Parameter::perhaps::<Counted>, Parameter::perhaps::<u64>];
+    change::<v2::Event, _, _>(ask, &takes, |old, lent| {
+        let (by, number) = (lent.perhaps::<Counted>(0), lent.perhaps::<u64>(1));
+        assert_eq!((old.from_version(), old.to_version()), (1, 2));
+        let text = format!("{:?} {by:?} {number:?}", old.variant());
+        Ok::<_, String>(v2::Event::Seen(text, made()?))
+    })
+}
+
+fn foreign(ask: Ask<'_>) -> Told {
+    let takes: [fn() -> Parameter; 2] = [Parameter::given::<u64>, Parameter::given::<Counted>];
+    change::<v2::Foreign, _, _>(ask, &takes, |_, lent| {
+        let (number, value) = (lent.given::<u64>(0), lent.given::<Counted>(1));
+        Ok::<_, String>(v2::Foreign {
+            value: made()?,
+            text: format!("{number} {value:?}"),
+        })
+    })
+}
+
+const MAKERS: [Maker; 3] = [
+    Maker {
+        makes: "Item",
+        takes: &["name", "number", "none"],
+        run: item,
+    },
+    Maker {
+        makes: "Event",
+        takes: &["Open.by", "Pair.0"],
+        run: event,
+    },
+    Maker {
+        makes: "Foreign",
+        takes: &["number@0", "value@8"],
+        run: foreign,
+    },
+];
+
+fn world() -> v1::World {
+    let item = |number| v1::Item {
+        unused: Counted::new(),
+        name: Counted::new(),
+        number,
+    };
+    let foreign = |number| v1::Foreign {
+        number,
+        value: Counted::new(),
+    };
+    let shared = Arc::new(item(9));
+    v1::World {
+        items: (0..3).map(item).collect(),
+        boxed: Some(Box::new(item(4))),
+        map: (0..2).map(|key| (key, item(5))).collect(),
+        lock: Mutex::new(item(6)),
+        shared: vec![shared.clone(), shared, Arc::new(item(10))],
+        events: [
+            v1::Event::Nothing,
+            v1::Event::Open {
+                by: Counted::new(),
+                since: 3,
+            },
+            v1::Event::Pair(8, Counted::new()),
+        ],
+        foreign: foreign(11),
+        plain: Counted::new(),
+    }
+}
+
+fn planner() -> Planner {
+    Planner::new(&[]).with_makers(&MAKERS)
+}
+
+fn migrate(cell: &'static Live<v1::World>) -> Result<&'static Live<v2::World>, String> {
+    migrate_by(cell, planner(), SwapLimits::default()).map(|(cell, _)| cell)
+}
+
+/// One test without a harness, since all count what the process allocates.
+fn main() {
+    hotswap_state::faults::wait_once();
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some("hotswap-migrate") {
+            usual(panic);
+        }
+    }));
+    functions_get_fields_by_name_and_all_that_is_old_is_dropped();
+    faults_at_every_call_leave_nothing();
+    a_function_that_does_not_return_is_left_behind();
+    a_function_that_asks_for_its_cell_is_told();
+}
+
+fn functions_get_fields_by_name_and_all_that_is_old_is_dropped() {
+    NEXT.store(0, Ordering::SeqCst);
+    let cell = cell(world);
+    let (names, plain) = {
+        let old = cell.read();
+        let names: Vec<String> = old
+            .items
+            .iter()
+            .map(|it| format!("{:?}", it.name))
+            .collect();
+        (names, format!("{:?}", old.plain))
+    };
+    let by = match &cell.read().events[1] {
+        v1::Event::Open { by, .. } => format!("{by:?}"),
+        other => panic!("{other:?}"),
+    };
+    let cell = migrate(cell).unwrap();
+    let new = cell.read();
+    let was: Vec<&String> = new.items.iter().map(|item| &item.was).collect();
+    assert_eq!(was, names.iter().collect::<Vec<_>>());
+    assert_eq!(new.boxed.as_ref().unwrap().number, 5);
+    assert!(Arc::ptr_eq(&new.shared[0], &new.shared[1]));
+    assert_eq!((new.shared[0].number, new.shared[2].number), (10, 11));
+    assert_eq!(format!("{:?}", new.plain), plain, "it moved");
+    let v2::Foreign { value, text } = &new.foreign;
+    assert!(text.starts_with("11 value "), "{text} of {value:?}");
+    let texts: Vec<&str> = new
+        .events
+        .iter()
+        .map(|v2::Event::Seen(text, _)| text.as_str())
+        .collect();
+    let open = format!("Some(\"Open\") Some({by}) None");
+    let expected = [
+        "Some(\"Nothing\") None None",
+        &open,
+        "Some(\"Pair\") None Some(8)",
+    ];
+    assert_eq!(texts, expected);
+    // Each item, event and foreign value has one, and the world two.
+    assert_eq!(alive().len(), (3 + 1 + 2 + 1 + 2) + 3 + 1 + 2);
+    drop(new);
+    // SAFETY: nobody uses it again.
+    unsafe { dispose(cell) };
+    assert_eq!(alive(), [0; 0]);
+}
+
+/// The bytes of the fields that have no padding, behind the vectors too.
+fn bytes(world: &v1::World) -> Vec<u8> {
+    fn of<T>(field: &T) -> &[u8] {
+        // SAFETY: the fields that are asked for consist of addresses, lengths and numbers.
+        unsafe { std::slice::from_raw_parts(std::ptr::from_ref(field).cast(), size_of::<T>()) }
+    }
+    let v1::World {
+        items,
+        boxed,
+        map,
+        shared,
+        foreign,
+        plain,
+        ..
+    } = world;
+    let mut all = [
+        of(items),
+        of(boxed),
+        of(map),
+        of(shared),
+        of(foreign),
+        of(plain),
+    ]
+    .concat();
+    for item in items {
+        all.extend([of(&item.unused), of(&item.name), of(&item.number)].concat());
+    }
+    all
+}
+
+fn faults_at_every_call_leave_nothing() {
+    NEXT.store(0, Ordering::SeqCst);
+    let cell = cell(world);
+    drop(cell.read());
+    // What the runtime keeps for later is there after the first time, and what it keeps each time
+    // for types without schema is no more than this.
+    const KEPT: isize = 4 * 96;
+    FUSE.store(0, Ordering::SeqCst);
+    migrate(cell).unwrap_err();
+    for fuse in 0.. {
+        let before = (format!("{:?}", cell.read()), bytes(&cell.read()), alive());
+        let allocated = BYTES.load(Ordering::SeqCst);
+        FUSE.store(fuse, Ordering::SeqCst);
+        let outcome = migrate(cell);
+        FUSE.store(-1, Ordering::SeqCst);
+        let Err(error) = outcome else {
+            assert_eq!(fuse, 3 + 1 + 2 + 1 + 2 + 3 + 1, "calls");
+            break;
+        };
+        let is_told = error.contains("the fuse") || error.contains("it is no good");
+        assert!(
+            is_told && error.starts_with("failed: cell `cell`, "),
+            "{error}"
+        );
+        drop(error);
+        let left = BYTES.load(Ordering::SeqCst) - allocated;
+        assert!(
+            (0..=KEPT).contains(&left),
+            "{left} bytes are left after fault {fuse}"
+        );
+        let after = (format!("{:?}", cell.read()), bytes(&cell.read()), alive());
+        assert!(after == before, "fault {fuse}: {after:?} is not {before:?}");
+    }
+    // SAFETY: the last migration has succeeded.
+    unsafe { dispose(&*std::ptr::from_ref(cell).cast::<Live<v2::World>>()) };
+    assert_eq!(alive(), [0; 0], "all were dropped");
+}
+
+mod slow {
+    use super::*;
+
+    #[derive(Migrate)]
+    pub struct Before {
+        pub number: u32,
+    }
+
+    #[derive(Migrate)]
+    pub struct After {
+        pub number: u64,
+    }
+
+    pub static HELD: Mutex<Option<(Sender<()>, Receiver<()>)>> = Mutex::new(None);
+
+    pub fn after(ask: Ask<'_>) -> Told {
+        let takes: [fn() -> Parameter; 1] = [Parameter::given::<u32>];
+        change::<After, _, _>(ask, &takes, |_, lent| {
+            if let Some((began, go_on)) = HELD.lock().unwrap().take() {
+                began.send(()).unwrap();
+                go_on.recv().unwrap();
+            }
+            After {
+                number: u64::from(*lent.given::<u32>(0)),
+            }
+        })
+    }
+}
+
+fn a_function_that_does_not_return_is_left_behind() {
+    let cell = cell(|| slow::Before { number: 7 });
+    drop(cell.read());
+    let (began, has_begun) = channel();
+    let (go_on, may_go_on) = channel();
+    *slow::HELD.lock().unwrap() = Some((began, may_go_on));
+    let after = Maker {
+        makes: "After",
+        takes: &["number"],
+        run: slow::after,
+    };
+    let migrate = |limits| {
+        let planner = Planner::new(&[]).with_makers(&[after]);
+        migrate_by::<_, slow::After>(cell, planner, limits)
+    };
+    let mut limits = SwapLimits::default();
+    limits.functions = Duration::from_millis(30);
+    let error = migrate(limits).map(|_| ()).unwrap_err();
+    assert!(error.starts_with("stuck: "), "{error}");
+    has_begun.recv().unwrap();
+    // It reads the old value still, as others may.
+    assert_eq!(cell.read().number, 7);
+    assert!(cell.try_write().is_err());
+    go_on.send(()).unwrap();
+    // The thread gives the cell back when the function has returned.
+    cell.write().number = 8;
+    let (cell, _) = migrate(SwapLimits::default()).unwrap();
+    assert_eq!(cell.read().number, 8);
+}
+
+mod curious {
+    use super::*;
+
+    #[derive(Migrate)]
+    pub struct Before {
+        pub number: u32,
+    }
+
+    #[derive(Migrate)]
+    pub struct After {
+        pub number: u64,
+    }
+
+    pub static CELL: Mutex<Option<&'static Live<Before>>> = Mutex::new(None);
+    pub static OTHER: Mutex<Option<&'static Live<u64>>> = Mutex::new(None);
+
+    pub fn after(ask: Ask<'_>) -> Told {
+        change::<After, _, _>(ask, &[], |_, _| {
+            let other = OTHER.lock().unwrap().unwrap();
+            let cell = CELL.lock().unwrap().unwrap();
+            assert!(cell.try_read().is_err(), "it is held");
+            let number = *other.read() + u64::from(cell.read().number);
+            After { number }
+        })
+    }
+}
+
+fn a_function_that_asks_for_its_cell_is_told() {
+    let cell = cell(|| curious::Before { number: 7 });
+    drop(cell.read());
+    let other = Box::leak(Box::new(Live::new(|| 5)));
+    *curious::CELL.lock().unwrap() = Some(cell);
+    *curious::OTHER.lock().unwrap() = Some(other);
+    let after = Maker {
+        makes: "After",
+        takes: &[],
+        run: curious::after,
+    };
+    let planner = Planner::new(&[]).with_makers(&[after]);
+    let outcome = migrate_by::<_, curious::After>(cell, planner, SwapLimits::default());
+    let error = outcome.map(|_| ()).unwrap_err();
+    assert!(
+        error.contains("asks for a cell that the swap holds"),
+        "{error}"
+    );
+    assert_eq!(cell.read().number, 7);
+}

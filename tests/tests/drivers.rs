@@ -1,0 +1,16 @@
+//! What is driven step by step, where directives of a scenario don't do:
+//! `cargo test -p hotswap-tests --test drivers NAME`.
+//!
+//! One executable, so that tests that wait leave the processors to others.
+
+mod bad_images;
+mod cleaning;
+mod control;
+mod doctor;
+mod examples;
+mod init;
+mod programs;
+mod saves;
+mod terminal;
+mod timings;
+mod watching;
