@@ -26,7 +26,7 @@ use crate::program::Connection;
 use crate::program::listener::OwnReverts;
 use crate::reach::{self, Index};
 use crate::reprs::Reprs;
-use crate::texts::Texts;
+use crate::texts::{self, Texts};
 use crate::unit::{ObjectFile, Unit};
 
 mod compilation;
@@ -115,7 +115,7 @@ impl Engine {
         let texts = Texts::default();
         let all: Vec<PathBuf> = sources(&units).into_iter().map(Path::to_owned).collect();
         texts.read_ahead(&all);
-        edits.edited(&contents(&all), &texts);
+        edits.edited(&texts::contents(&all), &texts);
         let mut references = Index::default();
         references.update(&objects(&units))?;
         let sections = references.sections(objects(&units).iter().map(|object| object.digest));
@@ -227,7 +227,7 @@ impl Engine {
     /// Takes note of files before the compiler reads them: what is saved meanwhile is another edit.
     pub fn begin(&mut self, files: &[PathBuf]) {
         self.edited.extend(files.iter().cloned());
-        self.read = contents(&self.edited);
+        self.read = texts::contents(&self.edited);
     }
 
     /// Takes over units that cargo has built anew, after an edit that only cargo understands.
@@ -463,12 +463,6 @@ impl Engine {
         }
         Ok((Some(linked), support))
     }
-}
-
-/// What files say now; nothing, if they can't be read.
-fn contents<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> BTreeMap<PathBuf, Vec<u8>> {
-    let content = |file: &PathBuf| (file.clone(), std::fs::read(file).unwrap_or_default());
-    files.into_iter().map(content).collect()
 }
 
 /// The objects of these units.

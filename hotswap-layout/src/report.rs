@@ -125,3 +125,54 @@ fn dimensions(layout: &Layout) -> String {
         (None, _) => String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{as_written, side_by_side};
+    use crate::finding::Layout;
+
+    #[test]
+    fn layouts_stand_side_by_side_where_that_fits() {
+        let layout = |lines: &[&str]| Layout {
+            name: String::new(),
+            size: Some(8),
+            align: 8,
+            lines: lines.iter().map(ToString::to_string).collect(),
+        };
+        let text = |old: &str, new: &str| {
+            let mut text = String::new();
+            side_by_side(&mut text, &layout(&[old]), &layout(&[new]));
+            text
+        };
+        let wide = "0  map: std::collections::HashMap<String, Vec<u32>>, 48 bytes";
+        assert_eq!(
+            text("0  a: u32", "0  a: u64"),
+            "   |   running (8 bytes, aligned to 8) | edited (8 bytes, aligned to 8)\n   \
+             |     0  a: u32                      |   0  a: u64\n"
+        );
+        assert_eq!(
+            text(wide, "0  a: u64"),
+            format!(
+                "   |   running (8 bytes, aligned to 8)\n   |     {wide}\n   \
+                 |   edited (8 bytes, aligned to 8)\n   |     0  a: u64\n"
+            )
+        );
+    }
+
+    #[test]
+    fn arguments_of_an_entry_are_called_so() {
+        for (path, expected) in [
+            (
+                &["<Args>", ".0", "<T>", "*", ".queue"][..],
+                "argument 1*.queue",
+            ),
+            (&["<Args>", ".1", "<T>"], "argument 2"),
+            (&["<Args>", ".0", ".hp"], "<Args>.0.hp"),
+            (&[".0", "<T>"], ".0<T>"),
+            (&[], ""),
+        ] {
+            let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+            assert_eq!(as_written(&path), expected);
+        }
+    }
+}
