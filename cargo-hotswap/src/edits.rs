@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 
@@ -80,14 +81,14 @@ fn mention(all: &[String], names: &BTreeSet<String>) -> bool {
 pub struct Sources(BTreeMap<PathBuf, Arc<Text>>);
 
 impl Sources {
-    /// Reads these files anew; the result is what changed since the last time.
-    pub fn edited(&mut self, files: &BTreeSet<PathBuf>, texts: &Texts) -> Edited {
+    /// Takes what these files said; the result is what changed since the last time.
+    pub fn edited(&mut self, files: &BTreeMap<PathBuf, Vec<u8>>, texts: &Texts) -> Edited {
         let mut all = Edited::default();
-        for file in files
+        for (file, content) in files
             .iter()
-            .filter(|file| file.extension().is_some_and(|ext| ext == "rs"))
+            .filter(|(file, _)| file.extension().is_some_and(|ext| ext == "rs"))
         {
-            let new = texts.of_file(file);
+            let new = texts.of(content);
             if let Some(old) = self.0.get(file) {
                 let Edited {
                     functions,
@@ -102,6 +103,16 @@ impl Sources {
         }
         self.add_users(&mut all);
         all
+    }
+
+    /// Functions that mention one of these names.
+    pub fn mentioning(&self, names: &BTreeSet<String>) -> BTreeSet<String> {
+        if names.is_empty() {
+            return BTreeSet::new();
+        }
+        let texts = self.0.values();
+        let users = texts.flat_map(|text| text.items.mentioning(names));
+        users.cloned().collect()
     }
 
     /// Constants that are made of edited ones, and functions that mention any: their text is what it
@@ -123,10 +134,8 @@ impl Sources {
             }
             edited.constants.extend(made);
         }
-        for text in self.0.values() {
-            let users = text.items.mentioning(&edited.constants).cloned();
-            edited.functions.extend(users);
-        }
+        let users = self.mentioning(&edited.constants);
+        edited.functions.extend(users);
     }
 }
 
@@ -190,6 +199,37 @@ impl Collector {
         functions.push(tokens.to_token_stream().to_string());
     }
 
+    /// Adds what looks like a static in what a macro is given: `static NAME: T = value;`, as
+    /// `thread_local!` and its like take it.
+    fn add_statics(&mut self, tokens: TokenStream) {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
+            let TokenTree::Ident(word) = token else {
+                continue;
+            };
+            if word != "static" {
+                continue;
+            }
+            let is_word = |token: &TokenTree| {
+                let words = ["ref", "mut"];
+                words.iter().any(|word| token.to_string() == *word)
+            };
+            let _ = tokens.next_if(is_word);
+            let Some(TokenTree::Ident(name)) = tokens.next() else {
+                continue;
+            };
+            let is = |token: &TokenTree, sign: char| matches!(token, TokenTree::Punct(found) if found.as_char() == sign);
+            let rest: Vec<TokenTree> =
+                std::iter::from_fn(|| tokens.next_if(|token| !is(token, ';'))).collect();
+            let value = rest.iter().position(|token| is(token, '='));
+            let value = rest[value.map_or(rest.len(), |at| at + 1)..]
+                .iter()
+                .cloned();
+            let statics = self.items.statics.entry(name.to_string()).or_default();
+            statics.push(value.collect::<TokenStream>().to_string());
+        }
+    }
+
     fn add_constant(&mut self, name: &syn::Ident, value: &syn::Expr) {
         // `const _: () = …` has no users.
         if name != "_" {
@@ -215,6 +255,11 @@ impl<'ast> Visit<'ast> for Collector {
         let initialiser = item.expr.to_token_stream().to_string();
         statics.or_default().push(initialiser);
         visit::visit_item_static(self, item);
+    }
+
+    fn visit_macro(&mut self, item: &'ast syn::Macro) {
+        self.add_statics(item.tokens.clone());
+        visit::visit_macro(self, item);
     }
 
     fn visit_item_const(&mut self, item: &'ast syn::ItemConst) {
@@ -245,7 +290,7 @@ impl<'ast> Visit<'ast> for Collector {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use super::{Items, Sources, edited, edited_name, short_path};
     use crate::texts::Texts;
@@ -286,8 +331,25 @@ mod tests {
             ("/** It. */ pub static A: L<i8> = L::new(|| 1);", ""),
             ("static A: L<u8> = L::new(|| 2);", "A"),
             ("fn f() { static B: u8 = 2; } static C: u8 = 1;", "B C"),
+            (
+                "thread_local! { pub static A: C<u8> = const { C::new(1) }; static B: u8 = 2 }",
+                "A B",
+            ),
         ] {
             let found = edited(&items(old), &items(new)).statics;
+            let found: Vec<_> = found.into_iter().collect();
+            assert_eq!(found.join(" "), expected, "{new}");
+        }
+    }
+
+    #[test]
+    fn finds_initialisers_in_macros() {
+        let of = |first: u8, second: u8| {
+            let first = format!("/** It. */ static ref A: L<u8> = L::new(|| {first});");
+            format!("m! {{ {first} pub static mut B: C = {second} }}")
+        };
+        for (new, expected) in [(of(1, 1), ""), (of(2, 1), "A"), (of(1, 2), "B")] {
+            let found = edited(&items(&of(1, 1)), &items(&new)).statics;
             let found: Vec<_> = found.into_iter().collect();
             assert_eq!(found.join(" "), expected, "{new}");
         }
@@ -298,9 +360,6 @@ mod tests {
         let common =
             "const B: u8 = A + 1; const C: u8 = 3; impl T { const D: u8 = 1; fn own() { Self::D } }
             fn a() { x(A) } fn b() { y!(m::B) } fn c() { C } fn other() { A1 + BA }";
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("a.rs");
-        let files = BTreeSet::from([file.clone()]);
         let (mut sources, texts) = (Sources::default(), Texts::default());
         for (text, expected) in [
             ("const A: u8 = 1;".to_owned() + common, ""),
@@ -311,7 +370,7 @@ mod tests {
                 "T::own",
             ),
         ] {
-            std::fs::write(&file, &text).unwrap();
+            let files = BTreeMap::from([("a.rs".into(), text.clone().into_bytes())]);
             let found: Vec<String> = sources
                 .edited(&files, &texts)
                 .functions

@@ -1,6 +1,6 @@
 //! From an edit to a loaded version: compile, check, link, load, one after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,13 +20,13 @@ use crate::facts::{Analysed, Cache};
 use crate::host::Host;
 use crate::image::state::{Initialisers, Places, State, Told};
 use crate::image::support::Support;
-use crate::image::{self, Images, Linked};
+use crate::image::{self, Images, Linked, Part};
 use crate::plugin::capture::LinkCapture;
 use crate::program::Connection;
 use crate::program::listener::OwnReverts;
 use crate::reach::{self, Index};
 use crate::reprs::Reprs;
-use crate::texts::Texts;
+use crate::texts::{self, Texts};
 use crate::unit::{ObjectFile, Unit};
 
 mod carry;
@@ -67,6 +67,8 @@ pub struct Engine {
     references: Index,
     /// What images can bind to in the host.
     exported: reach::NodeSet,
+    /// The sections of the host's objects, by digest.
+    sections: HashSet<u64>,
     /// What was to say of statics in the current version.
     told: Vec<Told>,
     reprs: Reprs,
@@ -84,9 +86,13 @@ pub struct Engine {
     cells: Cells,
     /// Files edited since the last version that went live.
     edited: BTreeSet<PathBuf>,
-    /// Where statics are in the version that is current.
+    /// What these said when the compiler began to read them.
+    read: BTreeMap<PathBuf, Vec<u8>>,
+    /// The number of the version that is current.
+    version: u64,
+    /// Where statics are in it.
     placed: Places,
-    /// Digests of all units in the version that is current.
+    /// Digests of all units in it.
     live: Vec<BTreeSet<u128>>,
     /// The versions that a revert can go back to.
     history: History,
@@ -113,9 +119,10 @@ impl Engine {
         let texts = Texts::default();
         let all: Vec<PathBuf> = sources(&units).into_iter().map(Path::to_owned).collect();
         texts.read_ahead(&all);
-        edits.edited(&all.into_iter().collect(), &texts);
+        edits.edited(&texts::contents(&all), &texts);
         let mut references = Index::default();
         references.update(&objects(&units))?;
+        let sections = references.sections(objects(&units).iter().map(|object| object.digest));
         let mut reprs = Reprs::default();
         reprs.read(sources(&units), &BTreeSet::new(), &texts);
         reprs.went_live();
@@ -133,6 +140,7 @@ impl Engine {
             edits,
             texts,
             references,
+            sections,
             exported: host.exported().map(reach::node_of).collect(),
             told: Vec::new(),
             reprs,
@@ -145,6 +153,8 @@ impl Engine {
             guard: Guard::default(),
             cells,
             edited: BTreeSet::new(),
+            read: BTreeMap::new(),
+            version: 0,
             placed: Places::default(),
             live,
             history,
@@ -204,7 +214,7 @@ impl Engine {
         let mut clock = Clock::new(detected);
         self.catch_up();
         self.go_forward();
-        self.edited.extend(files.iter().cloned());
+        self.begin(files);
         self.compilation.edited(&self.units, files);
         self.texts.begin_edit();
         clock.phases.detect = clock.lap();
@@ -219,15 +229,20 @@ impl Engine {
         self.go_live(clock)
     }
 
+    /// Takes note of files before the compiler reads them: what is saved meanwhile is another edit.
+    pub fn begin(&mut self, files: &[PathBuf]) {
+        self.edited.extend(files.iter().cloned());
+        self.read = texts::contents(&self.edited);
+    }
+
     /// Takes over units that cargo has built anew, after an edit that only cargo understands.
     pub fn update_from_cargo(
         &mut self,
         units: Vec<Unit>,
         link: &LinkCapture,
-        files: &[PathBuf],
         detected: Instant,
     ) -> Event {
-        let result = self.try_update_from_cargo(units, link, files, detected);
+        let result = self.try_update_from_cargo(units, link, detected);
         result.unwrap_or_else(|error| Event::Failed {
             message: format!("{error:#}"),
         })
@@ -237,12 +252,10 @@ impl Engine {
         &mut self,
         units: Vec<Unit>,
         link: &LinkCapture,
-        files: &[PathBuf],
         detected: Instant,
     ) -> Result<Event> {
         let mut clock = Clock::new(detected);
         clock.phases.compile = clock.lap();
-        self.edited.extend(files.iter().cloned());
         let (added, exchanged) = dependencies::compare(&self.cold_libraries, &link.cold_libraries);
         if !exchanged.is_empty() {
             return Ok(dependencies::refusal(exchanged));
@@ -301,8 +314,8 @@ impl Engine {
         }
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
-        let objects = self.needed(&members, plan.differs_from(&self.host))?;
-        let (linked, support) = self.link(&objects, &state)?;
+        let parts = self.needed(&members, &plan, &state)?;
+        let (linked, support) = self.link(&parts, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
             Some(linked) => entries::read(&linked.bytes, &types, &namesake)?,
@@ -335,6 +348,7 @@ impl Engine {
             },
         };
         clock.phases.load = clock.lap();
+        self.version = version;
         self.loaded = image.map(|path| (path, version));
         self.support.commit(support);
         self.ran.add(state.new_initialisers.iter().cloned());
@@ -348,7 +362,7 @@ impl Engine {
             migrated,
             remarks: outcome::remarks(committed),
             members,
-            objects: digests_of(&objects),
+            parts,
             state,
             phases: clock.phases,
         })))
@@ -399,20 +413,17 @@ impl Engine {
             .collect()
     }
 
-    /// Links the objects and checks that the host has what they need; `None` where there is none,
+    /// Links the parts and checks that the host has what they need; `None` where there is none,
     /// because everything is as it was in the host.
-    fn link(
-        &mut self,
-        objects: &[ObjectFile],
-        state: &State,
-    ) -> Result<(Option<Linked>, Vec<Image>)> {
+    fn link(&mut self, parts: &[Part], state: &State) -> Result<(Option<Linked>, Vec<Image>)> {
         let (linker, folder) = (self.images.linker(), self.images.folder());
         let support = self.support.link(linker, folder, &self.libraries)?;
-        if objects.is_empty() {
+        if parts.is_empty() {
             return Ok((None, support));
         }
         let linked = self.images.link(
-            &objects.iter().collect::<Vec<_>>(),
+            self.version + 1,
+            parts,
             &state.bindings,
             &self.libraries,
             &self.support.image_exports(),
@@ -440,11 +451,6 @@ impl Engine {
 /// The objects of these units.
 fn objects(units: &[Unit]) -> Vec<&ObjectFile> {
     units.iter().flat_map(|unit| &unit.objects).collect()
-}
-
-/// The digests of these objects.
-fn digests_of(objects: &[ObjectFile]) -> Vec<u128> {
-    objects.iter().map(|object| object.digest).collect()
 }
 
 /// The files that these units were made from.

@@ -1,6 +1,6 @@
 //! Making an image: objects of the members, rewritten and linked into one shared object.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -20,7 +20,36 @@ pub mod support;
 pub mod wishes;
 
 /// How many image files stay on disk for debuggers and backtraces.
-const KEPT_IMAGES: u64 = 64;
+const KEPT_IMAGES: usize = 64;
+
+/// What an image takes of an object.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// The object.
+    pub object: ObjectFile,
+    /// Its sections, by index; `None` is all of it.
+    pub sections: Option<BTreeSet<usize>>,
+}
+
+impl Part {
+    /// All of an object.
+    pub fn whole(object: ObjectFile) -> Self {
+        Self {
+            object,
+            sections: None,
+        }
+    }
+
+    /// Tells it from other parts of other objects.
+    fn digest(&self) -> u128 {
+        let mut digest = xxhash_rust::xxh3::Xxh3::new();
+        digest.update(&self.object.digest.to_le_bytes());
+        for section in self.sections.iter().flatten() {
+            digest.update(&section.to_le_bytes());
+        }
+        digest.digest128()
+    }
+}
 
 /// A linked image.
 #[derive(Debug)]
@@ -36,9 +65,10 @@ pub struct Linked {
 pub struct Images {
     folder: PathBuf,
     linker: lld::Linker,
-    /// Rewritten objects on disk, by digest of the object and of the bindings it was made with.
+    /// Rewritten objects on disk, by digest of the part and of the bindings it was made with.
     rewritten: HashMap<(u128, u128), PathBuf>,
-    count: u64,
+    /// Images on disk, the oldest first.
+    images: VecDeque<PathBuf>,
     /// All debug information is kept.
     debug: bool,
 }
@@ -60,9 +90,14 @@ impl Images {
             folder,
             linker,
             rewritten: HashMap::new(),
-            count: 0,
+            images: VecDeque::new(),
             debug,
         })
+    }
+
+    /// Whether images hold what only a debugger wants.
+    pub fn are_for_debuggers(&self) -> bool {
+        self.debug
     }
 
     /// An image may soon be linked.
@@ -70,30 +105,47 @@ impl Images {
         self.linker.start_early();
     }
 
-    /// Rewrites and links these objects.
+    /// The file for the image of a version. Where there was one that did not go live, another: a file
+    /// that may have been mapped is never written again.
+    fn path(&self, version: u64) -> PathBuf {
+        let name = |attempt: u32| match attempt {
+            1 => format!("v{version}.so"),
+            more => format!("v{version}.{more}.so"),
+        };
+        let paths = (1..).map(|attempt| self.folder.join(name(attempt)));
+        let unused = |path: &PathBuf| !path.exists() && !self.images.contains(path);
+        paths
+            .into_iter()
+            .find(unused)
+            .expect("there are more numbers than files")
+    }
+
+    /// Rewrites and links these parts of objects into the image of this version.
     ///
     /// # Errors
     ///
     /// An instruction can't be rewritten, or the linker refuses; the text names symbol and place.
     pub fn link(
         &mut self,
-        objects: &[&ObjectFile],
+        version: u64,
+        parts: &[Part],
         bindings: &Bindings,
         libraries: &[PathBuf],
         exports: &[Export],
     ) -> Result<Linked> {
-        let objects: Vec<&ObjectFile> = objects
-            .iter()
-            .filter(|object| !is_allocator_shim(object))
-            .copied()
+        let parts = parts.iter();
+        let parts: Vec<&Part> = parts
+            .filter(|part| !is_allocator_shim(&part.object))
             .collect();
-        let inputs = self.rewrite(&objects, bindings, exports)?;
-        self.count += 1;
-        if let Some(old) = self.count.checked_sub(KEPT_IMAGES) {
+        let inputs = self.rewrite(&parts, bindings, exports)?;
+        let path = self.path(version);
+        self.images.push_back(path.clone());
+        if self.images.len() > KEPT_IMAGES
+            && let Some(old) = self.images.pop_front()
+        {
             // It stays mapped as long as it is in use; only its name goes.
-            let _ = std::fs::remove_file(self.folder.join(format!("v{old}.so")));
+            let _ = std::fs::remove_file(old);
         }
-        let path = self.folder.join(format!("v{}.so", self.count));
         self.linker
             .link_shared(&inputs, libraries, exports, &path)?;
         make_private(&path)?;
@@ -102,23 +154,24 @@ impl Images {
         Ok(linked)
     }
 
-    /// The objects as they go into the link.
+    /// The parts as they go into the link.
     fn rewrite(
         &mut self,
-        objects: &[&ObjectFile],
+        parts: &[&Part],
         bindings: &Bindings,
         exports: &[Export],
     ) -> Result<Vec<PathBuf>> {
         let key = digest_bindings(bindings, exports);
         let done: Mutex<BTreeMap<usize, Result<PathBuf>>> = Mutex::new(BTreeMap::new());
         let (folder, known, debug) = (&self.folder, &self.rewritten, self.debug);
-        on_all_processors(objects.len(), |at| {
-            let object = objects[at];
-            let result = match known.get(&(object.digest, key)) {
+        let digests: Vec<u128> = parts.iter().map(|part| part.digest()).collect();
+        on_all_processors(parts.len(), |at| {
+            let result = match known.get(&(digests[at], key)) {
                 Some(path) => Ok(path.clone()),
                 None => {
-                    let path = folder.join(format!("{:032x}{key:032x}.o", object.digest));
-                    rewrite_one(object, bindings, !exports.is_empty(), debug, &path).map(|()| path)
+                    let path = folder.join(format!("{:032x}{key:032x}.o", digests[at]));
+                    let exporting = !exports.is_empty();
+                    rewrite_one(parts[at], bindings, exporting, debug, &path).map(|()| path)
                 }
             };
             done.lock()
@@ -129,10 +182,10 @@ impl Images {
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let paths: Vec<PathBuf> = done.into_values().collect::<Result<_>>()?;
-        let now = objects
+        let now = digests
             .iter()
             .zip(&paths)
-            .map(|(object, path)| ((object.digest, key), path.clone()));
+            .map(|(digest, path)| ((*digest, key), path.clone()));
         let before = std::mem::replace(&mut self.rewritten, now.collect());
         for path in before.values().filter(|path| !paths.contains(path)) {
             // What stays behind only takes room until the run's folder goes.
@@ -153,19 +206,29 @@ impl Images {
 }
 
 fn rewrite_one(
-    object: &ObjectFile,
+    part: &Part,
     bindings: &Bindings,
     exporting: bool,
     debug: bool,
     path: &Path,
 ) -> Result<()> {
+    let object = &part.object;
+    let sliced = match &part.sections {
+        Some(sections) => {
+            let sections: Vec<usize> = sections.iter().copied().collect();
+            hotswap_object::slice(&object.bytes, &sections)
+                .with_context(|| format!("no part of {} can be taken", object.name))?
+        }
+        None => None,
+    };
+    let original = sliced.as_deref().unwrap_or(&object.bytes);
     // What is exported must have a name that the linker sees.
     let exposed = if exporting {
-        hotswap_object::expose(&object.bytes)?
+        hotswap_object::expose(original)?
     } else {
         None
     };
-    let original = exposed.as_deref().unwrap_or(&object.bytes);
+    let original = exposed.as_deref().unwrap_or(original);
     let rewritten = hotswap_object::rewrite(original, bindings)
         .with_context(|| format!("the object file {} can't be patched in", object.name))?;
     let bytes = rewritten.bytes.as_deref().unwrap_or(original);

@@ -8,16 +8,20 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
+use hotswap_object::{ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION};
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex, SymbolKind};
 
 use crate::facts::read_all;
+use crate::image::Part;
 use crate::unit::ObjectFile;
 
 mod graph;
+mod needed;
 mod nodes;
 
 pub use graph::Graph;
+pub use needed::{Parts, Seeds};
 use nodes::Edges;
 pub use nodes::{Node, NodeMap, NodeSet, node_of};
 
@@ -43,8 +47,24 @@ struct References {
     backwards: OnceLock<Edges>,
     /// It has a section that the linker gathers under one name, as registrations do it.
     gathered: bool,
+    /// Its sections that are loaded.
+    sections: Vec<Section>,
+    /// Nodes of what each version has of its own: descriptors, schemas, bodies of entries.
+    own: Vec<Node>,
+    /// Sections that come along with any other.
+    always: Vec<Node>,
     /// From functions to those whose code they hold, by mangled names, where it was asked for.
     inlined: OnceLock<Vec<(String, String)>>,
+}
+
+/// A section that is loaded.
+#[derive(Debug, Clone, Copy)]
+struct Section {
+    /// Its index in the object.
+    index: usize,
+    node: Node,
+    /// By which it is known again, if something in it has a name.
+    digest: Option<u64>,
 }
 
 /// A function that an object defines.
@@ -68,6 +88,8 @@ pub struct Index {
     definers: NodeMap<Vec<u128>>,
     /// The objects that need a symbol.
     users: NodeMap<Vec<u128>>,
+    /// What each version has of its own.
+    own: NodeSet,
 }
 
 impl Index {
@@ -101,6 +123,8 @@ impl Index {
         for &node in &references.needs {
             self.users.entry(node).or_default().push(digest);
         }
+        // What goes leaves its name here; it is a name of the same kind in any object.
+        self.own.extend(&references.own);
         self.objects.insert(digest, Arc::new(references));
     }
 
@@ -121,97 +145,18 @@ impl Index {
         }
     }
 
-    /// The objects that an image needs if `changed` differ from the host's: those, all whose code
-    /// or data leads to theirs, and what these need that the host does not give away. What is left
-    /// out is in the host as it would be in the image.
-    pub fn needed(
-        &self,
-        members: &[u128],
-        changed: &[u128],
-        exported: impl Fn(Node) -> bool,
-    ) -> HashSet<u128> {
-        let members: HashSet<u128> = members.iter().copied().collect();
-        let mut needed: HashSet<u128> = changed.iter().copied().collect();
-        self.add_users(&members, changed, &mut needed);
-        // What is registered by standing in a section is registered once more in the image.
-        let gathered = |digest: &&u128| {
-            let object = self.objects.get(*digest);
-            object.is_some_and(|object| object.gathered)
-        };
-        needed.extend(members.iter().filter(gathered).copied());
-        self.add_definers(&members, &exported, &mut needed);
-        needed
-    }
-
-    /// Follows references backwards from all that the changed objects define.
-    fn add_users(&self, members: &HashSet<u128>, changed: &[u128], needed: &mut HashSet<u128>) {
-        let defined = |digest: &u128| self.objects.get(digest).map(|object| &object.defines);
-        let mut todo: Vec<Node> = changed
-            .iter()
-            .filter_map(defined)
-            .flatten()
-            .copied()
-            .collect();
-        let mut seen: NodeSet = todo.iter().copied().collect();
-        // What was followed before, object by object.
-        let mut followed: HashMap<u128, NodeSet> = HashMap::new();
-        while let Some(node) = todo.pop() {
-            let users = self.users.get(&node).into_iter().flatten();
-            for digest in users.filter(|digest| members.contains(digest)) {
-                needed.insert(*digest);
-                let Some(object) = self.objects.get(digest) else {
-                    continue;
-                };
-                let shown = object.shown_users(node, followed.entry(*digest).or_default());
-                todo.extend(shown.into_iter().filter(|node| seen.insert(*node)));
-            }
-        }
-    }
-
-    /// Follows references forwards to what only members have.
-    fn add_definers(
-        &self,
-        members: &HashSet<u128>,
-        exported: impl Fn(Node) -> bool,
-        needed: &mut HashSet<u128>,
-    ) {
-        let mut todo: Vec<u128> = needed.iter().copied().collect();
-        while let Some(digest) = todo.pop() {
-            let needs = self.objects.get(&digest).map(|object| &object.needs);
-            for &node in needs.into_iter().flatten().filter(|node| !exported(**node)) {
-                let definers = self.definers.get(&node).into_iter().flatten();
-                for definer in definers.filter(|definer| members.contains(definer)) {
-                    if needed.insert(*definer) {
-                        todo.push(*definer);
-                    }
-                }
-            }
-        }
-    }
-
-    /// The references among these objects.
-    pub fn graph(&self, objects: &[u128]) -> Graph {
-        let known = objects.iter().filter_map(|digest| self.objects.get(digest));
-        Graph::of(known.map(Arc::clone))
-    }
-}
-
-impl References {
-    /// Follows references backwards inside the object from a node to all that lead to it, and gives
-    /// those among them that others see. What is in `known` was followed before.
-    fn shown_users(&self, node: Node, known: &mut NodeSet) -> Vec<Node> {
-        let backwards = self.backwards.get_or_init(|| self.edges.reversed());
-        let mut shown = Vec::new();
-        let mut todo = vec![node];
-        while let Some(node) = todo.pop() {
-            if known.insert(node) {
-                todo.extend(backwards.of(node));
-                if self.defines.binary_search(&node).is_ok() {
-                    shown.push(node);
-                }
-            }
-        }
-        shown
+    /// The references among the objects of which these are parts.
+    pub fn graph(&self, parts: &[Part]) -> Graph {
+        let known = parts.iter().filter_map(|part| {
+            let object = self.objects.get(&part.object.digest)?;
+            let meant = |section: &&Section| {
+                let sections = part.sections.as_ref();
+                sections.is_none_or(|sections| sections.contains(&section.index))
+            };
+            let sections = object.sections.iter().filter(meant);
+            Some((Arc::clone(object), sections.map(|one| one.node).collect()))
+        });
+        Graph::of(known)
     }
 }
 
@@ -266,6 +211,7 @@ pub fn is_main(symbol: &str) -> bool {
 
 fn read(object: &ObjectFile) -> Result<References> {
     let elf = ElfFile64::<object::Endianness>::parse(&*object.bytes)?;
+    let pieces = hotswap_object::pieces(&object.bytes)?;
     let own = |kind: u8, index: usize| {
         let mut place = object.digest.to_le_bytes().to_vec();
         place.push(kind);
@@ -296,7 +242,11 @@ fn read(object: &ObjectFile) -> Result<References> {
             }
             continue;
         };
-        if symbol.kind() == SymbolKind::Text {
+        let is_text = symbol.kind() == SymbolKind::Text;
+        if (is_text && may_be_body(name)) || is_own(elf.section_by_index(section)?.name()?) {
+            references.own.push(node);
+        }
+        if is_text {
             references.functions.push(Function {
                 name: name.to_owned(),
                 named: node_of(name),
@@ -330,10 +280,38 @@ fn read(object: &ObjectFile) -> Result<References> {
             }
         }
     }
+    let of_sections = pieces.unwound_by.iter();
+    edges.extend(of_sections.map(|&(function, table)| (own(0, function), own(0, table))));
     references.defines.sort_unstable();
     references.defines.dedup();
     references.edges = edges.into_iter().collect();
+    references.always = pieces.for_unwinding.iter().map(|&at| own(0, at)).collect();
+    let nameless = pieces.nameless.iter().map(|&index| (index, None));
+    let named = pieces
+        .named
+        .iter()
+        .map(|(&index, &digest)| (index, Some(digest)));
+    let sections = nameless.chain(named).map(|(index, digest)| Section {
+        index,
+        node: own(0, index),
+        digest,
+    });
+    references.sections = sections.collect();
+    references
+        .sections
+        .sort_unstable_by_key(|section| section.node);
     Ok(references)
+}
+
+/// Whether each version has what stands in this section for itself.
+fn is_own(section: &str) -> bool {
+    [ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION].contains(&section)
+}
+
+/// Whether a function may be an entry's body, a closure as a plain function: it is found by its name in
+/// the image, next to the descriptor.
+fn may_be_body(name: &str) -> bool {
+    name.contains("9call_once")
 }
 
 /// Whether a linker gives such sections a start and an end symbol: their names are identifiers.
@@ -344,12 +322,7 @@ fn is_gathered(section: &str) -> bool {
         .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|one| one.is_ascii_alphanumeric() || one == '_');
     // Entries, schemas and wishes are read by name, in each image those that are in it.
-    let own = [
-        hotswap_object::ENTRY_SECTION,
-        hotswap_object::SCHEMA_SECTION,
-        hotswap_object::STATIC_SECTION,
-    ];
-    identifier && !own.contains(&section)
+    identifier && !is_own(section)
 }
 
 #[cfg(test)]

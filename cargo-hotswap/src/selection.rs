@@ -116,7 +116,7 @@ pub struct Selection {
 /// Cargo's flags about its messages and its configuration.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Messages {
-    /// Use verbose output (-vv very verbose/build.rs output)
+    /// Say more (-vv and -vvv: also what `cargo run -v` and `-vv` say)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
     /// Do not print status messages
@@ -216,7 +216,8 @@ impl Selection {
     /// Flags about what cargo tells of a build that is shown.
     pub fn shown_flags(&self) -> Vec<String> {
         let mut flags = Flags::default();
-        for _ in 0..self.messages.verbose {
+        // The first one is meant for edits; cargo would show how it calls each compiler.
+        for _ in 1..self.messages.verbose {
             flags.0.push("--verbose".to_owned());
         }
         flags.set("--quiet", self.messages.quiet);
@@ -317,11 +318,12 @@ mod tests {
                 "",
             ),
             (
-                "-vv --timings --color never",
+                "-vvv --timings --color never",
                 "--profile dev",
                 "",
                 "--verbose --verbose --timings --color never",
             ),
+            ("-v", "--profile dev", "", ""),
             ("-q", "--profile dev", "", "--quiet"),
         ];
         for (given, build, target, shown) in table {

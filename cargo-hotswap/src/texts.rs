@@ -1,6 +1,6 @@
 //! What the sources say, as far as that matters here: each content is parsed once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -112,6 +112,12 @@ impl Texts {
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What files say now; nothing, if they can't be read.
+pub fn contents<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> BTreeMap<PathBuf, Vec<u8>> {
+    let content = |file: &PathBuf| (file.clone(), std::fs::read(file).unwrap_or_default());
+    files.into_iter().map(content).collect()
 }
 
 /// A source without what may stand before its tokens; its lines keep their numbers.

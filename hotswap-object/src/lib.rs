@@ -3,8 +3,8 @@
 //! Everything here is pure: bytes go in, facts or bytes come out. The order of work is
 //! [`inspect`] the objects of host and patch, [`expose`] the host's objects before the host is
 //! linked, match the statics of both with [`statics::match_statics`], and [`rewrite`] the
-//! patch's objects with the resulting [`Bindings`], and [`thin`] them, before they are linked as an
-//! image.
+//! patch's objects, or the [`slice`] of each that an edit concerns as its [`pieces`] tell, with the
+//! resulting [`Bindings`], and [`thin`] them, before they are linked as an image.
 
 mod bindings;
 mod elf;
@@ -13,7 +13,9 @@ mod expose;
 mod facts;
 mod host;
 mod names;
+mod pieces;
 mod rewrite;
+mod slice;
 mod state;
 mod thin;
 mod x86_64;
@@ -30,6 +32,8 @@ pub use facts::{
 };
 pub use host::{HostFacts, HostSymbol, read_host};
 pub use names::{canonical_path, exact_path, identity};
+pub use pieces::{Pieces, pieces};
 pub use rewrite::{Form, Rewritten, SiteCounts, rewrite};
+pub use slice::slice;
 pub use state::{ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION};
 pub use thin::thin;

@@ -261,6 +261,15 @@ impl Plan {
         })
     }
 
+    /// The symbols of the cells, and of the functions that belong to them.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        let cells = self.cells.iter().map(|next| &next.facts);
+        cells.flat_map(|cell| {
+            let functions = cell.init.iter().chain(&cell.schema);
+            functions.chain([&cell.symbol]).map(String::as_str)
+        })
+    }
+
     /// The fields whose values nothing takes over.
     pub fn dropped(&self) -> Vec<String> {
         self.migration.types.iter().flat_map(removed).collect()

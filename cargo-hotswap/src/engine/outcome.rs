@@ -9,6 +9,7 @@ use super::Engine;
 use super::migration::Plan;
 use super::still_old::still_old;
 use crate::events::{Event, Migrated, Phases, StillOld};
+use crate::image::Part;
 use crate::image::state::State;
 
 /// What became of units that were to be made live.
@@ -33,8 +34,8 @@ pub struct Swap {
     pub remarks: Vec<String>,
     /// The units of its image.
     pub members: BTreeSet<usize>,
-    /// Digests of the objects in its image.
-    pub objects: Vec<u128>,
+    /// What its image was made of.
+    pub parts: Vec<Part>,
     /// What it did with state.
     pub state: State,
     /// Where the time went.
@@ -75,7 +76,14 @@ impl Engine {
     /// The report of a swap that an edit asked for.
     pub(super) fn report(&mut self, mut swap: Swap) -> Event {
         let files = std::mem::take(&mut self.edited);
-        let edited = self.edits.edited(&files, &self.texts);
+        let mut read = std::mem::take(&mut self.read);
+        read.retain(|file, _| files.contains(file));
+        let mut edited = self.edits.edited(&read, &self.texts);
+        // A static that is no state is code, as a constant is.
+        let read_only = edited.statics.iter();
+        let read_only = read_only.filter(|name| !swap.state.is_state(name));
+        let users = self.edits.mentioning(&read_only.cloned().collect());
+        edited.functions.extend(users);
         swap.state.report_edited(&edited.statics);
         self.told = swap.state.take_told(&self.told, &edited.statics);
         // The first value of a cell is made by the newest code.
@@ -83,7 +91,7 @@ impl Engine {
         let kept = swap.state.shared.iter();
         let kept = kept.filter(|shared| !cells.contains(&shared.patch));
         let kept = kept.map(|shared| shared.patch.as_str()).collect();
-        let graph = self.references.graph(&swap.objects);
+        let graph = self.references.graph(&swap.parts);
         let objects = self.units.iter().flat_map(|unit| &unit.objects);
         let still_old = still_old(&edited.functions, &graph, &self.current, &kept, objects);
         let cause = Cause {

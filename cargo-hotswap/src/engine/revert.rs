@@ -223,6 +223,7 @@ impl Engine {
     /// Takes note of what the program did by itself.
     pub(super) fn catch_up(&mut self) {
         for reverted in listener::take(&self.own_reverts) {
+            self.version = self.version.max(reverted.version);
             let changes = self
                 .history
                 .program_went_back(reverted.to, reverted.version);

@@ -228,29 +228,40 @@ impl State {
         Ok(())
     }
 
+    /// Whether a static of this name, as the source has it, is state.
+    pub fn is_state(&self, name: &str) -> bool {
+        let shared = self.shared.iter().map(|shared| &shared.path);
+        let own = self.decided.iter().map(|(_, path, _)| path);
+        shared.chain(own).any(|path| declares(path, name))
+    }
+
     /// Tells of the statics whose initialiser was edited without a trace in the initial value: a
     /// function that makes the true value later, and that old code would run.
     pub fn report_edited(&mut self, edited: &BTreeSet<String>) {
-        let reported: HashSet<&str> = self.reports.iter().map(|it| it.name.as_str()).collect();
-        let is_edited = |shared: &&Shared| {
-            let name = shared.path.rsplit("::").next().unwrap_or_default();
-            shared.runs && edited.contains(name) && !reported.contains(shared.path.as_str())
-        };
-        let names = self.shared.iter().filter(is_edited);
-        let reports = names.map(|shared| StaticReport {
-            name: shared.path.clone(),
-            verdict: "kept",
-            reason: match self.cells.contains(&shared.patch) {
-                true => CELL_EDITED,
-                false => {
-                    "its initialiser was edited: a value that was made stays, and one that was not \
-                     will be made by the first initialiser; an entry that it calls is the newest"
-                }
+        for shared in &self.shared {
+            let path = as_written(&shared.path);
+            let Some(name) = edited.iter().find(|name| declares(path, name)) else {
+                continue;
+            };
+            let reason = if self.cells.contains(&shared.patch) {
+                CELL_EDITED
+            } else if shared.thread_local {
+                "its initialiser was edited: threads that have a value keep it"
+            } else if shared.runs {
+                "its initialiser was edited: a value that was made stays, and one that was not \
+                 will be made by the first initialiser; an entry that it calls is the newest"
+            } else {
+                continue;
+            };
+            let told = self.reports.iter().any(|told| declares(&told.name, name));
+            if !told {
+                self.reports.push(StaticReport {
+                    name: path.to_owned(),
+                    verdict: "kept",
+                    reason: reason.to_owned(),
+                });
             }
-            .to_owned(),
-        });
-        let reports: Vec<_> = reports.collect();
-        self.reports.extend(reports);
+        }
     }
 
     /// Leaves out what was said of the version before and is no news: neither the initial value nor
@@ -386,6 +397,13 @@ impl State {
         self.bindings.host_thread_locals = host.symbols.thread_locals.clone();
     }
 
+    /// The symbols of statics that the patch's own image defines.
+    pub fn brought(&self) -> impl Iterator<Item = &str> {
+        let symbols = self.bindings.symbols.iter();
+        let own = symbols.filter(|(_, binding)| **binding == Binding::Image);
+        own.map(|(symbol, _)| symbol.as_str())
+    }
+
     /// The symbols that the patch finds in support images.
     pub fn global_symbols(&self) -> HashSet<String> {
         let global = self
@@ -398,6 +416,14 @@ impl State {
             });
         global.collect()
     }
+}
+
+/// Whether a static's path is that of an item of this name, or of something in it: macros put what they
+/// declare below a name of the source.
+fn declares(path: &str, name: &str) -> bool {
+    let is_name = |character: char| character.is_alphanumeric() || character == '_';
+    let mut words = path.split(|character| !is_name(character));
+    words.any(|word| word == name)
 }
 
 /// Whether an initial pointer refers to a function, or to what may be one.
@@ -418,7 +444,24 @@ fn is_registration(facts: &StaticFacts) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{State, StaticReport, Told, enclosing_block};
+    use super::{State, StaticReport, Told, declares, enclosing_block};
+
+    #[test]
+    fn finds_what_a_macro_makes_of_a_name() {
+        for (path, name, expected) in [
+            ("app::A", "A", true),
+            ("app::AB", "A", false),
+            ("app::A::{constant#0}::{closure#0}::VAL", "A", true),
+            (
+                "<app::A as core::ops::deref::Deref>::deref::__stability::LAZY",
+                "A",
+                true,
+            ),
+            ("app::a::B", "A", false),
+        ] {
+            assert_eq!(declares(path, name), expected, "{path}");
+        }
+    }
 
     #[test]
     fn only_news_of_statics_is_told() {

@@ -9,23 +9,28 @@ use crate::unit::ObjectFile;
 
 /// The references of some objects.
 #[derive(Debug)]
-pub struct Graph(Vec<Arc<References>>);
+pub struct Graph {
+    objects: Vec<Arc<References>>,
+    /// For each of them the sections that are meant.
+    sections: Vec<NodeSet>,
+}
 
 /// A node, and the number of the object that it was met in: nodes that others don't see have
 /// references in that one alone.
 type Met = (Option<usize>, Node);
 
 impl Graph {
-    /// Of these objects.
-    pub(super) fn of(objects: impl Iterator<Item = Arc<References>>) -> Self {
-        Self(objects.collect())
+    /// Of these objects and sections.
+    pub(super) fn of(objects: impl Iterator<Item = (Arc<References>, NodeSet)>) -> Self {
+        let (objects, sections) = objects.unzip();
+        Self { objects, sections }
     }
 
     /// Has references by inlined code count too, which only debug information tells. `objects` are
     /// those that the graph is of; one whose debug information can't be read adds nothing.
     pub fn add_inlined<'object>(&self, objects: impl IntoIterator<Item = &'object ObjectFile>) {
         let known = self
-            .0
+            .objects
             .iter()
             .map(|references| (references.digest, references));
         let known: HashMap<u128, &Arc<References>> = known.collect();
@@ -38,14 +43,15 @@ impl Graph {
         }
     }
 
-    /// The functions that the objects define, by mangled name.
+    /// The functions that are meant, by mangled name.
     pub fn functions(&self) -> impl Iterator<Item = &str> {
         self.all_functions()
+            .filter(|(at, function)| self.sections[*at].contains(&function.section))
             .map(|(_, function)| function.name.as_str())
     }
 
     fn all_functions(&self) -> impl Iterator<Item = (usize, &Function)> {
-        let objects = self.0.iter().enumerate();
+        let objects = self.objects.iter().enumerate();
         objects.flat_map(|(at, object)| object.functions.iter().map(move |one| (at, one)))
     }
 
@@ -88,7 +94,11 @@ impl Graph {
     /// node all the same.
     fn inlined(&self) -> NodeMap<Vec<Met>> {
         let mut edges: NodeMap<Vec<Met>> = NodeMap::default();
-        if self.0.iter().all(|object| object.inlined.get().is_none()) {
+        if self
+            .objects
+            .iter()
+            .all(|object| object.inlined.get().is_none())
+        {
             return edges;
         }
         let mut nodes: HashMap<&str, Vec<Met>> = HashMap::new();
@@ -96,7 +106,7 @@ impl Graph {
             let found = nodes.entry(&function.name).or_default();
             found.push((Some(at), function.node));
         }
-        for object in &self.0 {
+        for object in &self.objects {
             let sections = object.functions.iter();
             let sections = sections.map(|function| (function.name.as_str(), function.section));
             let sections: HashMap<&str, Node> = sections.collect();
@@ -125,13 +135,13 @@ struct Forwards<'graph> {
 impl<'graph> Forwards<'graph> {
     fn new(graph: &'graph Graph, except: &HashSet<&str>) -> Self {
         let mut definers: NodeMap<Vec<usize>> = NodeMap::default();
-        for (at, object) in graph.0.iter().enumerate() {
+        for (at, object) in graph.objects.iter().enumerate() {
             for &node in &object.defines {
                 definers.entry(node).or_default().push(at);
             }
         }
         let mut blocked = NodeSet::default();
-        for object in &graph.0 {
+        for object in &graph.objects {
             for (_, node) in object
                 .statics
                 .iter()
@@ -143,7 +153,7 @@ impl<'graph> Forwards<'graph> {
             }
         }
         Self {
-            objects: &graph.0,
+            objects: &graph.objects,
             definers,
             inlined: graph.inlined(),
             blocked,

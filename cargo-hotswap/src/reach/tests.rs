@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    Function, Graph, Index, References, function_of, function_path, is_gathered, is_main, node_of,
+    Function, Graph, Index, NodeSet, References, Section, Seeds, function_of, function_path,
+    is_gathered, is_main, node_of,
 };
 
 /// `defines a b; a>x b>a`: what an object defines for others, and its references.
@@ -43,8 +44,15 @@ fn object(text: &str) -> References {
     }
 }
 
+/// All functions of an object are meant.
+fn all_of(object: Arc<References>) -> (Arc<References>, NodeSet) {
+    let sections = object.functions.iter().map(|function| function.section);
+    let sections = sections.collect();
+    (object, sections)
+}
+
 fn graph(objects: impl IntoIterator<Item = References>) -> Graph {
-    Graph::of(objects.into_iter().map(Arc::new))
+    Graph::of(objects.into_iter().map(|object| all_of(Arc::new(object))))
 }
 
 #[test]
@@ -76,7 +84,7 @@ fn follows_references_by_section_and_by_inlined_code() {
     let inlined = [("b", "x"), ("b", "c"), ("x", "e")];
     let inlined = inlined.map(|(from, to)| (from.to_owned(), to.to_owned()));
     let objects = [first, object("d e f;")].map(Arc::new);
-    let graph = Graph::of(objects.iter().map(Arc::clone));
+    let graph = Graph::of(objects.iter().map(|object| all_of(Arc::clone(object))));
     let reached = |graph: &Graph| {
         let reached = graph.reached(["a"], &HashSet::new(), graph.functions());
         reached.into_iter().collect::<Vec<_>>().concat()
@@ -86,54 +94,151 @@ fn follows_references_by_section_and_by_inlined_code() {
     assert_eq!(reached(&graph), "abcde");
 }
 
+/// An object of sections: `f=.f:1` says that it defines `f` in the section `.f` with this digest, `.f>g`
+/// that this section refers to `g`. What begins with a small letter is seen by others.
+fn sections(digest: u128, text: &str) -> References {
+    let node = |name: &str| match name.starts_with(|first: char| first.is_ascii_lowercase()) {
+        true => node_of(name),
+        false => node_of(&format!("{digest}{name}")),
+    };
+    let mut object = References::default();
+    let mut edges = Vec::new();
+    for part in text.split_whitespace() {
+        if let Some((name, section)) = part.split_once('=') {
+            let (section, content) = section.split_once(':').expect("there is a :");
+            edges.push((node(name), node(section)));
+            if name.starts_with(|first: char| first.is_ascii_lowercase()) {
+                object.defines.push(node(name));
+            }
+            object.functions.push(Function {
+                name: name.to_owned(),
+                named: node_of(name),
+                node: node(name),
+                section: node(section),
+            });
+            object.sections.push(Section {
+                index: object.sections.len(),
+                node: node(section),
+                digest: Some(content.parse().expect("a number")),
+            });
+        } else if let Some((from, to)) = part.split_once('>') {
+            edges.push((node(from), node(to)));
+        } else if let Some(section) = part.strip_prefix('!') {
+            object.always.push(node(section));
+        } else {
+            object.own.push(node(part));
+        }
+    }
+    object.needs = edges.iter().map(|(_, to)| *to).collect();
+    object.defines.sort_unstable();
+    object.sections.sort_unstable_by_key(|section| section.node);
+    object.edges = edges.into_iter().collect();
+    object
+}
+
+/// The parts that an image needs, as text: objects with their sections by index.
+fn parts(index: &Index, seeds: &Seeds<'_>, hidden: &[&str]) -> String {
+    let hidden: Vec<_> = hidden.iter().map(|name| node_of(name)).collect();
+    let parts = index.needed(seeds, |node| !hidden.contains(&node));
+    let part = |(digest, sections): (&u128, &std::collections::BTreeSet<usize>)| {
+        let sections: Vec<String> = sections.iter().map(ToString::to_string).collect();
+        format!("{digest}: {}", sections.join(" "))
+    };
+    parts.iter().map(part).collect::<Vec<_>>().join(", ")
+}
+
 #[test]
 fn an_image_needs_what_leads_to_a_change() {
     let objects = [
-        // 0 is changed; 1 leads to it from `caller`, which 2 calls; 3 calls what is beside that.
-        "leaf; leaf>host",
-        "caller beside; caller>.1 .1>leaf beside>hidden",
-        "top; top>caller",
-        "other; other>beside",
-        // 4 has what the host keeps to itself; 5 is for 4, and exported.
-        "hidden; hidden>shown",
-        "shown; shown>host",
-        // 6 leads to the change and is no member.
-        "stranger; stranger>leaf",
-    ];
-    let table: &[(&[u128], &[u128])] = &[
-        (&[], &[]),
-        (&[0], &[0, 1, 2, 4]),
-        (&[2], &[2]),
-        (&[4], &[1, 3, 4]),
-        (&[5], &[1, 3, 4, 5]),
+        // Of 0 `leaf` is changed, and what is beside it is not; nor is the constant.
+        "leaf=.leaf:10 still=.still:20 .leaf>.const .const>host Const=.const:21",
+        // `caller` leads to it, `beside` does not; it stands under a name that nobody else sees.
+        "caller=.caller:30 beside=.beside:31 Local=.local:32 .caller>.local .local>leaf .beside>still",
+        "top=.top:40 .top>caller other=.other:41 .other>beside",
+        // What the host keeps to itself comes along with what it needs; and what unwinding needs.
+        "far=.far:50 .far>leaf .far>hidden",
+        "hidden=.hidden:60 .hidden>deeper more=.more:61 Personality=.personality:62 !.personality",
+        "deeper=.deeper:70 deepest=.deepest:71 .deeper>deepest",
+        // No member.
+        "stranger=.stranger:80 .stranger>leaf",
     ];
     let mut index = Index::default();
     for (digest, text) in (0_u128..).zip(objects) {
-        index.add(digest, object(text));
+        index.add(digest, sections(digest, text));
     }
-    let exported = |node| node != node_of("hidden");
-    for (changed, expected) in table {
-        let found = index.needed(&[0, 1, 2, 3, 4, 5], changed, exported);
-        assert_eq!(
-            found,
-            expected.iter().copied().collect::<HashSet<_>>(),
-            "{changed:?}"
-        );
+    let hosts: HashSet<u64> = (20..90).collect();
+    let all: HashSet<u64> = (10..90).collect();
+    let members = [0, 1, 2, 3, 4, 5];
+    let table: &[(&[u128], &HashSet<u64>, &[&str], bool, &str)] = &[
+        (&[], &hosts, &[], false, ""),
+        (&[0], &all, &[], false, ""),
+        (
+            &[0],
+            &hosts,
+            &[],
+            false,
+            "0: 0 2, 1: 0 2, 2: 0, 3: 0, 4: 0 2, 5: 0",
+        ),
+        (&[0], &all, &["still"], false, "0: 1, 1: 1, 2: 1"),
+        (&[2], &hosts, &["top"], false, "2: 0"),
+        (&[5], &all, &["deeper"], false, "3: 0, 4: 0 2, 5: 0"),
+        (
+            &[0],
+            &hosts,
+            &[],
+            true,
+            "0: 0 1 2, 1: 0 1 2, 2: 0 1, 3: 0, 4: 0 1 2, 5: 0 1",
+        ),
+    ];
+    for (changed, known, also, whole, expected) in table {
+        let seeds = Seeds {
+            members: members.to_vec(),
+            changed: changed.to_vec(),
+            known: Some(known),
+            also: also.iter().copied().collect(),
+            whole: *whole,
+        };
+        let found = parts(&index, &seeds, &["hidden", "deeper"]);
+        assert_eq!(found, *expected, "{changed:?} {also:?}");
     }
     // What is forgotten leads nowhere.
     index.forget(1);
-    let found = index.needed(&[0, 2, 3, 4, 5], &[0], exported);
-    assert_eq!(found, HashSet::from([0]));
-    // What is registered by its section always comes along.
-    index.add(
-        7,
-        References {
-            gathered: true,
-            ..object("slice;")
-        },
-    );
-    let found = index.needed(&[0, 2, 7], &[0], exported);
-    assert_eq!(found, HashSet::from([0, 7]));
+    let seeds = Seeds {
+        members: members.to_vec(),
+        changed: vec![0],
+        known: Some(&hosts),
+        ..Seeds::default()
+    };
+    let found = parts(&index, &seeds, &["hidden", "deeper"]);
+    assert_eq!(found, "0: 0 2, 3: 0, 4: 0 2, 5: 0");
+}
+
+#[test]
+fn an_image_has_what_each_version_has_of_its_own() {
+    let mut index = Index::default();
+    // `body` is never the host's, and of what two objects define one has its own.
+    for (digest, text) in [
+        (0, "leaf=.leaf:10 .leaf>body .leaf>twice twice=.twice:20"),
+        (
+            1,
+            "body=.body:30 body .body>Descriptor Descriptor=.descriptor:31 twice=.twice:20",
+        ),
+    ] {
+        index.add(digest, sections(digest, text));
+    }
+    let gathered = References {
+        gathered: true,
+        ..sections(2, "slice=.slice:40 apart=.apart:41")
+    };
+    index.add(2, gathered);
+    let hosts: HashSet<u64> = (20..90).collect();
+    let seeds = Seeds {
+        members: vec![0, 1, 2],
+        changed: vec![0],
+        known: Some(&hosts),
+        ..Seeds::default()
+    };
+    assert_eq!(parts(&index, &seeds, &["twice"]), "0: 0 1, 1: 0 1, 2: 0 1");
 }
 
 #[test]

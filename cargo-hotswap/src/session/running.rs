@@ -209,7 +209,8 @@ impl Running {
             files.extend(mended);
             if files.is_empty() {
                 let new = saved.into_iter();
-                files.extend(new.filter(|file| !self.contents.knows(file) && file.is_file()));
+                let new = new.filter(|file| !self.contents.knows(file) && !is_passing(file));
+                files.extend(new.filter(|file| file.is_file()));
             }
         }
         if files.is_empty() {
@@ -275,6 +276,19 @@ impl Running {
     }
 }
 
+/// Whether a file has such a name as editors give to what they write beside a source: copies, locks,
+/// and what they rename later.
+fn is_passing(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let hidden = name.starts_with(['.', '#']) || name.ends_with(['~', '#']);
+    let numbered = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let kinds = [
+        "swp", "swx", "swo", "tmp", "temp", "bak", "orig", "rej", "part", "saving",
+    ];
+    hidden || numbered || kinds.contains(&ending)
+}
+
 fn lossy(word: &OsString) -> String {
     word.to_string_lossy().into_owned()
 }
@@ -288,4 +302,30 @@ fn tell_end(pid: u32, number: u32, sender: Sender<Happening>) {
         // The loop is gone if the tool itself ends.
         let _ = sender.send(Happening::Exited(number));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::is_passing;
+
+    #[test]
+    fn editors_files_are_no_edits() {
+        for (name, passing) in [
+            ("src/missing.rs", false),
+            ("src/data.json", false),
+            ("src/README", false),
+            ("src/v2", false),
+            ("src/.main.rs.swp", true),
+            ("src/.#main.rs", true),
+            ("src/#main.rs#", true),
+            ("src/main.rs~", true),
+            ("src/4913", true),
+            ("src/main.tmp", true),
+            ("src/main.rs.orig", true),
+        ] {
+            assert_eq!(is_passing(Path::new(name)), passing, "{name}");
+        }
+    }
 }

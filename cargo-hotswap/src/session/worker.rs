@@ -362,6 +362,16 @@ fn failed(message: &str) -> Event {
     }
 }
 
+fn build_from(
+    engine: &mut Engine,
+    files: &[PathBuf],
+    project: &Project,
+    selection: &Selection,
+) -> Result<Build> {
+    engine.begin(files);
+    records::build_unseen(project, selection)
+}
+
 fn update(
     engine: &mut Engine,
     files: &[PathBuf],
@@ -376,10 +386,8 @@ fn update(
     });
     let event = match change {
         Change::Sources => engine.update(files, detected),
-        Change::Cargo => match records::build_unseen(project, selection) {
-            Ok(Build::Done(built)) => {
-                engine.update_from_cargo(built.units, &built.link, files, detected)
-            }
+        Change::Cargo => match build_from(engine, files, project, selection) {
+            Ok(Build::Done(built)) => engine.update_from_cargo(built.units, &built.link, detected),
             Ok(Build::Failed { errors, .. }) => Event::CompileError {
                 message: errors.concat(),
                 summary: "cargo could not build the edit".to_owned(),
