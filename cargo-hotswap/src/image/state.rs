@@ -33,9 +33,10 @@ pub struct Shared {
     pub patch: String,
     /// Whether each thread has its own.
     pub thread_local: bool,
-    /// Whether its initial value points at a function, which may make the true value later, and somebody
-    /// wants to hear of it.
+    /// Whether its initial value points at a function, which may make the true value later.
     pub runs: bool,
+    /// Whether somebody wants to hear of an edited initialiser.
+    pub told: bool,
 }
 
 /// What was said of a static, and the initial value that it was said about.
@@ -238,7 +239,7 @@ impl State {
     /// Tells of the statics whose initialiser was edited without a trace in the initial value: a
     /// function that makes the true value later, and that old code would run.
     pub fn report_edited(&mut self, edited: &BTreeSet<String>) {
-        for shared in &self.shared {
+        for shared in self.shared.iter().filter(|shared| shared.told) {
             let path = as_written(&shared.path);
             let Some(name) = edited.iter().find(|name| declares(path, name)) else {
                 continue;
@@ -336,7 +337,8 @@ impl State {
             host: symbol,
             patch: facts.symbol.clone(),
             thread_local,
-            runs: facts.wish.is_none() && facts.pointers.iter().any(|(_, to)| is_code(to)),
+            runs: facts.pointers.iter().any(|(_, to)| is_code(to)),
+            told: facts.wish.is_none(),
         });
     }
 
