@@ -145,12 +145,13 @@ fn expected(manifest: &Manifest) -> &[state::Cell] {
     }
 }
 
-/// Resolves what becomes of the cells. This runs functions of the image that tell of types.
+/// Resolves what becomes of the cells, which the code of the current version knows so. This runs functions
+/// of the image that tell of types.
 pub(crate) fn prepare(
     manifest: &Manifest,
     host: &Loaded,
     image: Option<&Loaded>,
-    version: u64,
+    (current, version): (&Cells, u64),
 ) -> Result<PreparedState, StateError> {
     let (loaded, side) = match image {
         Some(image) => (image, Side::Image),
@@ -170,7 +171,7 @@ pub(crate) fn prepare(
         functions: functions.into(),
     };
     Ok(PreparedState {
-        transaction: transaction(&cells, &manifest.migration, version)?,
+        transaction: transaction((current, &cells), &manifest.migration, version)?,
         file: image.map(|image| file(version, image, &cells.bound)),
         cells,
         version,
@@ -189,12 +190,12 @@ pub(crate) fn base_cells(manifest: &Manifest, host: &Loaded) -> Result<Cells, St
 /// Resolves what becomes of the cells when a version with code that knows these is current again.
 /// This runs functions of images that tell of types.
 pub(crate) fn prepare_back(
-    cells: &Cells,
+    (current, cells): (&Cells, &Cells),
     back: &Migration,
     version: u64,
 ) -> Result<PreparedState, StateError> {
     Ok(PreparedState {
-        transaction: transaction(cells, back, version)?,
+        transaction: transaction((current, cells), back, version)?,
         file: None,
         cells: cells.clone(),
         version,
@@ -203,7 +204,7 @@ pub(crate) fn prepare_back(
 
 /// How the values of cells become what these expect.
 fn transaction(
-    cells: &Cells,
+    (current, cells): (&Cells, &Cells),
     migration: &Migration,
     version: u64,
 ) -> Result<Transaction, StateError> {
@@ -211,7 +212,10 @@ fn transaction(
         from: table::current_version(),
         to: version,
     };
-    let functions = Functions::clone(&cells.functions);
+    let functions = (
+        Functions::clone(&current.functions),
+        Functions::clone(&cells.functions),
+    );
     let mut resolver = Resolver::new(&migration.types).with_functions(functions, versions);
     let mut changes = Vec::new();
     for cell in &*cells.bound {
