@@ -221,6 +221,15 @@ impl Descriptions {
         Ok(descriptions)
     }
 
+    /// The same, where no function is to be had: their version is not the one that runs.
+    #[must_use]
+    pub fn without_functions(&self) -> Descriptions {
+        Descriptions {
+            functions: Vec::new(),
+            by_path: self.by_path.clone(),
+        }
+    }
+
     /// The functions that make whole values.
     pub(crate) fn functions(&self) -> &[Function] {
         &self.functions

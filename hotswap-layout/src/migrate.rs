@@ -99,6 +99,20 @@ pub struct Whole {
     pub function: String,
     /// What it gets, in the order of its parameters.
     pub takes: Vec<Taken>,
+    /// None if what it makes is the new value. Otherwise it is a function of the old version, and makes a struct of
+    /// these parts of the new value.
+    pub parts: Option<Vec<MovedPart>>,
+}
+
+/// A part of the new value in a struct that consists of such parts. Offsets are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MovedPart {
+    /// Its offset in the struct.
+    pub from: u64,
+    /// Its offset in the new value.
+    pub to: u64,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// What a function that makes whole values gets for one of its parameters.
@@ -106,6 +120,8 @@ pub struct Whole {
 pub enum Taken {
     /// Nothing: the old type has no such field.
     Nothing,
+    /// The whole old value.
+    Value,
     /// A field of the old value.
     Field {
         /// Its name.

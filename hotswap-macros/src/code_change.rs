@@ -13,10 +13,10 @@ use signature::{Kind, Parameter, Signature};
 
 /// Expands one attribute. What is wrong is said in both forms.
 pub(crate) fn expand(options: TokenStream, item: TokenStream, form: Form) -> TokenStream {
-    let read = krate(options).and_then(|krate| {
+    let read = Options::read(options).and_then(|options| {
         let mut function = function(item.clone())?;
-        let signature = Signature::read(&mut function.sig)?;
-        Ok(output(&krate, function, &signature, form))
+        let signature = Signature::read(&mut function.sig, options.down)?;
+        Ok(output(&options, function, &signature, form))
     });
     read.unwrap_or_else(|error| {
         let error = error.into_compile_error();
@@ -28,30 +28,43 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream, form: Form) -> Tok
     })
 }
 
-/// Where the crate `hotswap` is found.
-fn krate(options: TokenStream) -> syn::Result<Path> {
-    let mut krate = parse_quote!(::hotswap);
-    for option in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(options)? {
-        match option {
-            Meta::NameValue(option) if option.path.is_ident("crate") => {
-                krate = match option.value {
-                    syn::Expr::Path(path) => path.path,
-                    other => {
-                        let message = "`crate` is a path: `crate = path::to::hotswap`";
-                        return Err(Error::new_spanned(other, message));
-                    }
-                };
-            }
-            other => {
-                return Err(Error::new_spanned(
-                    other,
-                    "unknown option: the type is told by the function's result; there is \
-                     `crate = path::to::hotswap`",
-                ));
+/// What stands in the parentheses.
+struct Options {
+    /// Where the crate `hotswap` is found.
+    krate: Path,
+    /// Whether the function is for the way back.
+    down: bool,
+}
+
+impl Options {
+    fn read(options: TokenStream) -> syn::Result<Self> {
+        let mut found = Self {
+            krate: parse_quote!(::hotswap),
+            down: false,
+        };
+        for option in Punctuated::<Meta, Token![,]>::parse_terminated.parse2(options)? {
+            match option {
+                Meta::Path(path) if path.is_ident("down") => found.down = true,
+                Meta::NameValue(option) if option.path.is_ident("crate") => {
+                    found.krate = match option.value {
+                        syn::Expr::Path(path) => path.path,
+                        other => {
+                            let message = "`crate` is a path: `crate = path::to::hotswap`";
+                            return Err(Error::new_spanned(other, message));
+                        }
+                    };
+                }
+                other => {
+                    return Err(Error::new_spanned(
+                        other,
+                        "unknown option: the type is told by the function itself; there are `down`, for \
+                         the way back, and `crate = path::to::hotswap`",
+                    ));
+                }
             }
         }
+        Ok(found)
     }
-    Ok(krate)
 }
 
 fn function(item: TokenStream) -> syn::Result<ItemFn> {
@@ -80,7 +93,8 @@ fn item_head(item: &Item) -> TokenStream {
     }
 }
 
-fn output(krate: &Path, function: ItemFn, signature: &Signature, form: Form) -> TokenStream {
+fn output(options: &Options, function: ItemFn, signature: &Signature, form: Form) -> TokenStream {
+    let krate = &options.krate;
     let version = format_ident!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
     let private = quote!(#krate::__private::#version);
     let ItemFn {
@@ -90,7 +104,11 @@ fn output(krate: &Path, function: ItemFn, signature: &Signature, form: Form) -> 
         block,
         ..
     } = function;
-    let descriptor = descriptor(&private, &sig.ident, signature, form);
+    let word = match options.down {
+        true => "code-change-down ",
+        false => "code-change ",
+    };
+    let descriptor = descriptor(&private, (word, &sig.ident), signature, form);
     let run = run(&private, signature);
     let body = local("__hotswap_body");
     let (inputs, output) = (&sig.inputs, &sig.output);
@@ -111,7 +129,7 @@ fn output(krate: &Path, function: ItemFn, signature: &Signature, form: Form) -> 
 /// The static by which the tool knows the function.
 fn descriptor(
     private: &TokenStream,
-    name: &Ident,
+    (word, name): (&str, &Ident),
     signature: &Signature,
     form: Form,
 ) -> TokenStream {
@@ -140,7 +158,7 @@ fn descriptor(
     };
     quote! {
         #item: #private::CodeChange<#makes, (#(#types,)*)> = #private::CodeChange::new(
-            ::core::concat!("code-change ", ::core::module_path!(), #text),
+            ::core::concat!(#word, ::core::module_path!(), #text),
             #run,
         );
     }

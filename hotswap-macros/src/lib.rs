@@ -63,8 +63,14 @@ pub fn entry(options: TokenStream, item: TokenStream) -> TokenStream {
 /// all values are as they were. Otherwise the old value is dropped once the swap stands.
 ///
 /// As long as the function is there, it makes the new values at every change of the type, also where
-/// only something inside changed. It must not use cells: they are held while it runs. An option in
-/// parentheses: `crate = path`, where the crate `hotswap` is found if not under that name.
+/// only something inside changed. It must not use cells: they are held while it runs.
+///
+/// Options, in parentheses:
+///
+/// - `down`: the function is for the way back, when the program goes back to the version before. It
+///   takes the whole value, and makes a struct with the fields that the older type has:
+///   `fn shrink(old: &Old<'_>, player: &Player) -> Before`.
+/// - `crate = path`: where the crate `hotswap` is found, if not under that name.
 #[proc_macro_attribute]
 pub fn code_change(options: TokenStream, item: TokenStream) -> TokenStream {
     code_change::expand(options.into(), item.into(), form()).into()

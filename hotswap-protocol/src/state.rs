@@ -114,6 +114,21 @@ pub struct Whole {
     pub function: String,
     /// What it gets, in the order of its parameters.
     pub takes: Vec<Taken>,
+    /// None if what it makes is the new value. Otherwise it is a function of the version that the value
+    /// goes away from, and makes a struct of these parts of the new value.
+    pub parts: Option<Vec<MovedPart>>,
+}
+
+/// A part of the new value in a struct that consists of such parts. Offsets are in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MovedPart {
+    /// Its offset in the struct.
+    pub from: u64,
+    /// Its offset in the new value.
+    pub to: u64,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// What a function that makes whole values gets for one of its parameters.
@@ -122,6 +137,8 @@ pub struct Whole {
 pub enum Taken {
     /// Nothing: the old type has no such field.
     Nothing,
+    /// The whole old value.
+    Value,
     /// A field of the old value, whose type is deeply the same as the parameter's.
     Field {
         /// Its name.

@@ -135,6 +135,17 @@ pub(crate) struct Whole {
     pub(crate) old: Option<&'static Choice>,
     /// Whether counted references may be inside of the old value.
     pub(crate) counted: bool,
+    /// The parts of the new value, if the function makes a struct of these.
+    pub(crate) parts: Option<Parts>,
+}
+
+/// A struct that consists of the parts of another value.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// How much room it needs.
+    pub(crate) room: Room,
+    /// Where each part is, where it goes, and how large it is, in bytes.
+    pub(crate) moves: Vec<(usize, usize, usize)>,
 }
 
 /// What a function gets for one of its parameters.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine;
 use crate::inflight::record::CounterId;
+use crate::live::lock::is_migration;
 use crate::sync::{Mutex, lock};
 use crate::table;
 
@@ -147,6 +148,10 @@ pub(crate) fn notice(is_meant: impl Fn(CounterId) -> bool) {
         return;
     };
     if table::current_version() != version {
+        return;
+    }
+    // A function that makes values for the next version has called it, and is told so by the swap.
+    if is_migration(&thread::current()) {
         return;
     }
     let Some(entry) = table::entry_of(version, is_meant) else {

@@ -47,6 +47,7 @@ impl<'a> Rehearsal<'a> {
     pub fn with_functions(mut self, functions: impl IntoIterator<Item = (String, Run)>) -> Self {
         let functions = functions.into_iter().collect::<Functions>();
         let versions = Versions { from: 1, to: 2 };
+        let functions = (functions.clone(), functions);
         self.resolver = self.resolver.with_functions(functions, versions);
         self
     }

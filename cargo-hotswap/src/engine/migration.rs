@@ -41,12 +41,17 @@ struct Held {
 
 /// The values of all cells that a program has.
 #[derive(Debug, Clone, Default)]
-pub struct Values(BTreeMap<String, Held>);
+pub struct Values {
+    held: BTreeMap<String, Held>,
+    live: Option<Arc<Program>>,
+}
 
 /// The values of all cells that the program has had.
 #[derive(Debug)]
 pub struct Cells {
     held: BTreeMap<String, Held>,
+    /// The types of the version that runs: the program knows its functions alone.
+    live: Arc<Program>,
     /// The version that first gave a cell a layout, and the cell's symbol in it, by path and layout.
     first: BTreeMap<(String, String), (String, Known)>,
     /// The full names of the types whose values have changed so far.
@@ -123,6 +128,7 @@ impl Cells {
         Self {
             first: first.collect(),
             held: cells.map(|it| (it.path.clone(), held(it))).collect(),
+            live: Arc::clone(&known.types),
             migrated: BTreeSet::new(),
         }
     }
@@ -148,7 +154,13 @@ impl Cells {
             let now: Vec<(&CellFacts, &Held)> = now;
             let pairs: Vec<CellPair<'_>> =
                 now.iter().map(|(facts, held)| pair(facts, held)).collect();
-            let migration = migrate::migrate(of.version(), next.version(), &pairs, way);
+            let is_live = Arc::ptr_eq(&of.types, &self.live);
+            let without = (!is_live).then(|| of.descriptions.without_functions());
+            let old = Version {
+                types: &of.types,
+                descriptions: without.as_ref().unwrap_or(&of.descriptions),
+            };
+            let migration = migrate::migrate(old, next.version(), &pairs, way);
             let offset = plan.migration.types.len() as u32;
             for cell in &migration.cells {
                 changes.extend(cell.change.map(|at| (cell.path.clone(), at + offset)));
@@ -197,18 +209,25 @@ impl Cells {
 
     /// What values are like now.
     pub fn values(&self) -> Values {
-        Values(self.held.clone())
+        Values {
+            held: self.held.clone(),
+            live: Some(Arc::clone(&self.live)),
+        }
     }
 
     /// The program went back by itself to a version under which they were like this.
     pub fn went_back(&mut self, values: &Values) {
-        let values = values.0.iter();
+        let held = values.held.iter();
         self.held
-            .extend(values.map(|(path, held)| (path.clone(), held.clone())));
+            .extend(held.map(|(path, held)| (path.clone(), held.clone())));
+        if let Some(live) = &values.live {
+            self.live = Arc::clone(live);
+        }
     }
 
     /// A version is current for which this was planned.
     pub fn are_live(&mut self, plan: Plan, version: &Known) {
+        self.live = Arc::clone(&version.types);
         self.migrated = plan.migrated;
         for Next { facts, layout } in plan.cells {
             let name = (facts.path.clone(), layout.clone());

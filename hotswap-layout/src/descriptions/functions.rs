@@ -13,6 +13,8 @@ pub(crate) struct Function {
     pub(crate) path: String,
     /// The fields that it takes, in the order of its parameters.
     pub(crate) takes: Vec<Taken>,
+    /// Whether it is for the way back: it takes a value of the type, and makes what the older type consists of.
+    pub(crate) down: bool,
 }
 
 /// A field of the old value that a function takes.
@@ -40,8 +42,13 @@ impl Function {
     pub(super) fn parse(text: Text<'_>) -> Result<Option<Function>, String> {
         let mut lines = text.text.lines();
         let first = lines.next().unwrap_or_default();
-        let Some(path) = first.strip_prefix("code-change ") else {
+        let Some((word, path)) = first.split_once(' ') else {
             return Ok(None);
+        };
+        let down = match word {
+            "code-change" => false,
+            "code-change-down" => true,
+            _ => return Ok(None),
         };
         let function = text.function.ok_or("it has no function")?;
         let taken = |line: &str| {
@@ -66,6 +73,7 @@ impl Function {
             function: function.to_owned(),
             path: path.to_owned(),
             takes: lines.map(taken).collect::<Result<_, _>>()?,
+            down,
         }))
     }
 }
@@ -91,6 +99,9 @@ mod tests {
         let takes = found.takes.iter().map(|it| (it.written(), it.optional));
         let expected = [("hp".to_owned(), false), ("Open.since".to_owned(), true)];
         assert_eq!(takes.collect::<Vec<_>>(), expected);
+        assert!(!found.down);
+        let text = "code-change-down app::shrink\ngiven world\n";
+        assert!(parse(text, Some("f")).unwrap().unwrap().down);
         assert_eq!(parse("type World struct\n", None), Ok(None));
     }
 

@@ -211,11 +211,11 @@ impl<'a> Planner<'a> {
         );
         let base = |program: &Program, place: Place| program.object(place).base_path(place.node);
         let renamed = base(self.old.types, pair.old) != base(self.new.types, pair.new);
-        if !renamed && let Some(step) = self.whole_value(pair, &shapes.0) {
-            return step;
+        if !renamed && let Some(step) = self.whole_value(pair, (&shapes.0, &shapes.1)) {
+            return self.told_once(pair, step);
         }
         if !renamed && let Some(step) = self.own_container(pair) {
-            return step;
+            return self.told_once(pair, step);
         }
         match shapes {
             (Shape::Phantom, Shape::Phantom) => Ok(Step::Same),
@@ -250,6 +250,15 @@ impl<'a> Planner<'a> {
             }
             _ => Err(NoWay::Lacking(Lack::Kind)),
         }
+    }
+
+    /// Remembers what has no way, so that it is told once.
+    fn told_once(&mut self, pair: Pair, step: Outcome<Step>) -> Outcome<Step> {
+        if let Err(NoWay::Told) = step {
+            let key = (self.old.types.deep(pair.old), self.new.types.deep(pair.new));
+            self.known.insert(key, None);
+        }
+        step
     }
 
     /// Why what can't be taken apart is not the same.

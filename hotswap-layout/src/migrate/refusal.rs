@@ -52,6 +52,8 @@ pub(super) enum FunctionLack {
     },
     /// It takes a field of a variant, and the old type does not say how to tell its variants.
     Variants { path: String },
+    /// What it makes is not what the older type consists of.
+    Parts { function: String, problem: String },
     /// It made the value on the way here.
     WayBack(String),
     /// Nothing is known of its types.
@@ -318,7 +320,13 @@ fn function(lack: FunctionLack) -> Words {
         FunctionLack::WayBack(function) => (
             format!("made by `{function}` on the way here"),
             "nothing makes the older value of it",
-            "restart the program, or go forward instead of back".to_owned(),
+            "write a function marked `#[hotswap::code_change(down)]`, save, and go back then"
+                .to_owned(),
+        ),
+        FunctionLack::Parts { function, problem } => (
+            format!("`{function}` {problem}"),
+            "the older value consists of just what the function makes",
+            "have it make a struct with the older type's fields, save, and go back then".to_owned(),
         ),
         FunctionLack::Unknown(function) => (
             format!("`{function}` makes values, and debug information does not tell of which type"),

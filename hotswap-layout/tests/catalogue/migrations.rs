@@ -38,24 +38,31 @@ fn described(source: &str) -> (String, Vec<Said>) {
         texts.extend(match item {
             syn::Item::Struct(item) => derives(&mut item.attrs).then(|| (None, of_struct(item))),
             syn::Item::Enum(item) => derives(&mut item.attrs).then(|| (None, of_enum(item))),
-            syn::Item::Fn(item) => changes_code(item).then(|| of_function(item, &mut statics)),
+            syn::Item::Fn(item) => {
+                changes_code(item).map(|word| of_function(word, item, &mut statics))
+            }
             _ => None,
         });
     }
     (file.to_token_stream().to_string() + &statics, texts)
 }
 
-/// Whether the function makes whole values; the attribute is taken away.
-fn changes_code(item: &mut syn::ItemFn) -> bool {
-    let before = item.attrs.len();
-    item.attrs.retain(|it| !it.path().is_ident("code_change"));
-    item.attrs.len() < before
+/// The word for a function that makes whole values; the attribute is taken away.
+fn changes_code(item: &mut syn::ItemFn) -> Option<&'static str> {
+    let at = item
+        .attrs
+        .iter()
+        .position(|it| it.path().is_ident("code_change"))?;
+    match item.attrs.remove(at).meta {
+        syn::Meta::Path(_) => Some("code-change"),
+        _ => Some("code-change-down"),
+    }
 }
 
 /// The text of a function that makes whole values, and its static, as the attribute writes them.
-fn of_function(item: &mut syn::ItemFn, statics: &mut String) -> Said {
+fn of_function(word: &str, item: &mut syn::ItemFn, statics: &mut String) -> Said {
     let name = item.sig.ident.to_string();
-    let mut text = format!("code-change c::{name}\n");
+    let mut text = format!("{word} c::{name}\n");
     let mut types = String::new();
     for input in item.sig.inputs.iter_mut().skip(1) {
         let syn::FnArg::Typed(input) = input else {
@@ -294,12 +301,22 @@ fn change_in_words(change: &TypeChange, migration: &Migration) -> String {
         How::Whole(whole) => {
             let takes = whole.takes.iter().map(|taken| match taken {
                 Taken::Nothing => "-".to_owned(),
+                Taken::Value => "it".to_owned(),
                 Taken::Field { name, .. } => name.clone(),
                 Taken::OfVariant { variant, name } => format!("{variant}.{name}"),
             });
             let takes = takes.collect::<Vec<_>>().join(", ");
             let name = whole.function.rsplit("::").next().unwrap_or_default();
-            format!("by {name}({takes})")
+            let parts = whole
+                .parts
+                .iter()
+                .flatten()
+                .map(|part| part.bytes.to_string());
+            let parts: Vec<String> = parts.collect();
+            match parts.is_empty() {
+                true => format!("by {name}({takes})"),
+                false => format!("by {name}({takes}) in parts of {}", parts.join(", ")),
+            }
         }
     };
     format!("{}: {how}", short(&change.new))

@@ -37,7 +37,7 @@ pub(super) enum Kind {
 
 impl Signature {
     /// Reads a signature, and takes the attributes away that only this macro knows.
-    pub(super) fn read(signature: &mut syn::Signature) -> syn::Result<Self> {
+    pub(super) fn read(signature: &mut syn::Signature, down: bool) -> syn::Result<Self> {
         check(signature)?;
         let makes = makes(signature)?;
         let span = signature.ident.span();
@@ -64,6 +64,13 @@ impl Signature {
             if let FnArg::Typed(input) = input {
                 fields.push(Parameter::read(input)?);
             }
+        }
+        if down && !matches!(fields.as_slice(), [value] if value.kind == Kind::Given) {
+            return Err(Error::new(
+                span,
+                "on the way back it takes the whole value, and makes a struct with the older type's \
+                 fields: `(old: &hotswap::Old<'_>, value: &World) -> Before`",
+            ));
         }
         Ok(Self { makes, old, fields })
     }

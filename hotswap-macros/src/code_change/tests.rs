@@ -26,6 +26,14 @@ fn fields_by_name_and_type() {
 }
 
 #[test]
+fn the_way_back() {
+    let options = "down, crate = my::hotswap".parse().unwrap();
+    let item = "fn shrink(old: &Old, world: &World) -> Before { Before::of(world) }";
+    let output = super::expand(options, item.parse().unwrap(), Form::Hot);
+    assert_snapshot!(prettyplease::unparse(&syn::parse2(output).unwrap()));
+}
+
+#[test]
 fn no_fields_at_all() {
     assert_snapshot!(expand(
         "fn fresh(old: &Old) -> dep::Cache { dep::Cache::new() }",

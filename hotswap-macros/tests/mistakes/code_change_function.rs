@@ -32,6 +32,11 @@ fn knows_nothing() -> World<u32> {
     World { hp: 1 }
 }
 
+#[hotswap_macros::code_change(down)]
+fn back_by_fields(old: &Old, hp: &u32, mp: &u32) -> World<u32> {
+    World { hp: hp + mp }
+}
+
 impl World<u32> {
     #[hotswap_macros::code_change]
     fn of_self(&self) -> World<u32> {

@@ -43,8 +43,10 @@ pub(crate) struct Resolver<'a> {
     conversions: Conversions,
     /// The conversion of each change that was begun.
     begun: HashMap<u32, Index>,
-    /// Functions that make whole values, by symbol.
+    /// Functions of the new version that make whole values, by symbol.
     functions: Functions,
+    /// Those of the old version, for the way back.
+    old_functions: Functions,
 }
 
 /// Functions that make whole values, by symbol.
@@ -57,12 +59,17 @@ impl<'a> Resolver<'a> {
             conversions: Conversions::default(),
             begun: HashMap::new(),
             functions: Functions::new(),
+            old_functions: Functions::new(),
         }
     }
 
-    /// The same, where plans may name these functions, which hear of these versions.
-    pub(crate) fn with_functions(mut self, functions: Functions, versions: Versions) -> Self {
-        self.functions = functions;
+    /// The same, where plans may name these functions of both versions, which hear of them.
+    pub(crate) fn with_functions(
+        mut self,
+        (old, new): (Functions, Functions),
+        versions: Versions,
+    ) -> Self {
+        (self.old_functions, self.functions) = (old, new);
         self.conversions.versions = versions;
         self
     }

@@ -3,10 +3,13 @@
 //! It gets fields by reference that both versions have alike. So nothing moves: the new value owns
 //! all of itself, and the old one stays whole until it is dropped.
 
+use std::ptr;
+
 use crate::convert::context::Context;
+use crate::convert::copy::Scratch;
 use crate::convert::failure::Failure;
 use crate::convert::run::Outcome;
-use crate::convert::{Conversion, How, Index, Take};
+use crate::convert::{Conversion, How, Index, Room, Take};
 use crate::migrate::code_change::{Ask, Lent, Old, Told};
 
 /// Makes a new value.
@@ -43,6 +46,11 @@ pub(crate) unsafe fn convert(
     };
     let fields: Vec<_> = whole.takes.iter().map(field).collect();
     let versions = context.conversions.versions;
+    let mut scratch = Scratch::new(whole.parts.as_ref().map_or(Room::NONE, |parts| parts.room));
+    let made = match whole.parts {
+        Some(_) => scratch.start(),
+        None => new,
+    };
     let told = context.call(conversion.new.name, || {
         (whole.run)(Ask::Run {
             old: Old {
@@ -51,13 +59,18 @@ pub(crate) unsafe fn convert(
                 to: versions.to,
             },
             lent: Lent { fields: &fields },
-            new,
+            new: made,
         })
     })?;
     match told {
         Told::Made => {
             if whole.counted {
                 context.dropped.push((old, conversion.old));
+            }
+            for &(from, to, bytes) in whole.parts.iter().flat_map(|parts| &parts.moves) {
+                // SAFETY: `resolve` has seen to it that parts lie within what was made and within the
+                // new value, which has room there. They move: what was made is not used again.
+                unsafe { ptr::copy_nonoverlapping(made.add(from), new.add(to), bytes) };
             }
             Ok(())
         }

@@ -125,7 +125,8 @@ fn go_back() -> Result<Done, RevertError> {
         Values::Stay(reasons) => return Err(no_way(reasons.join("; "))),
     };
     let cells = fork::undivided(|| version::cells_of(to)).unwrap_or_default();
-    let state = state::prepare_back(&cells, plan, number);
+    let current = fork::undivided(version::cells_of_current);
+    let state = state::prepare_back((&current, &cells), plan, number);
     let state = state.map_err(|error| no_way(error.to_string()))?;
     let state = state.assemble().map_err(|aborted| match aborted {
         Aborted::Busy(reason) => RevertError::InUse(reason),

@@ -121,6 +121,17 @@ pub(crate) struct Cells {
     functions: Arc<BTreeMap<String, Hidden>>,
 }
 
+impl Cells {
+    fn functions(&self) -> Functions {
+        let functions = self.functions.iter().map(|(symbol, run)| {
+            // SAFETY: it was made from such a function, of an image that stays as long as this is asked.
+            let run = unsafe { mem::transmute::<*const (), Run>(run.get()) };
+            (symbol.clone(), run)
+        });
+        functions.collect()
+    }
+}
+
 /// What a commit does to cells.
 pub(crate) struct PreparedState {
     /// The file that the version brings; none if it has the code of others.
@@ -175,12 +186,13 @@ fn expected(manifest: &Manifest) -> &[state::Cell] {
     }
 }
 
-/// Resolves what becomes of the cells. This runs functions of the image that tell of types.
+/// Resolves what becomes of the cells, which the code of the current version knows so. This runs functions
+/// of the image that tell of types.
 pub(crate) fn prepare(
     manifest: &Manifest,
     host: &Loaded,
     image: Option<&Loaded>,
-    version: u64,
+    (current, version): (&Cells, u64),
 ) -> Result<PreparedState, StateError> {
     let (loaded, side) = match image {
         Some(image) => (image, Side::Image),
@@ -200,7 +212,7 @@ pub(crate) fn prepare(
         functions: functions.into(),
     };
     Ok(PreparedState {
-        transaction: transaction(&cells, &manifest.migration, version)?,
+        transaction: transaction((current, &cells), &manifest.migration, version)?,
         file: image.map(|image| file(version, image, &cells.bound)),
         cells,
         version,
@@ -219,12 +231,12 @@ pub(crate) fn base_cells(manifest: &Manifest, host: &Loaded) -> Result<Cells, St
 /// Resolves what becomes of the cells when a version with code that knows these is current again.
 /// This runs functions of images that tell of types.
 pub(crate) fn prepare_back(
-    cells: &Cells,
+    (current, cells): (&Cells, &Cells),
     back: &Migration,
     version: u64,
 ) -> Result<PreparedState, StateError> {
     Ok(PreparedState {
-        transaction: transaction(cells, back, version)?,
+        transaction: transaction((current, cells), back, version)?,
         file: None,
         cells: cells.clone(),
         version,
@@ -233,7 +245,7 @@ pub(crate) fn prepare_back(
 
 /// How the values of cells become what these expect.
 fn transaction(
-    cells: &Cells,
+    (current, cells): (&Cells, &Cells),
     migration: &Migration,
     version: u64,
 ) -> Result<Transaction, StateError> {
@@ -241,12 +253,7 @@ fn transaction(
         from: table::current_version(),
         to: version,
     };
-    let functions = cells.functions.iter().map(|(symbol, run)| {
-        // SAFETY: it was made from such a function, of an image that stays as long as this is asked.
-        let run = unsafe { mem::transmute::<*const (), Run>(run.get()) };
-        (symbol.clone(), run)
-    });
-    let functions = functions.collect::<Functions>();
+    let functions = (current.functions(), cells.functions());
     let mut resolver = Resolver::new(&migration.types).with_functions(functions, versions);
     let mut changes = Vec::new();
     for cell in &*cells.bound {

@@ -103,7 +103,8 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
         Ok::<_, SwapError>((number, table::prepare(number, image_entries, gone)?))
     })?;
     let loaded = image.as_ref().map(|image| &image.loaded);
-    let state = state::prepare(manifest, host, loaded, number)?;
+    let current = fork::undivided(version::cells_of_current);
+    let state = state::prepare(manifest, host, loaded, (&current, number))?;
     let base_cells = state::base_cells(manifest, host)?;
     fork::undivided(|| version::set_host_cells(base_cells));
     let changes = table.report();

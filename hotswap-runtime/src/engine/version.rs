@@ -308,6 +308,13 @@ pub(crate) fn cells_of(number: u64) -> Option<Cells> {
     Versions::lock().find(number)?.cells.clone()
 }
 
+/// The cells that the code of the current version knows.
+pub(crate) fn cells_of_current() -> Cells {
+    let versions = Versions::lock();
+    let current = versions.all.last();
+    current.and_then(|it| it.cells.clone()).unwrap_or_default()
+}
+
 /// Makes `version` current: `flip` moves all entries and gives the bodies that were current, and the
 /// record follows before anybody can read it.
 pub(crate) fn commit(

@@ -52,7 +52,7 @@ impl Old<'_> {
         self.from
     }
 
-    /// The number that the version will have which the function belongs to.
+    /// The number that the version will have which is to be current.
     #[must_use]
     pub fn to_version(&self) -> u64 {
         self.to

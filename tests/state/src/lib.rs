@@ -10,7 +10,7 @@ use hotswap::__private::v0_1_0::{
 };
 use hotswap::{Live, Migrate, SwapLimits};
 use hotswap_protocol::state::{
-    FieldChange, Fields, How, Migration, Source, Taken, TypeChange, VariantChange, Whole,
+    FieldChange, Fields, How, Migration, MovedPart, Source, Taken, TypeChange, VariantChange, Whole,
 };
 
 /// A cell as tests use it: it lives as long as the program.
@@ -116,6 +116,8 @@ pub struct Maker {
     pub takes: &'static [&'static str],
     /// The function.
     pub run: Run,
+    /// Whether it takes the whole value, and makes a struct of this schema's parts.
+    pub down: Option<fn() -> &'static Schema>,
 }
 
 impl Maker {
@@ -123,7 +125,14 @@ impl Maker {
         (self.makes.to_owned(), self.run)
     }
 
-    fn whole(&self, old: Option<&Schema>) -> How {
+    fn whole(&self, old: Option<&Schema>, new: &Schema) -> How {
+        if let Some(made) = self.down {
+            return How::Whole(Whole {
+                function: self.makes.to_owned(),
+                takes: vec![Taken::Value],
+                parts: Some(parts(made(), new)),
+            });
+        }
         let takes = self.takes.iter().map(|name| match name.split_once('.') {
             Some((variant, name)) => Taken::OfVariant {
                 variant: variant.to_owned(),
@@ -134,8 +143,28 @@ impl Maker {
         How::Whole(Whole {
             function: self.makes.to_owned(),
             takes: takes.collect(),
+            parts: None,
         })
     }
+}
+
+/// What is known of a type without schema.
+const NO_SCHEMA: Schema = Schema::opaque::<()>();
+
+/// Where the parts of a value are in what a function makes.
+fn parts(made: &Schema, new: &Schema) -> Vec<MovedPart> {
+    let (Shape::Record(made), Shape::Record(fields)) = (&made.shape, &new.shape) else {
+        return Vec::new();
+    };
+    let part = |field: &Field| {
+        let part = made.iter().find(|it| it.name == field.name)?;
+        Some(MovedPart {
+            from: part.offset as u64,
+            to: field.offset as u64,
+            bytes: field.size as u64,
+        })
+    };
+    fields.iter().filter_map(part).collect()
 }
 
 /// Where a field of an old value is that is no enum.
@@ -220,7 +249,7 @@ impl Planner {
         let is_std = (new.name)().starts_with("core::");
         let mut makers = self.makers.iter();
         if let Some(maker) = makers.find(|maker| maker.makes == last_name(new)) {
-            return maker.whole(Some(old));
+            return maker.whole(Some(old), new);
         }
         match (&old.shape, &new.shape) {
             (Shape::Record(from), Shape::Record(to)) => {
@@ -301,7 +330,7 @@ impl Planner {
             new: name.to_owned(),
             old_size: old.size as u64,
             new_size: new.size as u64,
-            how: maker.whole(None),
+            how: maker.whole(None, &NO_SCHEMA),
         };
         self.types.push(change);
         Some(self.types.len() as u32 - 1)

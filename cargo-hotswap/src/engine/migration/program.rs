@@ -147,12 +147,21 @@ pub(super) fn of_type(change: migrate::TypeChange, offset: u32) -> state::TypeCh
 fn of_whole(whole: migrate::Whole) -> state::Whole {
     let takes = whole.takes.into_iter().map(|taken| match taken {
         migrate::Taken::Nothing => state::Taken::Nothing,
+        migrate::Taken::Value => state::Taken::Value,
         migrate::Taken::Field { name, offset } => state::Taken::Field { name, offset },
         migrate::Taken::OfVariant { variant, name } => state::Taken::OfVariant { variant, name },
     });
     state::Whole {
         function: whole.function,
         takes: takes.collect(),
+        parts: whole.parts.map(|parts| {
+            let parts = parts.into_iter().map(|part| state::MovedPart {
+                from: part.from,
+                to: part.to,
+                bytes: part.bytes,
+            });
+            parts.collect()
+        }),
     }
 }
 

@@ -1,9 +1,9 @@
 //! Functions that make whole values: what they take and make, checked against both types.
 
-use hotswap_protocol::state::{self, Taken, TypeChange};
+use hotswap_protocol::state::{self, MovedPart, Taken, TypeChange};
 
 use crate::convert::resolve::{Outcome, Refused, Resolver};
-use crate::convert::{How, Take, Whole, dropped};
+use crate::convert::{How, Parts, Room, Take, Whole, dropped};
 use crate::migrate::code_change::{Ask, Parameter, Told};
 use crate::migrate::hook::TypeFacts;
 use crate::migrate::schema::{Choice, Field, Schema, Shape};
@@ -23,23 +23,26 @@ impl Resolver<'_> {
         new: &'static Schema,
     ) -> Outcome<How> {
         let symbol = &whole.function;
-        let run = *self
-            .functions
+        let functions = match whole.parts {
+            Some(_) => &self.old_functions,
+            None => &self.functions,
+        };
+        let run = *functions
             .get(symbol)
             .ok_or_else(|| Refused::new(planned, format!("there is no function `{symbol}`")))?;
         let Told::Types { makes, takes } = run(Ask::Describe) else {
             let reason = format!("the function `{symbol}` does not tell its types");
             return Err(Refused::new(planned, reason));
         };
-        let is = TypeFacts {
-            name: (new.name)(),
-            size: new.size,
-            align: new.align,
+        let parts = match &whole.parts {
+            Some(parts) => Some(check_parts(planned, parts, makes, new)?),
+            None if makes == facts(new) => None,
+            None => {
+                let (makes, is) = (makes.name, (new.name)());
+                let reason = format!("its function makes `{makes}`, not `{is}`");
+                return Err(Refused::new(planned, reason));
+            }
         };
-        if makes != is {
-            let reason = format!("its function makes `{}`, not `{}`", makes.name, is.name);
-            return Err(Refused::new(planned, reason));
-        }
         if takes.len() != whole.takes.len() {
             let (has, planned_for) = (takes.len(), whole.takes.len());
             let reason = format!("its function takes {has} fields, and the plan has {planned_for}");
@@ -51,9 +54,59 @@ impl Resolver<'_> {
             run,
             takes: takes.collect::<Outcome<_>>()?,
             old: choice(old),
-            counted: dropped::may_count(old),
+            // A function that sees the whole value could keep a reference to what changes: there must
+            // be none, so none is counted.
+            counted: parts.is_none() && dropped::may_count(old),
+            parts,
         }))
     }
+}
+
+fn facts(schema: &Schema) -> TypeFacts {
+    TypeFacts {
+        name: (schema.name)(),
+        size: schema.size,
+        align: schema.align,
+    }
+}
+
+/// What a function makes has all of the new value's parts, each in one place.
+fn check_parts(
+    planned: &TypeChange,
+    parts: &[MovedPart],
+    makes: TypeFacts,
+    new: &'static Schema,
+) -> Outcome<Parts> {
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let parts = parts.iter();
+    let moves = parts.map(|part| (number(part.from), number(part.to), number(part.bytes)));
+    let mut moves: Vec<(usize, usize, usize)> = moves.collect();
+    moves.sort_by_key(|(_, to, bytes)| (*to, *bytes));
+    let within = |(from, to, bytes): &(usize, usize, usize)| {
+        from.saturating_add(*bytes) <= makes.size && to.saturating_add(*bytes) <= new.size
+    };
+    let overlaps = moves
+        .windows(2)
+        .any(|pair| pair[0].1 + pair[0].2 > pair[1].1);
+    let is_known = match &new.shape {
+        Shape::Record(fields) => {
+            let mut fields: Vec<_> = fields.iter().map(|it| (it.offset, it.size)).collect();
+            fields.sort_unstable();
+            fields
+                .into_iter()
+                .eq(moves.iter().map(|(_, to, bytes)| (*to, *bytes)))
+        }
+        _ => true,
+    };
+    if !moves.iter().all(within) || overlaps || !is_known {
+        let reason = format!("what its function makes, `{}`, has other parts", makes.name);
+        return Err(Refused::new(planned, reason));
+    }
+    let room = Room {
+        size: makes.size,
+        align: makes.align,
+    };
+    Ok(Parts { room, moves })
 }
 
 fn choice(schema: &'static Schema) -> Option<&'static Choice> {
@@ -71,11 +124,18 @@ fn take(
     old: &'static Schema,
 ) -> Outcome<Take> {
     let refuse = |reason: String| Err(Refused::new(planned, reason));
-    if !parameter.optional && !matches!(taken, Taken::Field { .. }) {
+    if !parameter.optional && !matches!(taken, Taken::Field { .. } | Taken::Value) {
         return refuse("its function takes a field that may be missing".to_owned());
     }
     match taken {
         Taken::Nothing => Ok(Take::Nothing),
+        Taken::Value if parameter.facts == facts(old) => Ok(Take::At(0)),
+        Taken::Value => {
+            let (takes, is) = (parameter.facts.name, (old.name)());
+            refuse(format!(
+                "its function takes `&{takes}`, and the old value is `{is}`"
+            ))
+        }
         Taken::Field { name, offset } => {
             let offset = usize::try_from(*offset).unwrap_or(usize::MAX);
             let end = offset.saturating_add(parameter.facts.size);

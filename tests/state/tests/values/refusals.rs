@@ -106,6 +106,7 @@ fn plans_that_do_not_fit() {
             m.types[0].how = How::Whole(Whole {
                 function: "make".into(),
                 takes: Vec::new(),
+                parts: None,
             });
         },
         "there is no function `make`",

@@ -48,6 +48,23 @@ fn player(
     })
 }
 
+/// What a player was before.
+struct Parts {
+    first: String,
+    last: String,
+    health: u64,
+}
+
+#[hotswap::code_change(down)]
+fn parts(old: &Old<'_>, player: &Player) -> Result<Parts, String> {
+    let (first, last) = player.name.split_once(' ').ok_or("a name of one word")?;
+    Ok(Parts {
+        first: first.to_owned(),
+        last: format!("{last} (from {} to {})", old.from_version(), old.to_version()),
+        health: player.health,
+    })
+}
+
 #[hotswap::code_change]
 pub fn mode(
     old: &Old<'_>,

@@ -1,10 +1,11 @@
 //! Functions that make whole values: what they get, and that nothing is lost when they fail.
 
+mod back;
+mod patience;
+
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use hotswap::__private::v0_1_0::{Ask, Parameter, Told, change};
 use hotswap::{Live, Migrate, Old, SwapLimits};
@@ -144,16 +145,19 @@ const MAKERS: [Maker; 3] = [
         makes: "Item",
         takes: &["name", "number", "none"],
         run: item,
+        down: None,
     },
     Maker {
         makes: "Event",
         takes: &["Open.by", "Pair.0"],
         run: event,
+        down: None,
     },
     Maker {
         makes: "Foreign",
         takes: &["number@0", "value@8"],
         run: foreign,
+        down: None,
     },
 ];
 
@@ -206,8 +210,10 @@ fn main() {
     }));
     functions_get_fields_by_name_and_all_that_is_old_is_dropped();
     faults_at_every_call_leave_nothing();
-    a_function_that_does_not_return_is_left_behind();
-    a_function_that_asks_for_its_cell_is_told();
+    patience::a_function_that_does_not_return_is_left_behind();
+    patience::a_function_that_asks_for_its_cell_is_told();
+    back::the_way_back_is_made_of_parts();
+    back::what_changes_behind_a_reference_is_not_lent();
 }
 
 fn functions_get_fields_by_name_and_all_that_is_old_is_dropped() {
@@ -322,111 +328,4 @@ fn faults_at_every_call_leave_nothing() {
     // SAFETY: the last migration has succeeded.
     unsafe { dispose(&*std::ptr::from_ref(cell).cast::<Live<v2::World>>()) };
     assert_eq!(alive(), [0; 0], "all were dropped");
-}
-
-mod slow {
-    use super::*;
-
-    #[derive(Migrate)]
-    pub struct Before {
-        pub number: u32,
-    }
-
-    #[derive(Migrate)]
-    pub struct After {
-        pub number: u64,
-    }
-
-    pub static HELD: Mutex<Option<(Sender<()>, Receiver<()>)>> = Mutex::new(None);
-
-    pub fn after(ask: Ask<'_>) -> Told {
-        let takes: [fn() -> Parameter; 1] = [Parameter::given::<u32>];
-        change::<After, _, _>(ask, &takes, |_, lent| {
-            if let Some((began, go_on)) = HELD.lock().unwrap().take() {
-                began.send(()).unwrap();
-                go_on.recv().unwrap();
-            }
-            After {
-                number: u64::from(*lent.given::<u32>(0)),
-            }
-        })
-    }
-}
-
-fn a_function_that_does_not_return_is_left_behind() {
-    let cell = cell(|| slow::Before { number: 7 });
-    drop(cell.read());
-    let (began, has_begun) = channel();
-    let (go_on, may_go_on) = channel();
-    *slow::HELD.lock().unwrap() = Some((began, may_go_on));
-    let after = Maker {
-        makes: "After",
-        takes: &["number"],
-        run: slow::after,
-    };
-    let migrate = |limits| {
-        let planner = Planner::new(&[]).with_makers(&[after]);
-        migrate_by::<_, slow::After>(cell, planner, limits)
-    };
-    let mut limits = SwapLimits::default();
-    limits.functions = Duration::from_millis(30);
-    let error = migrate(limits).map(|_| ()).unwrap_err();
-    assert!(error.starts_with("stuck: "), "{error}");
-    has_begun.recv().unwrap();
-    // It reads the old value still, as others may.
-    assert_eq!(cell.read().number, 7);
-    assert!(cell.try_write().is_err());
-    go_on.send(()).unwrap();
-    // The thread gives the cell back when the function has returned.
-    cell.write().number = 8;
-    let (cell, _) = migrate(SwapLimits::default()).unwrap();
-    assert_eq!(cell.read().number, 8);
-}
-
-mod curious {
-    use super::*;
-
-    #[derive(Migrate)]
-    pub struct Before {
-        pub number: u32,
-    }
-
-    #[derive(Migrate)]
-    pub struct After {
-        pub number: u64,
-    }
-
-    pub static CELL: Mutex<Option<&'static Live<Before>>> = Mutex::new(None);
-    pub static OTHER: Mutex<Option<&'static Live<u64>>> = Mutex::new(None);
-
-    pub fn after(ask: Ask<'_>) -> Told {
-        change::<After, _, _>(ask, &[], |_, _| {
-            let other = OTHER.lock().unwrap().unwrap();
-            let cell = CELL.lock().unwrap().unwrap();
-            assert!(cell.try_read().is_err(), "it is held");
-            let number = *other.read() + u64::from(cell.read().number);
-            After { number }
-        })
-    }
-}
-
-fn a_function_that_asks_for_its_cell_is_told() {
-    let cell = cell(|| curious::Before { number: 7 });
-    drop(cell.read());
-    let other = Box::leak(Box::new(Live::new(|| 5)));
-    *curious::CELL.lock().unwrap() = Some(cell);
-    *curious::OTHER.lock().unwrap() = Some(other);
-    let after = Maker {
-        makes: "After",
-        takes: &[],
-        run: curious::after,
-    };
-    let planner = Planner::new(&[]).with_makers(&[after]);
-    let outcome = migrate_by::<_, curious::After>(cell, planner, SwapLimits::default());
-    let error = outcome.map(|_| ()).unwrap_err();
-    assert!(
-        error.contains("asks for a cell that the swap holds"),
-        "{error}"
-    );
-    assert_eq!(cell.read().number, 7);
 }
