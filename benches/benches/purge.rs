@@ -73,7 +73,13 @@ fn stops(megabytes: u64, threads: u64) -> Result<Vec<f64>> {
     }
     session.ask("x", "x three")?;
     let pid = session.tool_pid().to_string();
-    let arguments = ["versions", "--holders", "--pid", &pid, "--message-format=json"];
+    let arguments = [
+        "versions",
+        "--holders",
+        "--pid",
+        &pid,
+        "--message-format=json",
+    ];
     let look = |_| {
         let output = hotswap_verb(&package, &arguments)?.output()?;
         let report: Value = serde_json::from_slice(&output.stdout)?;
