@@ -36,8 +36,10 @@ pub(crate) struct Target {
 pub(crate) enum Obstacle {
     #[error("{what}: {}", std::io::Error::from_raw_os_error(*error))]
     System { what: &'static str, error: i32 },
-    #[error("the program runs under valgrind, where threads can't be stopped from without")]
-    Valgrind,
+    #[error(
+        "the program runs under {checker}, which does not bear a process that shares its memory"
+    )]
+    Checked { checker: &'static str },
     #[error("the program would have had to stand for longer than its budget")]
     Overtime,
     #[error("the process has more mappings, threads or registers than there is room for")]
@@ -102,8 +104,8 @@ pub(crate) fn look(target: &Target, own_start: usize) -> Looked<'_> {
         threads: 0,
     };
     let mut scan = None;
-    if is_under_valgrind() {
-        attempt.obstacle = Some(Obstacle::Valgrind);
+    if let Some(checker) = checker() {
+        attempt.obstacle = Some(Obstacle::Checked { checker });
     } else {
         match Scan::new(target, own_start) {
             Ok(made) => scan = Some(made),
@@ -164,6 +166,42 @@ fn found(scan: &Scan, hit: &scan::Hit) -> Found {
         to: hit.to,
         mapping: String::from_utf8_lossy(name).into_owned(),
     }
+}
+
+/// Where AddressSanitizer begins to note what may be accessed.
+const SHADOW: u64 = 0x7fff_8000;
+
+/// What checks every access of the program, if anything does. Sanitizers keep records by thread, which the
+/// tracer would share with another one.
+fn checker() -> Option<&'static str> {
+    if is_under_valgrind() {
+        return Some("valgrind");
+    }
+    let sanitizers = [
+        (c"__asan_init", "AddressSanitizer"),
+        (c"__tsan_init", "ThreadSanitizer"),
+        (c"__msan_init", "MemorySanitizer"),
+    ];
+    let is_there = |name: &std::ffi::CStr| {
+        // SAFETY: the name is a C string; what is found is not used.
+        !unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }.is_null()
+    };
+    let found = sanitizers.iter().find(|(name, _)| is_there(name));
+    // An executable need not export its functions; but where its shadow lies is fixed.
+    let shadow = || {
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        let address = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
+        maps.lines().any(|line| {
+            let range = line
+                .split(' ')
+                .next()
+                .and_then(|range| range.split_once('-'));
+            range.is_some_and(|(start, end)| (address(start)..address(end)).contains(&SHADOW))
+        })
+    };
+    found
+        .map(|(_, name)| *name)
+        .or_else(|| shadow().then_some("AddressSanitizer"))
 }
 
 /// Whether the processor is valgrind's, which takes a sequence of turns that does nothing elsewhere for

@@ -113,6 +113,9 @@ pub(super) struct Scan {
     again: Table<Span>,
     pub(super) hits: Table<Hit>,
     pub(super) threads: Table<Thread>,
+    /// Whether the kernel can be asked for written pages alone.
+    is_written_sound: bool,
+    written: Table<Pages>,
     pages: Table<Pages>,
     buffer: Table<u8>,
     tracking: Option<Tracking>,
@@ -154,6 +157,8 @@ impl Scan {
             again: arena.table(PIECES),
             hits: arena.table(HITS),
             threads: arena.table(THREADS),
+            is_written_sound: kernel::is_written_sound(),
+            written: arena.table(PIECES),
             pages: arena.table(PIECES),
             buffer: arena.table(COPY_BYTES),
             tracking: None,
@@ -266,12 +271,44 @@ impl Scan {
     /// Scans the pages of a mapping that are asked for.
     fn look_at(&mut self, mapping: &Mapping, ask: Ask, in_place: bool) -> Result<(), Obstacle> {
         let mut at = mapping.start;
+        if !self.is_written_sound {
+            return self.look_within(mapping, at, mapping.end, ask, in_place);
+        }
         while at < mapping.end {
-            let found = kernel::pages(&self.files.pagemap, ask, at, mapping.end, self.pages.room());
-            let (count, next) = found.map_err(|error| Obstacle::System {
-                what: "the list of pages (PAGEMAP_SCAN, since Linux 6.7)",
-                error,
-            })?;
+            let room = self.written.room();
+            let found = kernel::pages(&self.files.pagemap, Ask::Written, at, mapping.end, room);
+            let (count, next) = match found {
+                Ok(found) => found,
+                Err(libc::EPERM) => {
+                    return self.look_within(mapping, at, mapping.end, ask, in_place);
+                }
+                Err(error) => return Err(no_list(error)),
+            };
+            for index in 0..count {
+                let Pages { start, end, .. } = self.written.room()[index];
+                self.look_within(mapping, start, end, ask, in_place)?;
+            }
+            if next <= at {
+                return Err(Obstacle::Tables);
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// The same for a part of it.
+    fn look_within(
+        &mut self,
+        mapping: &Mapping,
+        start: u64,
+        end: u64,
+        ask: Ask,
+        in_place: bool,
+    ) -> Result<(), Obstacle> {
+        let mut at = start;
+        while at < end {
+            let found = kernel::pages(&self.files.pagemap, ask, at, end, self.pages.room());
+            let (count, next) = found.map_err(no_list)?;
             for index in 0..count {
                 let pages = self.pages.room()[index];
                 let is_there = pages.properties & (PRESENT | SWAPPED) != 0;
@@ -437,6 +474,11 @@ impl Scan {
     pub(super) fn text(&self) -> &[u8] {
         &self.text
     }
+}
+
+fn no_list(error: i32) -> Obstacle {
+    let what = "the list of pages (PAGEMAP_SCAN, since Linux 6.7)";
+    Obstacle::System { what, error }
 }
 
 /// The monotonic clock.
