@@ -43,7 +43,10 @@ impl<F: Future> Future for Named<F> {
     ///
     /// It is over.
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let (future, listed) = self.work.as_mut().expect("a future that is over is not polled");
+        let (future, listed) = self
+            .work
+            .as_mut()
+            .expect("a future that is over is not polled");
         let polled = if listed.0.is_ending_or_wakes(context.waker()) {
             Poll::Ready(Err(Ended))
         } else {

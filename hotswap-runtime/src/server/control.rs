@@ -20,16 +20,9 @@ use crate::sync::{Condvar, Mutex, MutexGuard, lock, wait};
 /// One message in a mailbox.
 #[derive(Debug)]
 pub(crate) enum Envelope {
-    Call {
-        message: u64,
-        waiter: Arc<Waiter>,
-    },
-    Cast {
-        message: u64,
-    },
-    Info {
-        message: u64,
-    },
+    Call { message: u64, waiter: Arc<Waiter> },
+    Cast { message: u64 },
+    Info { message: u64 },
     Down(Down),
 }
 

@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::live::ReadGuard;
+use crate::server::Server;
 use crate::server::cells::{Messages, open};
 use crate::server::errors::CallError;
 use crate::server::waiter::Waiter;
-use crate::server::Server;
 use crate::thread;
 
 /// Where the reply will lie.

@@ -20,7 +20,9 @@ fn a_thread_that_waits_for_a_reply_can_be_ended() {
     let talker = talker();
     talker.suspend(LONG).unwrap();
     let caller = thread::spawn("work-caller", move || {
-        talker.call_within(LONG, Ask::Heard).map(|heard| heard.len())
+        talker
+            .call_within(LONG, Ask::Heard)
+            .map(|heard| heard.len())
     });
     let caller = caller.unwrap();
     while talker.status().unwrap().waiting == 0 {
