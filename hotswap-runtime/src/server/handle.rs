@@ -139,11 +139,7 @@ impl<S: Server> Handle<S> {
         let Some(control) = registry::find(self.id) else {
             return Ok(());
         };
-        control.change(|inner| {
-            if matches!(inner.phase, Phase::Starting | Phase::Running) {
-                inner.phase = Phase::Ending(Reason::Stopped);
-            }
-        });
+        control.change(|inner| inner.end(Reason::Stopped));
         if control.is_mine() {
             return Ok(());
         }

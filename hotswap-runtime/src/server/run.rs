@@ -87,7 +87,7 @@ impl Drop for ServerLoop {
     fn drop(&mut self) {
         if !self.ended {
             let control = &self.control;
-            control.change(|inner| inner.phase = Phase::Ending(Reason::Abandoned));
+            control.change(|inner| inner.end(Reason::Abandoned));
             run(control);
         }
     }
@@ -181,7 +181,7 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
         }
         Then::Stop(reason) => {
             fail = Some(reason.clone());
-            control.change(|inner| inner.phase = Phase::Ending(reason));
+            control.change(|inner| inner.end(reason));
         }
         Then::Terminated => {
             let phase = control.lock().phase.clone();
@@ -211,7 +211,12 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
 
 /// A server has no state any more: it is started again, or ends. Tells who watches it.
 fn after_end(control: &Arc<Control>, reason: Reason, may_start_again: bool) {
-    let (again, watchers) = control.change(|inner| {
+    let (again, reason, watchers) = control.change(|inner| {
+        // That it was told to stop counts for more than how it ended.
+        let reason = match &inner.phase {
+            Phase::Ending(Reason::Stopped) => Reason::Stopped,
+            _ => reason,
+        };
         let verdict = if may_start_again {
             inner.policy.judge(&reason, Instant::now())
         } else {
@@ -229,7 +234,7 @@ fn after_end(control: &Arc<Control>, reason: Reason, may_start_again: bool) {
                 }
             }
         }
-        (again, std::mem::take(&mut inner.watchers))
+        (again, reason, std::mem::take(&mut inner.watchers))
     });
     let down = Down {
         server: control.id,

@@ -174,6 +174,8 @@ fn message<S: Server>(
     };
     if turn.from != turn.version {
         state.code_change(turn.from, turn.version);
+        // It is not called again if the message turns out to be of another version.
+        control.change(|inner| inner.version = turn.version);
     }
     let Some(envelope) = control.change(|inner| match inner.phase {
         Phase::Running => inner.queue.pop_front(),
