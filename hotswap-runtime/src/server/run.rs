@@ -120,6 +120,9 @@ fn turn(control: &Arc<Control>) -> Went {
         }
         Err(panic) => panicked(&turn, panic_message(panic)),
     };
+    if let (Then::Again, Order::Clear(left)) = (&then, turn.order) {
+        control.change(|inner| inner.queue.extend(left));
+    }
     finish(control, then)
 }
 
@@ -131,7 +134,7 @@ fn panicked(turn: &Turn<'_>, message: String) -> Then {
     match turn.order {
         Order::Message if on_panic::is_leaving(turn.version) => {
             turn.control.fail_in_hand(CallError::Panicked(message));
-            // It takes some milliseconds, and nothing tells when it is over if there is no way back.
+            // It takes some milliseconds.
             while table::current_version() == turn.version && on_panic::is_leaving(turn.version) {
                 thread::sleep(Duration::from_millis(1));
             }
