@@ -236,6 +236,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_server_with_some_kinds_of_messages() {
+        let item = "impl Server for ChatRoom {
+            type Call = Ask;
+            type Info = Tick;
+            fn init(_: (), _: &mut Context<'_, Self>) -> Init<Self> { Ok(Self) }
+            fn handle_call(&mut self, ask: Ask, _: &mut Context<'_, Self>) {}
+            fn handle_info(&mut self, tick: Tick, _: &mut Context<'_, Self>) {}
+        }";
+        let parse = |text: &str| text.parse::<TokenStream>().unwrap();
+        let expanded = expand(parse("crate = my::hotswap"), parse(item));
+        let file = syn::parse2(expanded.clone());
+        let file = file.unwrap_or_else(|error| panic!("{error}: {expanded}"));
+        insta::assert_snapshot!(prettyplease::unparse(&file));
+    }
+
+    #[test]
     fn names_of_types_as_names_of_statics() {
         for (name, expected) in [
             ("Counter", "COUNTER"),

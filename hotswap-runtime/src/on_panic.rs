@@ -100,6 +100,11 @@ pub(crate) fn is_leaving(version: u64) -> bool {
     left.is_some_and(|left| left.version == version && left.since.elapsed() < LEAVING)
 }
 
+/// The program could not leave the version that it was told to leave.
+pub(crate) fn stays() {
+    lock(&WATCH).left = None;
+}
+
 /// The version whose panics count.
 #[cfg(test)]
 pub(crate) fn watched() -> Option<u64> {

@@ -69,7 +69,9 @@ pub(crate) fn revert_after_panic(version: u64, entry: String) {
         from: Some(version),
     };
     // Without a thread, or where patches have ended, the program goes on as it is.
-    let _ = start(order);
+    if start(order).is_err() {
+        on_panic::stays();
+    }
 }
 
 fn start(order: Order) -> Result<JoinHandle<Result<Done, RevertError>>, RevertError> {
@@ -100,11 +102,14 @@ pub(crate) fn execute(order: &Order) -> Result<Done, RevertError> {
             pause_us: done.report.pause_us,
         })),
         // Others get the error.
-        Err(error) if matches!(order.cause, Cause::Panic { .. }) => tell(&Event::NotReverted {
-            version: from,
-            cause: order.cause.clone(),
-            reason: error.to_string(),
-        }),
+        Err(error) if matches!(order.cause, Cause::Panic { .. }) => {
+            on_panic::stays();
+            tell(&Event::NotReverted {
+                version: from,
+                cause: order.cause.clone(),
+                reason: error.to_string(),
+            });
+        }
         Err(_) => {}
     }
     outcome

@@ -74,7 +74,7 @@ pub(crate) fn watch(id: u64, watcher: Watcher) {
     let down = Down {
         server: id,
         name: None,
-        reason: Reason::Stopped,
+        reason: Reason::Gone,
         restarts: false,
     };
     match watcher {

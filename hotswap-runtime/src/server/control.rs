@@ -67,6 +67,13 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
+    /// Has the server end, unless it does already.
+    pub(crate) fn end(&mut self, reason: Reason) {
+        if matches!(self.phase, Phase::Starting | Phase::Running) {
+            self.phase = Phase::Ending(reason);
+        }
+    }
+
     /// Whether the loop has something to do.
     pub(crate) fn is_ready(&self) -> bool {
         if self.busy.is_some() {

@@ -22,6 +22,9 @@ pub enum Reason {
     /// `init` returned this error, or panicked with this message.
     #[error("it could not be started: {0}")]
     NotStarted(String),
+    /// It had ended before it was asked for.
+    #[error("it had ended before")]
+    Gone,
     /// What ran it, such as a runtime for tasks, dropped it.
     #[error("what ran it has ended")]
     Abandoned,

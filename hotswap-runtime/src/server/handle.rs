@@ -55,6 +55,7 @@ impl<S: Server> Handle<S> {
     /// # Errors
     ///
     /// As [`call_within`](Self::call_within).
+    #[track_caller]
     #[inline]
     pub fn call(&self, call: S::Call) -> Result<S::Reply, CallError> {
         self.call_within(CALL, call)
@@ -67,6 +68,7 @@ impl<S: Server> Handle<S> {
     /// It has ended, or ends before it replies; it does not reply in time, then a late reply is
     /// dropped; it is the server that calls; or the message or reply has another type now than
     /// the code that calls was compiled for.
+    #[track_caller]
     pub fn call_within(&self, limit: Duration, call: S::Call) -> Result<S::Reply, CallError> {
         self.ask(call)?.wait(limit)
     }
@@ -77,6 +79,7 @@ impl<S: Server> Handle<S> {
     /// # Errors
     ///
     /// As [`call_within`](Self::call_within), but for what comes later.
+    #[track_caller]
     pub fn ask(&self, call: S::Call) -> Result<Pending<S>, CallError> {
         let control = registry::find(self.id).ok_or(CallError::Gone)?;
         if control.is_mine() {
@@ -86,11 +89,13 @@ impl<S: Server> Handle<S> {
         let theirs = Arc::clone(&waiter);
         let cells = S::__cells();
         // A call whose reply could not be understood is not made.
-        let replies = cells.replies.map(|cell| {
-            give_way(cell.handle());
-            cell.wait()
-        });
-        let replies = replies.transpose().map_err(CallError::Stale)?;
+        let replies = match cells.replies {
+            Some(cell) => {
+                give_way(cell.handle());
+                Some(cell.wait().map_err(CallError::Stale)?)
+            }
+            None => None,
+        };
         let message = put(&control, cells.calls, call, |message| Envelope::Call {
             message,
             waiter: theirs,
@@ -134,11 +139,7 @@ impl<S: Server> Handle<S> {
         let Some(control) = registry::find(self.id) else {
             return Ok(());
         };
-        control.change(|inner| {
-            if matches!(inner.phase, Phase::Starting | Phase::Running) {
-                inner.phase = Phase::Ending(Reason::Stopped);
-            }
-        });
+        control.change(|inner| inner.end(Reason::Stopped));
         if control.is_mine() {
             return Ok(());
         }
@@ -171,6 +172,7 @@ impl<S: Server> Handle<S> {
     ///
     /// The server has ended or has no state, does not finish what it does in time, or is the one
     /// that asks; or the state has another type now than the code that asks was compiled for.
+    #[track_caller]
     pub fn with_state<R>(
         &self,
         limit: Duration,

@@ -87,7 +87,7 @@ impl Drop for ServerLoop {
     fn drop(&mut self) {
         if !self.ended {
             let control = &self.control;
-            control.change(|inner| inner.phase = Phase::Ending(Reason::Abandoned));
+            control.change(|inner| inner.end(Reason::Abandoned));
             run(control);
         }
     }
@@ -120,6 +120,9 @@ fn turn(control: &Arc<Control>) -> Went {
         }
         Err(panic) => panicked(&turn, panic_message(panic)),
     };
+    if let (Then::Again, Order::Clear(left)) = (&then, turn.order) {
+        control.change(|inner| inner.queue.extend(left));
+    }
     finish(control, then)
 }
 
@@ -131,7 +134,7 @@ fn panicked(turn: &Turn<'_>, message: String) -> Then {
     match turn.order {
         Order::Message if on_panic::is_leaving(turn.version) => {
             turn.control.fail_in_hand(CallError::Panicked(message));
-            // It takes some milliseconds, and nothing tells when it is over if there is no way back.
+            // It takes some milliseconds.
             while table::current_version() == turn.version && on_panic::is_leaving(turn.version) {
                 thread::sleep(Duration::from_millis(1));
             }
@@ -181,7 +184,7 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
         }
         Then::Stop(reason) => {
             fail = Some(reason.clone());
-            control.change(|inner| inner.phase = Phase::Ending(reason));
+            control.change(|inner| inner.end(reason));
         }
         Then::Terminated => {
             let phase = control.lock().phase.clone();
@@ -211,7 +214,12 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
 
 /// A server has no state any more: it is started again, or ends. Tells who watches it.
 fn after_end(control: &Arc<Control>, reason: Reason, may_start_again: bool) {
-    let (again, watchers) = control.change(|inner| {
+    let (again, reason, watchers) = control.change(|inner| {
+        // That it was told to stop counts for more than how it ended.
+        let reason = match &inner.phase {
+            Phase::Ending(Reason::Stopped) => Reason::Stopped,
+            _ => reason,
+        };
         let verdict = if may_start_again {
             inner.policy.judge(&reason, Instant::now())
         } else {
@@ -229,7 +237,7 @@ fn after_end(control: &Arc<Control>, reason: Reason, may_start_again: bool) {
                 }
             }
         }
-        (again, std::mem::take(&mut inner.watchers))
+        (again, reason, std::mem::take(&mut inner.watchers))
     });
     let down = Down {
         server: control.id,

@@ -66,6 +66,8 @@ pub(crate) enum Then {
 pub(crate) struct Stale;
 
 /// Takes a turn.
+// Where a swap that waits too long says who holds a cell, it names the caller: the implementation.
+#[track_caller]
 pub fn serve<S: Server>(turn: &Turn<'_>, shim: Shim) -> Next {
     // If no other version has come, this is the code of the one that the loop saw.
     let is_current = table::current_version() == turn.version;
@@ -78,14 +80,19 @@ pub fn serve<S: Server>(turn: &Turn<'_>, shim: Shim) -> Next {
 }
 
 #[inline(always)]
+#[track_caller]
 fn get<T: Migrate>(cell: &'static Live<T>) -> Result<ReadGuard<'static, T>, Stale> {
     cell.wait().map_err(|_| Stale)
 }
 
+#[track_caller]
 fn take<S: Server>(turn: &Turn<'_>) -> Result<Then, Stale> {
     let cells = S::__cells();
     // As long as these are held, no swap changes the types of state and reply.
-    let _replies = cells.replies.map(get).transpose()?;
+    let _replies = match cells.replies {
+        Some(replies) => Some(get(replies)?),
+        None => None,
+    };
     let states = get(cells.states)?;
     match &turn.order {
         Order::Start => start(turn, &cells, &states),
@@ -167,6 +174,8 @@ fn message<S: Server>(
     };
     if turn.from != turn.version {
         state.code_change(turn.from, turn.version);
+        // It is not called again if the message turns out to be of another version.
+        control.change(|inner| inner.version = turn.version);
     }
     let Some(envelope) = control.change(|inner| match inner.phase {
         Phase::Running => inner.queue.pop_front(),

@@ -91,7 +91,7 @@ impl Options {
         thread = thread.name(control.title());
         let theirs = Arc::clone(&control);
         if let Err(error) = thread.spawn(move || run(&theirs)) {
-            control.change(|inner| inner.phase = Phase::Ending(Reason::Abandoned));
+            control.change(|inner| inner.end(Reason::Abandoned));
             run(&control);
             return Err(SpawnError::Thread(error));
         }

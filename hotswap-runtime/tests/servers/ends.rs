@@ -154,3 +154,19 @@ fn a_server_hears_of_the_end_of_another() {
     assert_eq!(heard.len(), 2, "{heard:?}");
     watcher.stop(LONG).unwrap();
 }
+
+#[test]
+fn a_server_that_is_told_to_stop_is_not_started_again() {
+    let _alone = alone();
+    let options = Options::new().restart(Restart::Always);
+    let server = options.spawn::<Talker>(Setup::default()).unwrap();
+    let downs = server.monitor();
+    let (blocked, pending) = block(server);
+    server.stop(Duration::ZERO).unwrap_err();
+    blocked.panic();
+    let error = pending.wait(LONG).unwrap_err();
+    assert_eq!(error, CallError::Ended(panicked("told to panic")));
+    let down = downs.recv().unwrap();
+    assert_eq!((down.reason, down.restarts), (Reason::Stopped, false));
+    server.stop(LONG).unwrap();
+}

@@ -108,7 +108,8 @@ impl hotswap::Server for Talker {
             Ask::Panic(message) => panic!("{message}"),
             Ask::Block(there, end) => {
                 let _ = there.lock().unwrap().send(());
-                let _ = end.lock().unwrap().recv();
+                let panics = end.lock().unwrap().recv().is_ok();
+                assert!(!panics, "told to panic");
             }
             Ask::Other(other) => {
                 let same = other == context.handle();
@@ -150,7 +151,13 @@ impl hotswap::Server for Talker {
 }
 
 /// A server that is in a handler until this is dropped.
-struct Blocked(#[expect(dead_code, reason = "the handler ends with it")] Sender<()>);
+struct Blocked(Sender<()>);
+
+impl Blocked {
+    fn panic(self) {
+        self.0.send(()).unwrap();
+    }
+}
 
 fn block(talker: Handle<Talker>) -> (Blocked, hotswap::server::Pending<Talker>) {
     let (there, is_there) = std::sync::mpsc::channel();

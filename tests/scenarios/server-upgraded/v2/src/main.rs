@@ -33,11 +33,14 @@ impl hotswap::Server for Counter {
         Ok(Self { name: String::new(), sum: first, extra: 1 })
     }
 
+    fn code_change(&mut self, from: u64, to: u64) {
+        self.extra += u32::try_from(10 * from + to).expect("few versions");
+    }
+
     fn handle_call(&mut self, ask: Ask, _: &mut Context<'_, Self>) -> String {
         if let Ask::Add(more) = ask {
             self.sum += more;
             self.name.push('x');
-            self.extra = self.extra.max(8);
         }
         format!("{} extra {} {}", self.sum, self.extra, !self.name.is_empty())
     }
