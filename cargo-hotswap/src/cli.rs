@@ -12,7 +12,7 @@ use crate::clean;
 use crate::completions::{self, CompletedShell};
 use crate::config;
 use crate::control::message::Verb;
-use crate::control::verbs::{self, VerbArgs};
+use crate::control::verbs::{self, RestartArgs, VerbArgs};
 use crate::doctor;
 use crate::events::reporter::Settings;
 use crate::events::{MessageFormat, Reporter};
@@ -23,6 +23,7 @@ use crate::selection::{Colour, Diagnostics, Messages, Selection};
 use crate::session;
 use crate::status::{self, command::StatusArgs};
 use crate::timings::{self, TimingsArgs};
+use crate::versions::{self, ProgramArgs, PurgeArgs, VersionsArgs};
 
 /// Cargo calls `cargo-hotswap hotswap …`.
 #[derive(Debug, Parser)]
@@ -52,13 +53,19 @@ enum Command {
     /// Add the runtime to a package, and show and mark functions that are worth an entry
     Init(init::Options),
     /// Start a running program again, on the newest code
-    Restart(VerbArgs),
+    Restart(RestartArgs),
     /// Make the code of the version before current again
     Revert(VerbArgs),
     /// End a running program, and its tool with it
     Quit(VerbArgs),
     /// Show versions, calls under way, images and swaps of running programs
     Status(StatusArgs),
+    /// Show the versions of a running program, and what keeps old ones in memory
+    Versions(VersionsArgs),
+    /// Take old versions out of memory that nothing refers to
+    SoftPurge(ProgramArgs),
+    /// The same, after the ways back to older code were given up
+    Purge(PurgeArgs),
     /// Show where the time of swaps went, and write a page about it
     Timings(TimingsArgs),
     /// Check what keeps edits from going live here, and say what to change
@@ -179,10 +186,13 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
     let CargoCommand::Hotswap(hotswap) = Cargo::parse_from(args).command;
     match hotswap.command {
         Command::Run(run) => run_program(run),
-        Command::Restart(args) => verbs::run(Verb::Restart, &args),
+        Command::Restart(args) => verbs::restart(&args),
         Command::Revert(args) => verbs::run(Verb::Revert, &args),
         Command::Quit(args) => verbs::run(Verb::Quit, &args),
         Command::Timings(args) => Ok(timings::run(&args)),
+        Command::Versions(args) => Ok(versions::run(&args)),
+        Command::SoftPurge(args) => Ok(versions::soft_purge(&args)),
+        Command::Purge(args) => Ok(versions::purge(&args)),
         Command::Status(args) => Ok(status::command::run(&args)),
         Command::Audit(command) => {
             settings(&command.selection.messages, MessageFormat::Human)?;

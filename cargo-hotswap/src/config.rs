@@ -37,8 +37,27 @@ pub enum OnRefused {
     /// The program runs on as it was
     #[default]
     Keep,
-    /// The program is started again on the newest code
+    /// The program is started again on the newest code; what can't be saved of its state starts afresh
     Restart,
+    /// The same, if all state in cells can be saved; else it runs on as it was
+    RestartWithState,
+}
+
+impl OnRefused {
+    const ALL: [Self; 3] = [Self::Keep, Self::Restart, Self::RestartWithState];
+
+    /// As the user writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Restart => "restart",
+            Self::RestartWithState => "restart-with-state",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|value| value.word() == word)
+    }
 }
 
 /// What the program does when an entry panics soon after a swap.
@@ -289,10 +308,10 @@ impl Config {
             },
             Key::OnRefused => {
                 let value = match raw {
-                    Raw::Text(text) if text == "keep" => OnRefused::Keep,
-                    Raw::Text(text) if text == "restart" => OnRefused::Restart,
-                    _ => return Err("\"keep\" or \"restart\""),
+                    Raw::Text(text) => OnRefused::of(text),
+                    _ => None,
                 };
+                let value = value.ok_or("\"keep\", \"restart\" or \"restart-with-state\"")?;
                 self.on_refused = said(value, origin);
             }
             Key::OnPanic => {
@@ -399,13 +418,10 @@ impl Config {
                         .map_or_else(String::new, string);
                     (value, &self.linker.origin)
                 }
-                Key::OnRefused => {
-                    let value = match self.on_refused.value {
-                        OnRefused::Keep => "keep",
-                        OnRefused::Restart => "restart",
-                    };
-                    (string(value), &self.on_refused.origin)
-                }
+                Key::OnRefused => (
+                    string(self.on_refused.value.word()),
+                    &self.on_refused.origin,
+                ),
                 Key::OnPanic => (string(self.on_panic.value.word()), &self.on_panic.origin),
                 Key::Stay => (string(self.stay.value.word()), &self.stay.origin),
                 Key::WatchIgnore => {

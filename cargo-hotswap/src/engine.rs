@@ -11,14 +11,14 @@ use hotswap_layout::migrate::Way;
 use hotswap_protocol::manifest::{Image, Manifest};
 use hotswap_protocol::message::{CommitReport, PrepareReport};
 
-use crate::cells::{self, CellFacts};
+use crate::cells;
 use crate::diagnostics::Form;
 use crate::edits;
 use crate::entries::{self, EntryFacts};
 use crate::events::{Event, Phases};
 use crate::facts::{Analysed, Cache};
 use crate::host::Host;
-use crate::image::state::{Initialisers, State, Told};
+use crate::image::state::{Initialisers, Places, State, Told};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked, Part};
 use crate::plugin::capture::LinkCapture;
@@ -29,17 +29,19 @@ use crate::reprs::Reprs;
 use crate::texts::{self, Texts};
 use crate::unit::{ObjectFile, Unit};
 
+mod carry;
 mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
 mod manifest;
-mod migration;
+pub mod migration;
 mod needed;
 mod outcome;
 mod published;
 mod refusal;
 pub mod revert;
+mod statics;
 mod still_old;
 
 use compilation::{Compilation, Compiled};
@@ -88,6 +90,8 @@ pub struct Engine {
     read: BTreeMap<PathBuf, Vec<u8>>,
     /// The number of the version that is current.
     version: u64,
+    /// Where statics are in it.
+    placed: Places,
     /// Digests of all units in it.
     live: Vec<BTreeSet<u128>>,
     /// The versions that a revert can go back to.
@@ -124,7 +128,7 @@ impl Engine {
         reprs.went_live();
         let cells = Cells::of_host(&host);
         let live: Vec<_> = units.iter().map(Unit::digests).collect();
-        let record = Record::of(&live, &[], &cells);
+        let record = Record::of(&live, &[], &cells, &Places::default());
         let history = History::begin(&units, &reprs, record);
         Ok(Self {
             compilation: Compilation::new(folder.join("replay"), &units)?,
@@ -151,6 +155,7 @@ impl Engine {
             edited: BTreeSet::new(),
             read: BTreeMap::new(),
             version: 0,
+            placed: Places::default(),
             live,
             history,
             own_reverts: OwnReverts::default(),
@@ -277,7 +282,7 @@ impl Engine {
             }
             Brought::Refused(refusal) => Ok(*refusal),
             Brought::Live(swap) => {
-                let record = Record::of(&self.live, &self.current, &self.cells);
+                let record = Record::of(&self.live, &self.current, &self.cells, &self.placed);
                 self.history
                     .went_live(swap.version, &mut self.units, &self.reprs, record);
                 Ok(self.report(*swap))
@@ -297,7 +302,7 @@ impl Engine {
         let analysed = self.analyse()?;
         let types = self.types(&analysed);
         let cells = cells::of_units(&self.units, &analysed, &types);
-        let state = self.decide_state(&members, &analysed, &cells)?;
+        let state = self.decide_state(&members, &analysed, &cells, &types, way)?;
         if !state.refused.is_empty() {
             let refusal = refusal::statics(&state.refused, &self.units);
             return Ok(Brought::Refused(Box::new(refusal)));
@@ -350,6 +355,7 @@ impl Engine {
         let migrated = outcome::migrated(&plan, &committed);
         self.cells.are_live(plan, &known);
         self.is_live(digests, next);
+        self.placed = state.placed.clone();
         Ok(Brought::Live(Box::new(Swap {
             version,
             prepared,
@@ -388,29 +394,6 @@ impl Engine {
                 .flat_map(|unit| &unit.objects)
                 .chain(self.compilation.published_objects()),
         );
-    }
-
-    /// What the image does with state.
-    fn decide_state(
-        &mut self,
-        members: &BTreeSet<usize>,
-        analysed: &[Vec<Arc<Analysed>>],
-        cells: &[CellFacts],
-    ) -> Result<State> {
-        let mut state = State::default();
-        state.cells = cells.iter().map(|cell| cell.symbol.clone()).collect();
-        state.set_host_thread_locals(&self.host);
-        for &index in members {
-            let objects: Vec<&Analysed> = analysed[index].iter().map(AsRef::as_ref).collect();
-            state.add_unit(
-                &self.units[index],
-                &objects,
-                &self.host,
-                &mut self.support,
-                &self.ran,
-            )?;
-        }
-        Ok(state)
     }
 
     /// The types of all units as they are now.

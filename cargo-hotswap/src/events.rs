@@ -90,6 +90,29 @@ pub struct MigratedType {
     pub changes: Vec<String>,
 }
 
+/// A cell whose value goes on in another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CarriedCell {
+    /// Its path.
+    pub cell: String,
+    /// How many bytes its value takes on the way.
+    pub bytes: u64,
+}
+
+/// A cell that had a value and starts afresh.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FreshCell {
+    /// Its path.
+    pub cell: String,
+    /// The name of the value's type.
+    pub type_name: String,
+    /// The part of the value that is to blame, as far as that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
 /// An edited function that does not run yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StillOld {
@@ -284,6 +307,27 @@ pub enum Event {
     Restarting {
         /// Why.
         reason: String,
+    },
+    /// What is in cells was saved, for the process that takes the place of this one.
+    Saved {
+        /// The cells that are saved.
+        cells: Vec<CarriedCell>,
+        /// Those that are not.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        afresh: Vec<FreshCell>,
+        /// Milliseconds in which no code could change a cell.
+        pause_ms: f64,
+    },
+    /// Cells have the values that they had in the process before.
+    Restored {
+        /// The cells that have.
+        cells: Vec<CarriedCell>,
+        /// Those that were saved and start afresh nevertheless.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        afresh: Vec<FreshCell>,
+        /// Why what was saved could not be read to its end.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        damage: Option<String>,
     },
     /// Somebody asked the tool to end the program, and itself.
     Quitting {

@@ -13,6 +13,7 @@ use hotswap_protocol::manifest::{BacktraceStatics, Static};
 use crate::cells::{self, CellFacts};
 use crate::entries::{self, EntryFacts};
 use crate::facts::Cache;
+use crate::image::wishes;
 use crate::unit::{ObjectFile, Unit, UnitId};
 
 /// Everything a patch is checked and linked against.
@@ -95,6 +96,12 @@ impl Host {
             by_id.insert(unit.id(), unit_facts);
         }
         let types = Program::new(types, units.iter().map(|unit| unit.name.clone()));
+        for (unit, analysed) in units.iter().zip(&analysed) {
+            if let Some(facts) = by_id.get_mut(&unit.id()) {
+                let analysed = analysed.iter().map(AsRef::as_ref);
+                wishes::fill(&mut facts.statics, analysed, &types);
+            }
+        }
         let descriptions = cells::descriptions(&analysed).with_context(context)?;
         let cells = cells::of_units(units, &analysed, &types);
         let entries = entries::read(&bytes, &types, &namesake).with_context(context)?;

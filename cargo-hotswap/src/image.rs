@@ -17,6 +17,7 @@ use lld::Export;
 pub mod lld;
 pub mod state;
 pub mod support;
+pub mod wishes;
 
 /// How many image files stay on disk for debuggers and backtraces.
 const KEPT_IMAGES: usize = 64;

@@ -22,6 +22,7 @@ pub mod engine;
 pub mod entries;
 pub mod events;
 pub mod facts;
+pub mod handover;
 pub mod host;
 pub mod image;
 pub mod init;
@@ -45,6 +46,7 @@ pub mod status;
 pub mod texts;
 pub mod timings;
 pub mod unit;
+pub mod versions;
 pub mod watch;
 
 /// Runs this process as what it was called for: the tool, or its build plugin.

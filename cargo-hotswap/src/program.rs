@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -13,6 +14,9 @@ use command_fds::{CommandFdExt, FdMapping};
 use hotswap_protocol::message::{
     ErrorCode, Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
 };
+use hotswap_protocol::purge::{Manner, PurgeReport};
+use hotswap_protocol::saved::{RestoreReport, SaveReport};
+use hotswap_protocol::state::Cell;
 use hotswap_protocol::{
     address, env, frame, manifest::Manifest, message::CommitReport, status::Status,
 };
@@ -23,6 +27,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use crate::children;
 use crate::config::OnPanic;
 use crate::control::place;
+use crate::handover;
 
 pub mod listener;
 
@@ -30,15 +35,19 @@ pub mod listener;
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a program may take to look through its memory for every old version.
+const PURGE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The same where values in the program get new layouts, of which there may be very many.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The descriptors under which the program finds its ends of the readiness and of the crash pipe:
-/// where nobody looks for one, since low numbers may be inherited sockets, say.
-const DESCRIPTORS: [i32; 2] = [237, 238];
+/// The descriptors under which the program finds its ends of the readiness and of the crash pipe, and
+/// the files for state that it saves and that it gets: where nobody looks for one, since low numbers
+/// may be inherited sockets, say.
+const DESCRIPTORS: [i32; 4] = [237, 238, 239, 240];
 
 /// The same for a process that may not have so many.
-const LOW_DESCRIPTORS: [i32; 2] = [3, 4];
+const LOW_DESCRIPTORS: [i32; 4] = [3, 4, 5, 6];
 
 /// A started program and the pipe on which its runtime reports.
 #[derive(Debug)]
@@ -49,6 +58,8 @@ pub struct Started {
     pub ready: Ready,
     /// Takes the program's last word.
     pub last_word: LastWord,
+    /// Where the program saves its state; none if the system gives no such file.
+    pub state: Option<File>,
 }
 
 /// The tool's end of the crash pipe.
@@ -131,7 +142,7 @@ pub fn command_line(executable: &Path, args: &[OsString], runner: &[OsString]) -
 }
 
 /// Starts a program under the runtime's variables and these, with this standard input, which is to do
-/// this when an entry panics.
+/// this when an entry panics, and gets the state that this file has.
 ///
 /// # Errors
 ///
@@ -142,13 +153,26 @@ pub fn start(
     variables: &BTreeMap<OsString, OsString>,
     stdin: Stdio,
     on_panic: OnPanic,
+    restore: Option<&File>,
 ) -> Result<Started> {
     let (program, args) = words
         .split_first()
         .context("there is no program to start")?;
     let (reader, writer) = std::io::pipe().context("could not make a pipe")?;
     let (crash_reader, crash_writer) = std::io::pipe().context("could not make a pipe")?;
-    let [ready_number, crash_number] = descriptors();
+    let state = handover::new_file();
+    let numbers = descriptors();
+    let [ready_number, crash_number, save_number, restore_number] = numbers;
+    let mut mappings = vec![
+        FdMapping {
+            parent_fd: writer.into(),
+            child_fd: ready_number,
+        },
+        FdMapping {
+            parent_fd: crash_writer.into(),
+            child_fd: crash_number,
+        },
+    ];
     let mut command = Command::new(program);
     command
         .args(args)
@@ -159,17 +183,22 @@ pub fn start(
         .env(env::NAME, name)
         .env(env::ON_PANIC, on_panic.word())
         .env(env::READY_FD, ready_number.to_string())
-        .env(env::CRASH_FD, crash_number.to_string())
-        .fd_mappings(vec![
-            FdMapping {
-                parent_fd: writer.into(),
-                child_fd: ready_number,
-            },
-            FdMapping {
-                parent_fd: crash_writer.into(),
-                child_fd: crash_number,
-            },
-        ])
+        .env(env::CRASH_FD, crash_number.to_string());
+    let files = [
+        (env::SAVE_FD, save_number, state.as_ref()),
+        (env::RESTORE_FD, restore_number, restore),
+    ];
+    for (variable, child_fd, file) in files {
+        let Some(file) = file else { continue };
+        let file = file.try_clone().context("could not pass on state")?;
+        command.env(variable, child_fd.to_string());
+        mappings.push(FdMapping {
+            parent_fd: file.into(),
+            child_fd,
+        });
+    }
+    command
+        .fd_mappings(mappings)
         .context("could not pass a pipe to the program")?;
     let child = children::apart(|| command.spawn())
         .with_context(|| format!("could not start {}", program.display()))?;
@@ -177,13 +206,14 @@ pub fn start(
         child,
         ready: Ready(reader),
         last_word: LastWord(crash_reader),
+        state,
     })
 }
 
 /// The numbers of the program's ends of the pipes.
-fn descriptors() -> [i32; 2] {
+fn descriptors() -> [i32; 4] {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let highest = u64::from(DESCRIPTORS[1].unsigned_abs());
+    let highest = u64::from(DESCRIPTORS[3].unsigned_abs());
     if limit.is_none_or(|limit| limit > highest) {
         DESCRIPTORS
     } else {
@@ -222,6 +252,14 @@ pub fn ends(pid: u32) -> bool {
     };
     let mut descriptors = [PollFd::new(&process, PollFlags::IN)];
     poll(&mut descriptors, Some(&FAREWELL)).is_ok_and(|ready| ready > 0)
+}
+
+/// Whether a process is stopped, so that it answers nothing.
+pub fn is_stopped(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold anything.
+    let state = status.rsplit_once(')').map_or("", |(_, rest)| rest);
+    matches!(state.trim_start().chars().next(), Some('T' | 't'))
 }
 
 /// A connection to a program's runtime.
@@ -323,6 +361,43 @@ impl Connection {
         }
     }
 
+    /// Has the values of cells saved, into the file that the program was started with. The program waits
+    /// for whoever changes them, and runs functions of the user's. `cells` are those of the
+    /// executable.
+    ///
+    /// # Errors
+    ///
+    /// The runtime refused, or is gone.
+    pub fn save(&mut self, cells: Vec<Cell>) -> Result<SaveReport> {
+        if self.broken {
+            *self = Self::open(self.hello.pid)?;
+        }
+        match self.ask_patiently(&Request::Save { cells })? {
+            Response::Saved(report) => Ok(report),
+            other => Err(declined(other)),
+        }
+    }
+
+    /// Has the program restore what it was started with, and tell what became of it.
+    ///
+    /// # Errors
+    ///
+    /// The runtime is gone.
+    pub fn restore(&mut self) -> Result<RestoreReport> {
+        match self.ask_patiently(&Request::Restore {})? {
+            Response::Restored(report) => Ok(report),
+            other => Err(declined(other)),
+        }
+    }
+
+    /// Asks for what may take its time.
+    fn ask_patiently(&mut self, request: &Request) -> Result<Response> {
+        self.stream.set_read_timeout(Some(MIGRATION_TIMEOUT))?;
+        let answer = self.ask(request);
+        self.stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
+        answer
+    }
+
     /// Has the program tell where a fatal signal met it. What it says otherwise is no error: it is
     /// only less that is known in the end.
     pub fn report_crashes(&mut self, stack_overflow_handler: Option<u64>) -> Result<()> {
@@ -340,6 +415,19 @@ impl Connection {
     pub fn status(&mut self) -> Result<Status> {
         match self.ask(&Request::Status {})? {
             Response::Status(status) => Ok(status),
+            other => bail!(unexpected(&other)),
+        }
+    }
+
+    /// Has the program take old versions out of memory.
+    ///
+    /// # Errors
+    ///
+    /// The runtime is gone, or older than this.
+    pub fn purge(&mut self, manner: Manner) -> Result<PurgeReport> {
+        self.stream.set_read_timeout(Some(PURGE_TIMEOUT))?;
+        match self.ask(&Request::Purge { manner })? {
+            Response::Purged(report) => Ok(report),
             other => bail!(unexpected(&other)),
         }
     }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
-use hotswap_object::{ENTRY_SECTION, SCHEMA_SECTION};
+use hotswap_object::{ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION};
 use object::read::elf::ElfFile64;
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex, SymbolKind};
 
@@ -305,7 +305,7 @@ fn read(object: &ObjectFile) -> Result<References> {
 
 /// Whether each version has what stands in this section for itself.
 fn is_own(section: &str) -> bool {
-    [ENTRY_SECTION, SCHEMA_SECTION].contains(&section)
+    [ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION].contains(&section)
 }
 
 /// Whether a function may be an entry's body, a closure as a plain function: it is found by its name in
@@ -321,7 +321,7 @@ fn is_gathered(section: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|one| one.is_ascii_alphanumeric() || one == '_');
-    // Entries and schemas are read by name, in each image those that are in it.
+    // Entries, schemas and wishes are read by name, in each image those that are in it.
     identifier && !is_own(section)
 }
 

@@ -130,15 +130,25 @@ enum Then {
     Launch(Box<Launch>),
 }
 
+/// Another start.
+struct Restart {
+    /// Why.
+    reason: String,
+    /// Only if all state can be saved.
+    with_state: bool,
+}
+
 /// What was asked for and has not begun, and who waits for it.
 #[derive(Default)]
 struct Wanted {
-    /// Why the program is to be started again.
-    restart: Option<String>,
+    /// How the program is to be started again.
+    restart: Option<Restart>,
     /// One revert for each.
     reverts: VecDeque<Option<Sender<Outcome>>>,
     /// Those who wait for a restart.
     restarted: Vec<Sender<Outcome>>,
+    /// Cells whose values are lost by it.
+    afresh: Vec<String>,
     /// Who waits for the revert under way.
     reverted: Option<Sender<Outcome>>,
     /// Those who wait for the end.
@@ -268,9 +278,13 @@ impl<'a> Session<'a> {
         if self.running.busy || matches!(self.life, Life::Ending { .. }) {
             return;
         }
-        let restarts = self.settings.on_refused == OnRefused::Restart;
-        let job = if let Some(reason) = self.wanted.restart.take() {
-            Job::Build { reason }
+        let restarts = self.settings.on_refused != OnRefused::Keep;
+        let without = |reason: &str| Job::Build {
+            reason: reason.to_owned(),
+            with_state: false,
+        };
+        let job = if let Some(Restart { reason, with_state }) = self.wanted.restart.take() {
+            Job::Build { reason, with_state }
         } else if let Some(waiting) = self.wanted.reverts.pop_front() {
             self.wanted.reverted = waiting;
             Job::Revert
@@ -287,11 +301,9 @@ impl<'a> Session<'a> {
                 },
             });
             if self.has_ended() {
-                let reason = "a file was saved".to_owned();
-                Job::Build { reason }
+                without("a file was saved")
             } else if self.running.deaf {
-                let reason = "no edit can go live in this program".to_owned();
-                Job::Build { reason }
+                without("no edit can go live in this program")
             } else {
                 edit.update()
             }
@@ -319,8 +331,9 @@ impl<'a> Session<'a> {
                 self.running.code.add_image(path, version);
                 self.running.code.look();
             }
-            Done::Ready { event } => {
+            Done::Ready { event, restored } => {
                 self.running.code.look();
+                self.carried(restored);
                 self.talk.report(&event);
                 self.has_restarted();
             }
@@ -340,10 +353,16 @@ impl<'a> Session<'a> {
                 self.updated(*event);
             }
             Done::Reverted(ended) => self.reverted(ended),
-            Done::Built { launch, reason } => {
+            Done::Built {
+                launch,
+                reason,
+                saved,
+            } => {
                 self.building = false;
                 self.running.settled(false);
                 self.talk.report(&Event::Restarting { reason });
+                self.wanted.afresh.clear();
+                self.carried(saved);
                 if self.has_ended() {
                     self.launch(*launch)?;
                 } else {
@@ -359,8 +378,7 @@ impl<'a> Session<'a> {
     fn updated(&mut self, event: Event) {
         if self.has_ended() {
             // It came too late for the program that it was made for.
-            let reason = "a file was saved".to_owned();
-            self.wanted.restart.get_or_insert(reason);
+            self.want_restart("a file was saved".to_owned(), false);
             return;
         }
         if matches!(event, Event::Swapped { .. } | Event::Unchanged { .. }) {
@@ -370,10 +388,10 @@ impl<'a> Session<'a> {
         self.running.behind |=
             matches!(event, Event::Refused { reason, .. } if reason.starts_with("state-"));
         let refused = matches!(event, Event::Refused { .. });
-        if refused && self.settings.on_refused == OnRefused::Restart {
+        if refused && self.settings.on_refused != OnRefused::Keep {
             self.talk.report(&event);
-            let reason = "the edit can't be swapped in".to_owned();
-            self.wanted.restart.get_or_insert(reason);
+            let with_state = self.settings.on_refused == OnRefused::RestartWithState;
+            self.want_restart("the edit can't be swapped in".to_owned(), with_state);
         } else {
             self.talk.report(&with_offer(event));
         }

@@ -273,12 +273,14 @@ mod tests {
 
     use super::{StatusReport, schema};
     use crate::timings::TimingsReport;
+    use crate::versions::VersionsReport;
 
     #[test]
     fn the_schemas_are_up_to_date() {
         for (file, now) in [
             ("status.schema.json", schema::<StatusReport>()),
             ("timings.schema.json", schema::<TimingsReport>()),
+            ("versions.schema.json", schema::<VersionsReport>()),
         ] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR"))
                 .join("../docs")

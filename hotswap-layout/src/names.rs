@@ -9,6 +9,9 @@ const HIDING_CRATE: &str = "hotswap";
 /// The runtime's marker for a type that is hidden.
 const HIDDEN: &str = "Hidden";
 
+/// The runtime's handle of a server: a number, and the name of the server's type.
+const HANDLE: &str = "Handle";
+
 /// True for a type of the runtime whose first argument must not count.
 pub(crate) fn hides_first_argument(crate_name: &str, name: &str) -> bool {
     crate_name == HIDING_CRATE && is_hiding(base(name))
@@ -25,7 +28,7 @@ pub(crate) fn is_passed_alike(crate_name: &str, base_name: &str) -> bool {
 }
 
 fn is_hiding(base_name: &str) -> bool {
-    base_name == HIDDEN || base_name.ends_with("Box")
+    base_name == HIDDEN || base_name == HANDLE || base_name.ends_with("Box")
 }
 
 /// The name without the numbers that only tell siblings apart: `{closure_env#3}` becomes `{closure_env}`.
@@ -373,6 +376,7 @@ mod tests {
         );
         assert!(hides_first_argument("hotswap", "FutureBox<a, b>"));
         assert!(!hides_first_argument("a", "FutureBox<a, b>"));
+        assert!(hides_first_argument("hotswap", "Handle<a>"));
     }
 
     #[test]

@@ -8,7 +8,9 @@ mod options;
 mod parse;
 mod rename;
 mod result;
+mod server;
 mod signature;
+mod wish;
 
 use proc_macro::TokenStream;
 
@@ -74,6 +76,47 @@ pub fn code_change(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_derive(Migrate, attributes(migrate))]
 pub fn migrate(input: TokenStream) -> TokenStream {
     migrate::derive(input.into(), form()).into()
+}
+
+/// Says what becomes of a static's value when an edit changes its initialiser.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// # mod hotswap { pub use hotswap_macros::hotswap; }
+/// use hotswap::hotswap;
+///
+/// #[hotswap(keep)]
+/// static VISITS: AtomicU32 = AtomicU32::new(0);
+///
+/// #[hotswap(new)]
+/// static LIMIT: AtomicU32 = AtomicU32::new(10);
+/// ```
+///
+/// - `keep`: the value in the program stays, and the report of a swap does not mention it. That is
+///   what happens to most statics anyway; one that points at read-only data, as a `Mutex<&str>`,
+///   starts afresh without the attribute when that data is edited.
+/// - `new`: an edit of the initialiser or of the type makes a new static, which starts with the new
+///   initialiser. Code of older versions goes on with the old static and its value. So an edit of
+///   the type is not refused. It also starts afresh when the attribute is added.
+///
+/// Neither makes an edit live that is unsafe: a static that is kept has the type that it had. It
+/// stands on `static`, `static mut`, and on what is inside `thread_local!`. It has no meaning for a
+/// `Live` cell, and none where several statics of one function have one name.
+///
+/// After `keep` or `new`, `crate = path` says where the crate `hotswap` is found.
+#[proc_macro_attribute]
+pub fn hotswap(wish: TokenStream, item: TokenStream) -> TokenStream {
+    wish::expand(wish.into(), item.into(), form()).into()
+}
+
+/// Completes an implementation of `Server`, and makes the cells and the entry that servers of the type
+/// need.
+///
+/// What it does is described at the trait. `crate = path` says where the crate `hotswap` is found, if not
+/// under that name.
+#[proc_macro_attribute]
+pub fn server(options: TokenStream, item: TokenStream) -> TokenStream {
+    server::expand(options.into(), item.into()).into()
 }
 
 /// For whom the crate is compiled.

@@ -2,6 +2,7 @@
 
 mod pointers;
 mod schemas;
+mod wishes;
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use self::pointers::Pointee;
 use self::pointers::{Contents, digest};
 pub use self::schemas::SchemaFacts;
+pub use self::wishes::{Wish, WishFacts};
 use crate::elf::{Elf, Symbol, offset_of, symbol_of};
 use crate::error::ObjectError;
 use crate::names::{canonical_path, is_item};
@@ -32,6 +34,8 @@ pub struct ObjectFacts {
     pub initialisers: Vec<InitialiserFacts>,
     /// What its types say of themselves for migrations.
     pub schemas: Vec<SchemaFacts>,
+    /// What shall become of statics whose initialisers are edited.
+    pub wishes: Vec<WishFacts>,
     /// The functions that its writable statics point at when the program starts.
     pub function_pointers: Vec<FunctionPointer>,
 }
@@ -131,6 +135,9 @@ pub struct StaticFacts {
     pub bytes: u64,
     /// Its initial pointers by offset.
     pub pointers: Vec<(u64, Pointee)>,
+    /// What shall become of its value when its initialiser is edited, if the source says so. It may say
+    /// so in another object: whoever has all of a crate fills it in.
+    pub wish: Option<Wish>,
 }
 
 /// An entry, told by its descriptor.
@@ -212,6 +219,7 @@ pub fn inspect(object: &[u8]) -> Result<ObjectFacts, ObjectError> {
     facts.entries = entries(&elf);
     facts.initialisers = initialisers(&elf, &roles)?;
     facts.schemas = schemas::read(&elf)?;
+    facts.wishes = wishes::read(&elf)?;
     Ok(facts)
 }
 
@@ -298,6 +306,7 @@ fn static_facts(
         align: section.align,
         bytes: digest(contents.bytes(index, symbol.value, symbol.size)?),
         pointers: contents.pointers(index, symbol.value, symbol.size)?,
+        wish: None,
     })
 }
 

@@ -28,12 +28,12 @@ pub use error::{ObjectError, RewriteError, Site};
 pub use expose::expose;
 pub use facts::{
     EntryFacts, FunctionPointer, InitialiserFacts, ObjectFacts, Pointee, SchemaFacts, Scope,
-    StaticFacts, Storage, SymbolFacts, SymbolKind, inspect,
+    StaticFacts, Storage, SymbolFacts, SymbolKind, Wish, WishFacts, inspect,
 };
 pub use host::{HostFacts, HostSymbol, read_host};
 pub use names::{canonical_path, exact_path, identity};
 pub use pieces::{Pieces, pieces};
 pub use rewrite::{Form, Rewritten, SiteCounts, rewrite};
 pub use slice::slice;
-pub use state::{ENTRY_SECTION, SCHEMA_SECTION};
+pub use state::{ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION};
 pub use thin::thin;

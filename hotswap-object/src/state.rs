@@ -10,6 +10,9 @@ pub const ENTRY_SECTION: &str = "hotswap_entries";
 /// Section that holds what types say of themselves for migrations: each version has its own.
 pub const SCHEMA_SECTION: &str = "hotswap_schemas";
 
+/// Section that holds what becomes of statics whose initialisers are edited: each version has its own.
+pub const STATIC_SECTION: &str = "hotswap_statics";
+
 /// What a section means to a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -37,7 +40,13 @@ const PER_VERSION: &[&str] = &[
 ];
 
 /// Prefixes of sections that are collected between `__start_` and `__stop_` symbols.
-const COLLECTED: &[&str] = &[ENTRY_SECTION, SCHEMA_SECTION, "linkme_", "linkm2_"];
+const COLLECTED: &[&str] = &[
+    ENTRY_SECTION,
+    SCHEMA_SECTION,
+    STATIC_SECTION,
+    "linkme_",
+    "linkm2_",
+];
 
 /// Prefixes of sections whose elements run at start or exit.
 const INITIALISERS: &[&str] = &[

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use crate::facts::{Pointee, StaticFacts};
+use crate::facts::{Pointee, StaticFacts, Wish};
 use crate::names::{identity, is_derived, positions};
 
 /// What becomes of one static of a patch.
@@ -50,6 +50,11 @@ pub enum Novelty {
     OtherContent {
         /// The symbol of the host's static whose place it takes, where that is certain.
         instead: Option<String>,
+    },
+    /// Its source wishes it, for what it is made of has changed.
+    Wished {
+        /// The symbol of the host's static whose place it takes.
+        instead: String,
     },
 }
 
@@ -163,7 +168,9 @@ fn refuse_derived(hosts: &[&StaticFacts], patches: &[&StaticFacts]) -> Option<Ve
 /// The verdict on a static whose counterpart is certain.
 fn compare(host: &StaticFacts, patch: &StaticFacts) -> Verdict {
     let symbol = host.symbol.clone();
-    if host.storage.is_thread_local() != patch.storage.is_thread_local() {
+    if is_renewed(host, patch) {
+        Verdict::New(Novelty::Wished { instead: symbol })
+    } else if host.storage.is_thread_local() != patch.storage.is_thread_local() {
         Verdict::Refused(Refusal::ThreadLocal)
     } else if host.size != patch.size {
         Verdict::Refused(Refusal::Size {
@@ -175,7 +182,7 @@ fn compare(host: &StaticFacts, patch: &StaticFacts) -> Verdict {
             host: host.align,
             patch: patch.align,
         })
-    } else if constants(host) != constants(patch) {
+    } else if patch.wish != Some(Wish::Keep) && constants(host) != constants(patch) {
         let instead = Some(symbol);
         Verdict::New(Novelty::OtherContent { instead })
     } else if host.bytes != patch.bytes || host.pointers != patch.pointers {
@@ -183,6 +190,17 @@ fn compare(host: &StaticFacts, patch: &StaticFacts) -> Verdict {
     } else {
         Verdict::Same { host: symbol }
     }
+}
+
+/// Whether a static that wishes to be new is made of something else than the host's. That other
+/// functions have other names says nothing: closures are numbered.
+fn is_renewed(host: &StaticFacts, patch: &StaticFacts) -> bool {
+    matches!(patch.wish, Some(Wish::New { .. }))
+        && (host.wish != patch.wish
+            || host.storage.is_thread_local() != patch.storage.is_thread_local()
+            || (host.size, host.bytes) != (patch.size, patch.bytes)
+            || host.align < patch.align
+            || constants(host) != constants(patch))
 }
 
 fn constants(facts: &StaticFacts) -> Vec<&(u64, Pointee)> {

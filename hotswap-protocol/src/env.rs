@@ -24,12 +24,29 @@ pub const READY: u8 = b'1';
 /// was, in the form of [`crash`](crate::crash). The tool has to ask for it once the program runs.
 pub const CRASH_FD: &str = "HOTSWAP_CRASH_FD";
 
+/// The number of an inherited file that is empty and nobody else's: there the program puts the values of
+/// its cells when it is to be replaced, in the form of [`saved`](crate::saved).
+pub const SAVE_FD: &str = "HOTSWAP_SAVE_FD";
+
+/// The number of an inherited file in which the program before has put its values.
+pub const RESTORE_FD: &str = "HOTSWAP_RESTORE_FD";
+
 /// Set to [`ON_PANIC_REVERT`] for a program that is to go back to the code before when an entry panics
 /// soon after a swap, unless it decides otherwise itself.
 pub const ON_PANIC: &str = "HOTSWAP_ON_PANIC";
 
 /// The value of [`ON_PANIC`] that has the program go back. Any other leaves it as it is.
 pub const ON_PANIC_REVERT: &str = "revert";
+
+/// How old versions are taken out of memory: [`PURGE_OFF`] or [`PURGE_GUARD`], otherwise by themselves.
+pub const PURGE: &str = "HOTSWAP_PURGE";
+
+/// The value of [`PURGE`] with which that happens only when somebody asks.
+pub const PURGE_OFF: &str = "off";
+
+/// The value of [`PURGE`] with which nothing else is mapped afterwards where an image was, so that stale
+/// use of it faults: for tests, since it takes address space for good.
+pub const PURGE_GUARD: &str = "guard";
 
 /// What [`SYSTEM_TUNABLES`] was before the tool changed it, empty if it was not set. The runtime sets
 /// it back.

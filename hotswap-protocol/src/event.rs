@@ -28,6 +28,8 @@ pub enum Event {
         /// Why it could not.
         reason: String,
     },
+    /// The program's own code asks to be started again on the newest code.
+    RestartAsked {},
 }
 
 /// A revert that the program made.
@@ -108,6 +110,7 @@ mod tests {
                 },
                 r#"{"not-reverted":{"version":1,"cause":{"program":{}},"reason":"r"}}"#,
             ),
+            (Event::RestartAsked {}, r#"{"restart-asked":{}}"#),
         ];
         for (event, text) in table {
             assert_eq!(serde_json::to_string(&event).unwrap(), text);

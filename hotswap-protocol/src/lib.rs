@@ -27,5 +27,7 @@ pub mod frame;
 pub mod lifecycle;
 pub mod manifest;
 pub mod message;
+pub mod purge;
+pub mod saved;
 pub mod state;
 pub mod status;

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::build_id::BuildId;
 use crate::manifest::Manifest;
+use crate::purge::{Manner, PurgeReport};
+use crate::saved::{RestoreReport, SaveReport};
+use crate::state::Cell;
 use crate::status::Status;
 
 /// The number of this protocol. It is raised when a message changes its meaning or loses a field.
@@ -41,8 +44,23 @@ pub enum Request {
     /// Go back to the code before, with all state, by what the patches said about it. Answered by
     /// [`Response::Reverted`], or by an error after which all is as it was.
     Revert {},
+    /// Put the values of all cells that can be saved into the file of
+    /// [`SAVE_FD`](crate::env::SAVE_FD), for the program that takes the place of this one. Answered by
+    /// [`Response::Saved`]. The program goes on.
+    Save {
+        /// The cells of the executable.
+        cells: Vec<Cell>,
+    },
+    /// Restore now what the program has not used yet, of the values that it was started with, and tell
+    /// what became of all of them. Answered by [`Response::Restored`].
+    Restore {},
     /// Tell about versions and calls. Answered by [`Response::Status`].
     Status {},
+    /// Take old versions out of memory that nothing refers to. Answered by [`Response::Purged`].
+    Purge {
+        /// How far to go.
+        manner: Manner,
+    },
     /// Tell what happens from now on. Answered by [`Response::Subscribed`]; afterwards the program
     /// sends an [`Event`](crate::event::Event) in each frame, and takes no more requests on this
     /// connection. Whoever reads too slowly is cut off.
@@ -91,8 +109,14 @@ pub enum Response {
     Subscribed {},
     /// Nothing is prepared any more.
     Aborted {},
+    /// What could be saved is.
+    Saved(SaveReport),
+    /// What could be restored is.
+    Restored(RestoreReport),
     /// Versions and calls.
     Status(Status),
+    /// What was taken out of memory, and what keeps the rest.
+    Purged(PurgeReport),
     /// Fatal signals are reported.
     Reporting {
         /// Their numbers. Those that the program handles itself are left out.
@@ -202,6 +226,8 @@ pub enum ErrorCode {
     StateFailed,
     /// There is nothing to go back to, or no way.
     RevertRefused,
+    /// There is no place to save values in.
+    SaveRefused,
     /// The running system lacks something that loading needs.
     Unsupported,
     /// A fault in the runtime itself.
@@ -263,6 +289,11 @@ mod tests {
             (Request::Revert {}, r#"{"revert":{}}"#),
             (Request::Events {}, r#"{"events":{}}"#),
             (
+                Request::Save { cells: Vec::new() },
+                r#"{"save":{"cells":[]}}"#,
+            ),
+            (Request::Restore {}, r#"{"restore":{}}"#),
+            (
                 Request::ReportCrashes {
                     stack_overflow_handler: Some(7),
                 },
@@ -308,6 +339,8 @@ mod tests {
                 report: CommitReport::default(),
             },
             Response::Subscribed {},
+            Response::Saved(SaveReport::default()),
+            Response::Restored(RestoreReport::default()),
             Response::Status(Status::new(2, true)),
             Response::Reporting { signals: vec![11] },
             error,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::State;
+use crate::purge::Kept;
 
 /// A program's versions and the calls under way in them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -40,6 +41,9 @@ pub struct VersionStatus {
     /// Entries with counted calls under way in it.
     #[serde(default)]
     pub in_flight: Vec<EntryCalls>,
+    /// What keeps its image in memory, as the last attempt to purge it found. None if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
 }
 
 /// An image that is, or was, in memory.
@@ -88,6 +92,7 @@ impl VersionStatus {
             reverts_to: None,
             image: None,
             in_flight: Vec::new(),
+            kept: None,
         }
     }
 }

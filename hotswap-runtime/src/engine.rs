@@ -4,7 +4,8 @@
 //! targets where code can be swapped. A patch meets the modules in this order: `start`, `listen`,
 //! `control` and `process` take it, `swap` leads it through `image` (which reads with `elf` and
 //! `loaded`), `state`, `backtrace` and `version`. `crash` tells where a fatal signal met the program,
-//! `events` what else happens; `revert` goes back without a patch.
+//! `events` what else happens; `revert` goes back without a patch. `handover` and `save` carry state to the
+//! process that takes the place of this one.
 
 mod backtrace;
 mod control;
@@ -12,16 +13,26 @@ mod crash;
 mod elf;
 mod events;
 mod fork;
+mod handover;
 mod image;
 mod listen;
 mod loaded;
 mod process;
+#[cfg(target_arch = "x86_64")]
+mod purge;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "engine/purge/none.rs"]
+mod purge;
+mod restart;
 mod revert;
+mod save;
 mod start;
 mod state;
 mod swap;
 mod version;
 
 pub(crate) use listen::is_listening;
+pub(crate) use purge::{order as purge, set_budget as set_purge_budget};
+pub(crate) use restart::restart;
 pub(crate) use revert::{revert, revert_after_panic};
 pub(crate) use version::statuses;

@@ -22,7 +22,7 @@
 //!
 //! There is nothing to initialise. [`version`] tells which version is current, [`status`] what is
 //! loaded and where calls are under way, [`on_swap`] runs a callback after each swap, [`revert`] goes
-//! back to the code before. On targets where code cannot be swapped everything compiles and does
+//! back to the code before, [`restart`] starts the newest code in a new process. On targets where code cannot be swapped everything compiles and does
 //! nothing.
 
 #![cfg_attr(
@@ -42,17 +42,31 @@ mod boxed;
 mod convert;
 mod entry;
 mod gate;
+mod hidden;
 mod inflight;
 mod live;
 mod migrate;
 mod on_panic;
 mod on_swap;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(loom)
+))]
+mod purge;
+mod purging;
 mod rehearsal;
+mod restart;
 mod revert;
+pub mod server;
 mod status;
 mod sync;
 mod table;
+pub mod task;
+pub mod thread;
 mod transaction;
+mod work;
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -74,13 +88,19 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::{Migrate, code_change, entry};
+pub use hotswap_macros::{Migrate, code_change, entry, hotswap, server};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use migrate::code_change::Old;
 pub use migrate::container::{Container, MapContainer};
 pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
+pub use purging::{
+    Holder, HolderKind, Kept, PurgeReport, PurgedVersion, purge, set_purge_budget, soft_purge,
+};
+pub use restart::{RestartError, restart};
 pub use revert::{RevertError, revert};
+pub use server::Server;
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
 pub use transaction::{SwapLimits, set_swap_limits};
+pub use work::{Ended, WorkKind, WorkStatus, end_old_work, end_work, work};

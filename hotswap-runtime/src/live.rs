@@ -1,9 +1,13 @@
 //! `Live`: a cell for state that is carried over when its type changes.
 
 pub(crate) mod core;
+pub(crate) mod facts;
 mod guard;
 pub(crate) mod handle;
 pub(crate) mod lock;
+pub(crate) mod restore;
+#[cfg(feature = "serde")]
+mod saver;
 pub(crate) mod versions;
 
 use std::fmt;
@@ -14,11 +18,11 @@ use std::ptr;
 pub use guard::{ReadGuard, WriteGuard};
 
 use crate::live::core::Mark;
+use crate::live::facts::FactsOf;
 use crate::live::handle::{Access, Handle, Refusal};
 use crate::live::lock::{Mode, Patience};
 use crate::live::versions::Init;
 use crate::migrate::Migrate;
-use crate::migrate::schema::Schema;
 use crate::on_panic;
 use crate::sync::AtomicPtr;
 
@@ -69,7 +73,7 @@ pub struct Live<T: Migrate> {
     // The first three fields are those of `Handle`.
     core: AtomicPtr<core::Core>,
     init: fn() -> T,
-    schema: fn() -> &'static Schema,
+    facts: FactsOf,
     value: PhantomData<fn() -> T>,
     // Without this, `Live<T>` would be `Sync` for every `T`.
     not_sync: PhantomData<*mut ()>,
@@ -102,7 +106,46 @@ impl<T: Migrate> Live<T> {
         Self {
             core: AtomicPtr::new(ptr::null_mut()),
             init,
-            schema: T::schema,
+            facts: facts::plain::<T>,
+            value: PhantomData,
+            not_sync: PhantomData,
+        }
+    }
+
+    /// The same, and the value is carried over when the program is started again.
+    ///
+    /// `cargo hotswap restart`, `--on-refused=restart` and [`restart`](crate::restart()) save it as
+    /// `serde` sees it, and in the new process it takes the place of what `init` would make. So the
+    /// whole value has to be in that form: fields with `#[serde(skip)]` get their defaults. The type
+    /// may be another one in the new process, as far as its `serde` attributes (`default`, `alias`)
+    /// let it read what was saved. What can't be saved or read is named, and the cell starts with
+    /// `init`.
+    ///
+    /// With the feature `serde`. Without the tool it is the same as [`new`](Self::new).
+    ///
+    /// ```
+    /// use hotswap::Live;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(hotswap::Migrate, Default, Serialize, Deserialize)]
+    /// struct World {
+    ///     round: u64,
+    ///     #[serde(default)]
+    ///     name: String,
+    /// }
+    ///
+    /// static WORLD: Live<World> = Live::saved(World::default);
+    /// ```
+    #[cfg(feature = "serde")]
+    #[must_use]
+    pub const fn saved(init: fn() -> T) -> Self
+    where
+        T: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        Self {
+            core: AtomicPtr::new(ptr::null_mut()),
+            init,
+            facts: saver::saved::<T>,
             value: PhantomData,
             not_sync: PhantomData,
         }
@@ -159,6 +202,18 @@ impl<T: Migrate> Live<T> {
         let access = access(Mode::Exclusive, Mark::here(), Patience::None);
         let (value, hold) = self.handle().open(access, make::<T>)?;
         Ok(WriteGuard::new(value.cast(), hold))
+    }
+
+    /// Waits for shared access. The error says why there is none for the code that asks.
+    #[inline(always)]
+    #[track_caller]
+    pub(crate) fn wait(&self) -> Result<ReadGuard<'_, T>, String> {
+        let access = access(Mode::Shared, Mark::here(), Patience::Endless);
+        match self.handle().open(access, make::<T>) {
+            Ok((value, hold)) => Ok(ReadGuard::new(value.cast(), hold)),
+            Err(Refusal::Stale(reason)) => Err(reason),
+            Err(Refusal::Busy) => unreachable!("waiting has no end"),
+        }
     }
 
     pub(crate) fn handle(&self) -> &Handle {

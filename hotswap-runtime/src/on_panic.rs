@@ -46,11 +46,14 @@ struct Watch {
     setting: OnPanic,
     /// None once it has panicked.
     fresh: Option<Fresh>,
+    /// The version that the program was told to leave.
+    left: Option<Fresh>,
 }
 
 static WATCH: Mutex<Watch> = Mutex::new(Watch {
     setting: OnPanic::Keep,
     fresh: None,
+    left: None,
 });
 
 /// Sets what follows when an entry panics soon after a swap.
@@ -85,6 +88,15 @@ pub(crate) fn watch(version: u64) {
 /// Panics no longer count.
 pub(crate) fn unwatch() {
     lock(&WATCH).fresh = None;
+}
+
+/// How long it may take to leave a version. Afterwards it did not work.
+const LEAVING: Duration = Duration::from_secs(10);
+
+/// Whether the program was just told to leave this version, since it panicked.
+pub(crate) fn is_leaving(version: u64) -> bool {
+    let left = lock(&WATCH).left;
+    left.is_some_and(|left| left.version == version && left.since.elapsed() < LEAVING)
 }
 
 /// The version whose panics count.
@@ -143,6 +155,8 @@ pub(crate) fn notice(is_meant: impl Fn(CounterId) -> bool) {
     let mut watch = lock(&WATCH);
     if watch.fresh.is_some_and(|fresh| fresh.version == version) {
         watch.fresh = None;
+        let since = Instant::now();
+        watch.left = Some(Fresh { version, since });
         drop(watch);
         engine::revert_after_panic(version, entry);
     }
@@ -165,7 +179,13 @@ mod tests {
             (OnPanic::Keep, fresh, soon, None),
             (OnPanic::REVERT, None, soon, None),
         ] {
-            assert_eq!(Watch { setting, fresh }.counts(now), expected);
+            let left = None;
+            let watch = Watch {
+                setting,
+                fresh,
+                left,
+            };
+            assert_eq!(watch.counts(now), expected);
         }
     }
 }

@@ -25,6 +25,8 @@ pub mod v0_1_0 {
     pub use crate::migrate::schema::{Choice, Field, Maker, Schema, Shape, Variant};
 
     pub use crate::rehearsal::{Rehearsal, Rehearsed};
+    pub use crate::server::cells::{Cells, Messages, States};
+    pub use crate::server::serve::{Next, Turn, serve};
 
     /// Names the type `!`, which only results may be: `<fn() -> ! as Returns>::Result`.
     pub trait Returns {

@@ -10,6 +10,7 @@ mod registry;
 pub(crate) mod switch;
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 #[cfg(test)]
 use plan::TableReport;
@@ -96,6 +97,16 @@ pub(crate) fn calls_under_way() -> u64 {
 /// The counters of calls that end on the thread they began on.
 pub(crate) fn counters_of_threads() -> Vec<CounterId> {
     registry().counters_of_threads()
+}
+
+/// Takes out of tables that are not current what only they still have.
+pub(crate) fn scrub() {
+    registry().scrub(&CURRENT);
+}
+
+/// The paths of entries whose calls run code in this range.
+pub(crate) fn running(range: &Range<usize>) -> Vec<String> {
+    registry().running(range)
 }
 
 /// The version that calls go to; 0 at the start.

@@ -5,6 +5,7 @@
 //! program along. Until [`Assembled::commit`] nothing of the old values is touched.
 
 mod walker;
+pub(crate) mod wanted;
 
 use std::fmt::Write as _;
 use std::num::NonZero;
@@ -20,6 +21,7 @@ use crate::live::lock::{Mode, NO_MARK, Patience, Who};
 use crate::live::versions;
 use crate::sync::{Mutex, lock};
 use walker::{New, Stopped, Walker};
+use wanted::Wanted;
 
 /// How long a swap that changes the types of [`Live`](crate::Live) cells waits for the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +193,7 @@ impl Transaction {
         limit: Duration,
         turn: impl Fn() -> G,
     ) -> Result<(G, Vec<Hold<'static>>, Instant), Aborted> {
+        let _wanted = Wanted::new(self.changes.iter().map(|change| change.handle));
         let end = Instant::now() + limit;
         let mut attempt = FIRST_ATTEMPT;
         loop {
@@ -200,7 +203,7 @@ impl Transaction {
             match self.try_guards(until) {
                 Ok(holds) => return Ok((turn, holds, began)),
                 Err(blocked) if Instant::now() >= end => {
-                    return Err(Aborted::Busy(busy(blocked, limit)));
+                    return Err(Aborted::Busy(busy(&blocked.path, blocked.handle, limit)));
                 }
                 Err(_) => drop(turn),
             }
@@ -225,9 +228,9 @@ impl Transaction {
 }
 
 /// Says who holds a cell that was not to be had.
-fn busy(change: &Change, limit: Duration) -> String {
-    let mut text = format!("`{}` was in use for {limit:?}", change.path);
-    let holders = change.handle.core().lock.holders();
+pub(crate) fn busy(path: &str, handle: &Handle, limit: Duration) -> String {
+    let mut text = format!("`{path}` was in use for {limit:?}");
+    let holders = handle.core().lock.holders();
     for (number, holder) in holders.iter().enumerate() {
         let who = &holder.who;
         let how = match holder.mode {

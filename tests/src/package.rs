@@ -99,8 +99,17 @@ impl Package {
     ///
     /// When it cannot be written.
     pub fn of_source(name: &str, main: &str) -> Result<Self> {
+        Self::of_manifest(name, &default_manifest(name), main)
+    }
+
+    /// The same with this manifest, in which `$HOTSWAP_RUNTIME` is the runtime's folder.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn of_manifest(name: &str, manifest: &str, main: &str) -> Result<Self> {
         let package = Self::empty(name, name, Profile::Dev)?;
-        package.write("Cargo.toml", default_manifest(name).as_bytes())?;
+        package.write("Cargo.toml", manifest.as_bytes())?;
         package.write("src/main.rs", main.as_bytes())?;
         package.lock_dependencies()?;
         Ok(package)

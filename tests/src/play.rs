@@ -112,7 +112,8 @@ impl Player {
                 let arguments = std::mem::take(&mut self.arguments);
                 self.run(&arguments)
             }
-            Step::Revert => self.revert(),
+            Step::Revert => self.verb("revert", &[]),
+            Step::RestartProgram(flags) => self.verb("restart", flags),
             Step::Quit => self.take()?.quit(),
             Step::Exits(code) => self.take()?.exits(*code),
             Step::Cargo(arguments) => self.cargo(arguments),
@@ -129,10 +130,12 @@ impl Player {
     }
 
     /// What the command ends with is the event's to tell.
-    fn revert(&mut self) -> Result<()> {
+    fn verb(&mut self, verb: &str, flags: &[String]) -> Result<()> {
         let pid = self.session()?.pid()?.to_string();
-        let mut verb = hotswap_verb(&self.package, &["revert", "--pid", &pid])?;
-        verb.output().context("cargo hotswap revert")?;
+        let flags = flags.iter().map(String::as_str);
+        let words: Vec<&str> = [verb, "--pid", &pid].into_iter().chain(flags).collect();
+        let mut verb = hotswap_verb(&self.package, &words)?;
+        verb.output().context("a verb of cargo hotswap")?;
         Ok(())
     }
 

@@ -23,6 +23,7 @@
 //! | `await-restart` | the tool starts the program anew by itself |
 //! | `restart` | ends the program and the tool, and runs both again |
 //! | `revert` | `cargo hotswap revert` for the program; how it ends is awaited like the end of a save |
+//! | `restart-program [FLAGS]` | `cargo hotswap restart` for the program; what comes of it is awaited |
 //! | `quit` | closes stdin; tool and program end with 0 |
 //! | `exits CODE` | the tool ends by itself with this code |
 //! | `cargo ARGS` | runs plain cargo beside the tool |
@@ -76,6 +77,7 @@ pub enum Step {
     AwaitRestart,
     Restart,
     Revert,
+    RestartProgram(Vec<String>),
     Quit,
     Exits(i32),
     Cargo(Vec<String>),
@@ -179,6 +181,7 @@ fn step(verb: &str, rest: &str) -> Result<Step> {
         "await-restart" => Step::AwaitRestart,
         "restart" => Step::Restart,
         "revert" => Step::Revert,
+        "restart-program" => Step::RestartProgram(words(rest)?),
         "quit" => Step::Quit,
         "exits" => Step::Exits(rest.parse()?),
         "cargo" => Step::Cargo(words(rest)?),

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 mod clients;
 mod ends;
+mod handovers;
 mod reverts;
 
 /// A program that answers, keeps a count, and ends in various ways.

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Flags, KEYS, Key, OnRefused, Origin, Raw, place};
+use super::{Flags, KEYS, Key, Origin, Raw, place};
 
 /// Variables begin so.
 const PREFIX: &str = "HOTSWAP_";
@@ -125,10 +125,8 @@ impl Layer {
             "--debug-patches",
         );
         say(Key::Linker, flags.linker.clone().map(Raw::Text), "--linker");
-        let on_refused = flags.on_refused.map(|value| match value {
-            OnRefused::Keep => Raw::Text("keep".to_owned()),
-            OnRefused::Restart => Raw::Text("restart".to_owned()),
-        });
+        let on_refused = flags.on_refused;
+        let on_refused = on_refused.map(|value| Raw::Text(value.word().to_owned()));
         say(Key::OnRefused, on_refused, "--on-refused");
         let on_panic = flags.on_panic;
         let on_panic = on_panic.map(|value| Raw::Text(value.word().to_owned()));

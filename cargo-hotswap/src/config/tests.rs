@@ -151,7 +151,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ),
         (
             "on-refused = \"stop\"",
-            "hotswap.toml:1:14: `on-refused` must be \"keep\" or \"restart\", not a string",
+            "hotswap.toml:1:14: `on-refused` must be \"keep\", \"restart\" or \"restart-with-state\", not a string",
         ),
         (
             "stay = true",

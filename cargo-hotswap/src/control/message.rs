@@ -41,6 +41,8 @@ pub enum Request {
 pub enum Verb {
     /// Start the program again on the newest code.
     Restart,
+    /// The same, if the state in all cells can be carried over.
+    RestartWithState,
     /// Make the code of the version before current again.
     Revert,
     /// End the program, and the tool with it.
@@ -51,7 +53,7 @@ impl Verb {
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Restart => "restart",
+            Self::Restart | Self::RestartWithState => "restart",
             Self::Revert => "revert",
             Self::Quit => "quit",
         }

@@ -25,6 +25,29 @@ pub struct VerbArgs {
     message_format: Format,
 }
 
+/// What `restart` takes.
+#[derive(Debug, Clone, Args)]
+pub struct RestartArgs {
+    #[command(flatten)]
+    verb: VerbArgs,
+    /// Only if the state in all cells can be carried over; else the program runs on
+    #[arg(long)]
+    with_state: bool,
+}
+
+/// Does it, as [`run`].
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn restart(args: &RestartArgs) -> Result<i32> {
+    let verb = match args.with_state {
+        true => Verb::RestartWithState,
+        false => Verb::Restart,
+    };
+    run(verb, &args.verb)
+}
+
 /// One line of JSON.
 #[derive(Serialize)]
 struct Report<'a> {
@@ -60,7 +83,7 @@ pub fn run(verb: Verb, args: &VerbArgs) -> Result<i32> {
         }
         Format::Human if done => {
             let past = match verb {
-                Verb::Restart => "Restarted",
+                Verb::Restart | Verb::RestartWithState => "Restarted",
                 Verb::Revert => "Reverted",
                 Verb::Quit => "Ended",
             };

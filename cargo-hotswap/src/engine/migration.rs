@@ -19,7 +19,7 @@ use crate::unit::Unit;
 mod back;
 mod program;
 
-pub use program::{ForProgram, for_program};
+pub use program::{ForProgram, base_cells, for_program};
 
 /// The types of a version and what they say of themselves.
 #[derive(Debug, Clone)]
@@ -51,6 +51,13 @@ pub struct Cells {
     first: BTreeMap<(String, String), (String, Known)>,
     /// The full names of the types whose values have changed so far.
     migrated: BTreeSet<String>,
+}
+
+impl Cells {
+    /// Whether the program has none, and never had one.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
 }
 
 /// A cell of the version to come, and the layout that its value has then.

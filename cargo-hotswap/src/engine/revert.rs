@@ -19,6 +19,7 @@ use super::migration::{Cells, Known, Plan, Values};
 use super::{Brought, Clock, Engine};
 use crate::entries::EntryFacts;
 use crate::events::Event;
+use crate::image::state::Places;
 use crate::program::listener;
 use crate::reprs::{self, Reprs};
 use crate::unit::Unit;
@@ -71,15 +72,22 @@ pub struct Record {
     live: Vec<BTreeSet<u128>>,
     current: Vec<EntryFacts>,
     values: Values,
+    placed: Places,
 }
 
 impl Record {
     /// What is known of it now.
-    pub fn of(live: &[BTreeSet<u128>], current: &[EntryFacts], cells: &Cells) -> Self {
+    pub fn of(
+        live: &[BTreeSet<u128>],
+        current: &[EntryFacts],
+        cells: &Cells,
+        placed: &Places,
+    ) -> Self {
         Self {
             live: live.to_vec(),
             current: current.to_vec(),
             values: cells.values(),
+            placed: placed.clone(),
         }
     }
 }
@@ -133,6 +141,11 @@ impl History {
                 .retain(|state| state.version <= to || state.version > version);
         }
         top(&self.states) != before
+    }
+
+    /// Where statics were in the code to go back to.
+    pub fn places_below(&self) -> Option<Places> {
+        Some(self.below()?.record.placed.clone())
     }
 
     /// The code to go back to.
@@ -224,6 +237,7 @@ impl Engine {
             self.cells.went_back(&record.values);
             self.live = record.live;
             self.current = record.current;
+            self.placed = record.placed;
             // As for a revert that the tool makes.
             self.told.clear();
         }

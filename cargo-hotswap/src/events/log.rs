@@ -65,7 +65,7 @@ impl Log {
                 self.version = *version;
                 self.warnings += text;
             }
-            Event::Warning { .. } => self.warnings += text,
+            Event::Warning { .. } | Event::Restored { .. } => self.warnings += text,
             _ => {}
         }
         if self.file.is_none() {

@@ -8,6 +8,7 @@ use super::style::{self, BOLD, ERROR, GOOD, GUTTER, INFO, WARN, fitted, paint, s
 use super::{BackCause, Builder, Event, Migrated, OldCause, Phases, StaticReport, StillOld};
 use crate::death::Death;
 
+mod handover;
 mod names;
 
 /// How the text shall look. It has colours in any case; who writes it takes them out.
@@ -74,6 +75,7 @@ pub fn human(event: &Event, look: &Look) -> String {
         Event::Failed { message } => failed(message, look),
         Event::Warning { message } => warning(message),
         Event::Restarting { reason } => look.line(GOOD, "Restarting", reason),
+        Event::Saved { .. } | Event::Restored { .. } => handover::human(event, look),
         Event::Quitting { reason } => look.line(GOOD, "Quitting", reason),
         Event::Waiting { keys } => look.line(GOOD, "Waiting", waiting(*keys)),
         Event::Exited {

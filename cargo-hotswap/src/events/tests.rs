@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::render::{self, Look, human};
 use super::{
-    BackCause, Builder, Event, Migrated, MigratedType, OldCause, Phases, Place, StaticReport,
-    StillOld, schema,
+    BackCause, Builder, CarriedCell, Event, FreshCell, Migrated, MigratedType, OldCause, Phases,
+    Place, StaticReport, StillOld, schema,
 };
 use crate::death::{Death, Fault, Frame};
 
@@ -85,6 +85,13 @@ fn examples() -> Vec<(&'static str, Event)> {
                 reason: "code outside the workspace was edited, which can't be swapped".to_owned(),
             },
         ),
+        ("saved", saved(&[])),
+        ("saved-in-part", saved(&FRESH)),
+        ("restored", restored(&[], None)),
+        (
+            "restored-in-part",
+            restored(&FRESH[..1], Some("what was saved is damaged")),
+        ),
         (
             "quitting",
             Event::Quitting {
@@ -106,6 +113,55 @@ const MANY: [&str; 5] = [
     "<app::hall::Hall as app::Talk>::say",
     "app::hall::serve",
 ];
+
+/// Cells that start afresh: path, field, reason.
+const FRESH: [(&str, Option<&str>, &str); 4] = [
+    ("app::WORLD", Some("players[3].pos"), "missing field `z`"),
+    ("app::CACHE", None, PLAIN),
+    (
+        "app::room::ROOMS",
+        None,
+        "its `Serialize` panicked: it is shy",
+    ),
+    ("app::SECRETS", None, PLAIN),
+];
+
+const PLAIN: &str = "made with `Live::new`, not `Live::saved`";
+
+fn fresh(cells: &[(&str, Option<&str>, &str)]) -> Vec<FreshCell> {
+    let fresh = |(cell, field, reason): &(&str, Option<&str>, &str)| FreshCell {
+        cell: (*cell).to_owned(),
+        type_name: "app::World".to_owned(),
+        field: field.map(str::to_owned),
+        reason: (*reason).to_owned(),
+    };
+    cells.iter().map(fresh).collect()
+}
+
+fn carried() -> Vec<CarriedCell> {
+    let cells = [("app::hall::HALL", 3000), ("app::LOG", 72)];
+    let carried = |(cell, bytes): (&str, u64)| CarriedCell {
+        cell: cell.to_owned(),
+        bytes,
+    };
+    cells.map(carried).into()
+}
+
+fn saved(afresh: &[(&str, Option<&str>, &str)]) -> Event {
+    Event::Saved {
+        cells: carried(),
+        afresh: fresh(afresh),
+        pause_ms: 1.25,
+    }
+}
+
+fn restored(afresh: &[(&str, Option<&str>, &str)], damage: Option<&str>) -> Event {
+    Event::Restored {
+        cells: carried(),
+        afresh: fresh(afresh),
+        damage: damage.map(str::to_owned),
+    }
+}
 
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(ToString::to_string).collect()

@@ -3,16 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use anyhow::Result;
+use hotswap_layout::Program;
 use hotswap_object::statics::{self, Novelty, Verdict};
-use hotswap_object::{Binding, Bindings, Pointee, StaticFacts, Storage};
+use hotswap_object::{Binding, Bindings, Pointee, StaticFacts, Storage, Wish};
 
 use super::support::Support;
+use super::wishes::{self, CELL_NEW, WISHED};
 
 use crate::events::StaticReport;
 use crate::facts::Analysed;
 use crate::host::Host;
 use crate::places::as_written;
 use crate::unit::{Unit, UnitId};
+
+/// The symbols of statics where they are defined, in the host or a support image, by the symbols that
+/// objects know them by. Those that are as in the host are left out.
+pub type Places = BTreeMap<String, String>;
 
 /// A static that is one and the same in two versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +33,8 @@ pub struct Shared {
     pub patch: String,
     /// Whether each thread has its own.
     pub thread_local: bool,
-    /// Whether its initial value points at a function, which may make the true value later.
+    /// Whether its initial value points at a function, which may make the true value later, and somebody
+    /// wants to hear of it.
     pub runs: bool,
 }
 
@@ -50,6 +57,10 @@ pub struct State {
     pub bindings: Bindings,
     /// The symbols of those statics that are cells.
     pub cells: HashSet<String>,
+    /// Where each static is, by its symbol in the patch's objects: what code that comes back finds.
+    pub placed: Places,
+    /// Where they were in the code that comes back, if it is a revert.
+    pub before: Option<Places>,
     /// The statics it shares with the host.
     pub shared: Vec<Shared>,
     /// What the user may want to know.
@@ -118,22 +129,46 @@ impl State {
         host: &Host,
         support: &mut Support,
         ran: &Initialisers,
+        types: &Program,
     ) -> Result<()> {
-        let statics: Vec<StaticFacts> = analysed
+        let mut statics: Vec<StaticFacts> = analysed
             .iter()
             .flat_map(|object| object.facts.statics.iter().cloned())
             .collect();
+        wishes::fill(&mut statics, analysed.iter().copied(), types);
         let base = host.units.get(&unit.id());
         let mut known = base.map(|unit| unit.statics.clone()).unwrap_or_default();
         support.supersede(&unit.id(), &mut known);
         for (facts, found) in statics.iter().zip(statics::match_statics(&known, &statics)) {
-            let new = matches!(found.verdict, Verdict::New(_));
+            let verdict = self.as_before(facts, found.verdict, host);
+            let new = matches!(verdict, Verdict::New(_));
             self.decided
                 .push((facts.symbol.clone(), facts.path.clone(), new));
-            self.decide(unit, facts, found.verdict, host, support)?;
+            self.decide(unit, facts, verdict, host, support)?;
         }
         self.drop_initialisers(unit, analysed, ran);
         Ok(())
+    }
+
+    /// Code that comes back finds the statics that it had, also those whose place others have taken
+    /// since because the source wished it.
+    fn as_before(&self, facts: &StaticFacts, verdict: Verdict, host: &Host) -> Verdict {
+        let Some(before) = &self.before else {
+            return verdict;
+        };
+        let defined = || {
+            host.symbols.symbols.contains_key(&facts.symbol)
+                || host.symbols.thread_locals.contains_key(&facts.symbol)
+        };
+        match before.get(&facts.symbol) {
+            Some(symbol) => Verdict::Same {
+                host: symbol.clone(),
+            },
+            None if defined() => Verdict::Same {
+                host: facts.symbol.clone(),
+            },
+            None => verdict,
+        }
     }
 
     fn decide(
@@ -146,6 +181,9 @@ impl State {
     ) -> Result<()> {
         match verdict {
             Verdict::Same { host: symbol } => self.share(facts, symbol, host, support),
+            Verdict::Kept { host: symbol, .. } if facts.wish == Some(Wish::Keep) => {
+                self.share(facts, symbol, host, support);
+            }
             Verdict::Kept { host: symbol, .. } => {
                 let reason = match self.cells.contains(&facts.symbol) {
                     true => CELL_EDITED,
@@ -155,16 +193,29 @@ impl State {
                 self.share(facts, symbol, host, support);
             }
             Verdict::New(novelty) => {
-                let mut replaced = None;
-                if let Novelty::OtherContent { instead } = novelty {
-                    if !is_registration(facts) {
-                        self.report(facts, "new", "it points at other read-only data now");
+                let replaced = match novelty {
+                    Novelty::OtherContent { instead } => {
+                        if !is_registration(facts) {
+                            self.report(facts, "new", "it points at other read-only data now");
+                        }
+                        instead
                     }
-                    replaced = instead;
-                }
+                    Novelty::Wished { .. } if self.cells.contains(&facts.symbol) => {
+                        self.refuse(facts, CELL_NEW);
+                        return Ok(());
+                    }
+                    Novelty::Wished { instead } => {
+                        self.report(facts, "new", WISHED);
+                        Some(instead)
+                    }
+                    _ => None,
+                };
                 match support.add(unit.id(), facts, &unit.objects, replaced)? {
                     Some(symbol) => self.share(facts, symbol, host, support),
                     None => {
+                        if let Some(name) = support.exported_as(&facts.symbol) {
+                            self.placed.insert(facts.symbol.clone(), name.to_owned());
+                        }
                         self.bindings
                             .symbols
                             .insert(facts.symbol.clone(), Binding::Image);
@@ -276,13 +327,16 @@ impl State {
             return self.not_exported(facts);
         };
         self.bindings.symbols.insert(facts.symbol.clone(), binding);
+        if symbol != facts.symbol {
+            self.placed.insert(facts.symbol.clone(), symbol.clone());
+        }
         self.shared.push(Shared {
             path: facts.path.clone(),
             after_host: support.exports(&symbol),
             host: symbol,
             patch: facts.symbol.clone(),
             thread_local,
-            runs: facts.pointers.iter().any(|(_, to)| is_code(to)),
+            runs: facts.wish.is_none() && facts.pointers.iter().any(|(_, to)| is_code(to)),
         });
     }
 

@@ -117,6 +117,13 @@ impl Support {
         Ok(Some(name))
     }
 
+    /// The symbol under which the patch's own image exports a static that stands in it under this one.
+    pub fn exported_as(&self, symbol: &str) -> Option<&str> {
+        let mut exports = self.exports.iter().map(|(_, _, export)| export);
+        let found = exports.find(|export| export.symbol == symbol);
+        found.map(|export| export.name.as_str())
+    }
+
     /// What the patch's own image has to export.
     pub fn image_exports(&self) -> Vec<Export> {
         self.exports

@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 use std::sync::mpsc::Sender;
 
-use super::{Life, Session, Then};
+use super::{Life, Restart, Session, Then};
 use crate::control::message::{Outcome, OutcomeKind, Verb};
 use crate::control::server::Ask;
 use crate::death::Death;
@@ -55,10 +55,15 @@ impl Session<'_> {
         }
     }
 
-    fn order(&mut self, verb: Verb, by: String, reply: Option<Sender<Outcome>>) -> Option<i32> {
+    pub(super) fn order(
+        &mut self,
+        verb: Verb,
+        by: String,
+        reply: Option<Sender<Outcome>>,
+    ) -> Option<i32> {
         match verb {
             Verb::Quit => return self.order_quit(by, reply),
-            Verb::Restart => {
+            Verb::Restart | Verb::RestartWithState => {
                 if matches!(
                     self.life,
                     Life::Ending {
@@ -71,7 +76,7 @@ impl Session<'_> {
                 }
                 self.wanted.restarted.extend(reply);
                 if !self.building && !matches!(self.life, Life::Ending { .. }) {
-                    self.wanted.restart.get_or_insert(by);
+                    self.want_restart(by, verb == Verb::RestartWithState);
                 }
             }
             Verb::Revert => {
@@ -126,6 +131,26 @@ impl Session<'_> {
         }
     }
 
+    /// Has the program started again, soon.
+    pub(super) fn want_restart(&mut self, reason: String, with_state: bool) {
+        let wanted = self
+            .wanted
+            .restart
+            .get_or_insert(Restart { reason, with_state });
+        // Who would have it in any case gets it.
+        wanted.with_state &= with_state;
+    }
+
+    /// Tells what became of state, and keeps what is lost for those who wait.
+    pub(super) fn carried(&mut self, event: Option<Box<Event>>) {
+        let Some(event) = event else { return };
+        if let Event::Saved { afresh, .. } | Event::Restored { afresh, .. } = &*event {
+            let lost = afresh.iter().map(|cell| cell.cell.clone());
+            self.wanted.afresh.extend(lost);
+        }
+        self.talk.report(&event);
+    }
+
     /// The program that somebody waits for is there.
     pub(super) fn has_restarted(&mut self) {
         if self.wanted.restart.is_some() {
@@ -136,6 +161,9 @@ impl Session<'_> {
         let mut message = format!("{} as process {}", status.name, self.running.pid);
         if self.running.deaf {
             message += ", but no edit can go live in it";
+        }
+        if !self.wanted.afresh.is_empty() {
+            message += &format!("; afresh: {}", self.wanted.afresh.join(", "));
         }
         let outcome = Outcome {
             pid: Some(self.running.pid),

@@ -216,6 +216,8 @@ impl Inner {
             Event::Exited { .. } => self.exited(event),
             Event::Waiting { .. } => self.status.activity = Activity::Waiting,
             Event::Built { .. }
+            | Event::Restored { .. }
+            | Event::Saved { .. }
             | Event::Running { .. }
             | Event::Version { .. }
             | Event::Warning { .. } => {}

@@ -1,5 +1,6 @@
 //! From the project to an executable that can be started: for the first start, and for each after.
 
+use std::fs::File;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
@@ -25,6 +26,8 @@ pub struct Launch {
     pub begun: SystemTime,
     /// Milliseconds that the build took.
     pub ms: f64,
+    /// What the program before has left for it.
+    pub state: Option<File>,
 }
 
 /// How a build ended.
@@ -93,6 +96,7 @@ fn build_with(mut project: Project, selection: &Selection, build: Builder) -> Re
             built,
             begun,
             ms: since.elapsed().as_secs_f64() * 1e3,
+            state: None,
         })),
     })
 }

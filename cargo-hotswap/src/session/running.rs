@@ -96,6 +96,7 @@ impl Running {
             project,
             built,
             begun,
+            state,
             ..
         } = launch;
         let Built {
@@ -117,7 +118,9 @@ impl Running {
         talk.program_started(&folder.path());
         let (stdin, on_panic) = (settings.stdin(), settings.on_panic);
         let variables = &surroundings.variables;
-        let started = program::start(&command, &project.target, variables, stdin, on_panic)?;
+        let target = &project.target;
+        let restore = state.as_ref();
+        let started = program::start(&command, target, variables, stdin, on_panic, restore)?;
         let pid = started.child.id();
         signals::forward_to(pid);
         talk.report(&Event::Started { pid });
@@ -126,6 +129,8 @@ impl Running {
         let preparation = worker::Preparation {
             pid,
             ready: started.ready,
+            state: started.state,
+            restores: state.is_some(),
             units,
             link,
             host,

@@ -3,6 +3,7 @@
 use hotswap_protocol::event::{Cause, Event as Told, Reverted};
 
 use super::Session;
+use crate::control::message::Verb;
 use crate::events::{BackCause, Event};
 
 impl Session<'_> {
@@ -25,6 +26,13 @@ impl Session<'_> {
             } => {
                 let message = not_back(version, cause, &reason);
                 self.talk.report(&Event::Warning { message });
+            }
+            Told::RestartAsked {} => {
+                let _nothing_ends = self.order(
+                    Verb::Restart,
+                    "asked for by the program itself".to_owned(),
+                    None,
+                );
             }
             // Of a newer program.
             _ => {}

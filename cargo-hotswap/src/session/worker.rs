@@ -1,6 +1,7 @@
 //! The worker: does the long operations, one at a time, so that the loop stays awake.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::engine::revert::NothingBefore;
 use crate::events::Event;
 use crate::events::terminal::Terminal;
 use crate::facts::Cache;
+use crate::handover;
 use crate::host::Host;
 use crate::plugin::capture::LinkCapture;
 use crate::program::{self, Connection, Ready};
@@ -42,6 +44,8 @@ pub enum Job {
     Build {
         /// Why.
         reason: String,
+        /// Only if all state can be saved.
+        with_state: bool,
     },
 }
 
@@ -52,6 +56,8 @@ pub enum Done {
     Ready {
         /// The event that says so.
         event: Box<Event>,
+        /// What became of state that the program before has left.
+        restored: Option<Box<Event>>,
     },
     /// The program can't be patched; it runs nevertheless.
     Deaf {
@@ -80,6 +86,8 @@ pub enum Done {
         launch: Box<Launch>,
         /// Why it was made.
         reason: String,
+        /// What became of the state of the program that runs.
+        saved: Option<Box<Event>>,
     },
     /// There is no such build.
     NotBuilt {
@@ -94,6 +102,10 @@ pub struct Preparation {
     pub pid: u32,
     /// Its readiness.
     pub ready: Ready,
+    /// Where it saves its state.
+    pub state: Option<File>,
+    /// It was started with state.
+    pub restores: bool,
     /// Its hot units.
     pub units: Vec<Unit>,
     /// The link that made the executable.
@@ -158,14 +170,17 @@ impl Drop for Worker {
 }
 
 fn work(
-    preparation: Preparation,
+    mut preparation: Preparation,
     jobs: &Receiver<Job>,
     project: &Project,
     selection: &Selection,
     tell: impl Fn(Done) -> bool,
 ) {
+    let restores = preparation.restores;
+    let state = preparation.state.take();
     let mut engine = match prepare(preparation) {
-        Ok(engine) => {
+        Ok(mut engine) => {
+            let restored = restores.then(|| restored(&mut engine)).flatten();
             let event = Event::Ready {
                 pid: engine.pid(),
                 build_id: engine.build_id(),
@@ -173,6 +188,7 @@ fn work(
             };
             tell(Done::Ready {
                 event: Box::new(event),
+                restored: restored.map(Box::new),
             });
             Some(engine)
         }
@@ -185,7 +201,28 @@ fn work(
     };
     for job in jobs {
         let done = match (job, &mut engine) {
-            (Job::Build { reason }, _) => build(reason, selection),
+            (Job::Build { reason, with_state }, engine) => {
+                build(reason, selection, |launch| match engine.as_mut() {
+                    Some(engine) => carry_over(engine, state.as_ref(), launch, with_state),
+                    None if with_state => Err(Box::new(handover::refusal(
+                        "no edit can go live in this program, so it can't be asked for its state",
+                        &[],
+                    ))),
+                    None => Ok(None),
+                })
+            }
+            (
+                Job::Update {
+                    change: Change::Restart,
+                    ..
+                },
+                Some(engine),
+            ) => {
+                let reason = "code outside the workspace was edited, which can't be swapped";
+                build(reason.to_owned(), selection, |launch| {
+                    carry_over(engine, state.as_ref(), launch, false)
+                })
+            }
             (
                 Job::Update {
                     files,
@@ -253,12 +290,63 @@ fn attach(preparation: Preparation, host: Host, cache: Cache) -> Result<Engine> 
     Ok(engine)
 }
 
-/// Builds the program anew.
-fn build(reason: String, selection: &Selection) -> Done {
+/// Builds the program anew, and has the state of the one that runs carried over to it.
+fn build(
+    reason: String,
+    selection: &Selection,
+    carry_over: impl FnOnce(&mut Launch) -> Result<Option<Event>, Box<Event>>,
+) -> Done {
     match launch::build_unseen(selection) {
-        Ok(launch::Outcome::Ready(launch)) => Done::Built { launch, reason },
+        Ok(launch::Outcome::Ready(mut launch)) => match carry_over(&mut launch) {
+            Ok(saved) => Done::Built {
+                launch,
+                reason,
+                saved: saved.map(Box::new),
+            },
+            Err(event) => Done::NotBuilt { event },
+        },
         Ok(launch::Outcome::No { event, .. }) => Done::NotBuilt { event },
         Err(error) => not_built(&format!("{error:#}")),
+    }
+}
+
+/// Has the program save its state, and gives it to the one that takes its place. What comes of it is
+/// told; with `with_state`, anything that is lost is an error.
+fn carry_over(
+    engine: &mut Engine,
+    file: Option<&File>,
+    launch: &mut Launch,
+    with_state: bool,
+) -> Result<Option<Event>, Box<Event>> {
+    let carried = handover::carry_over(engine, file, &launch.built);
+    let report = match carried {
+        Ok(carried) => {
+            launch.state = carried.file;
+            carried.report
+        }
+        // What ends by itself leaves nothing.
+        Err(_) if program::ends(engine.pid()) => return Ok(None),
+        Err(error) if with_state => {
+            return Err(Box::new(handover::refusal(&format!("{error:#}"), &[])));
+        }
+        Err(error) => {
+            let message = format!("all state starts afresh, for it can't be saved: {error:#}");
+            return Ok(Some(Event::Warning { message }));
+        }
+    };
+    if with_state && !report.lost.is_empty() {
+        return Err(Box::new(handover::refusal("", &report.lost)));
+    }
+    Ok(handover::saved(report))
+}
+
+fn restored(engine: &mut Engine) -> Option<Event> {
+    match engine.restore() {
+        Ok(report) => handover::restored(report),
+        Err(error) => {
+            let message = format!("what became of state that was saved is not known: {error:#}");
+            Some(Event::Warning { message })
+        }
     }
 }
 
@@ -306,10 +394,8 @@ fn update(
             },
             Err(error) => failed(&format!("{error:#}")),
         },
-        Change::Restart => {
-            let reason = "code outside the workspace was edited, which can't be swapped";
-            return build(reason.to_owned(), selection);
-        }
+        // The loop has a build made instead.
+        Change::Restart => failed("code outside the workspace can't be swapped"),
     };
     let sources = engine
         .units()

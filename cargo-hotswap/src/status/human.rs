@@ -211,7 +211,7 @@ pub fn length(ms: u64) -> String {
 }
 
 /// A size in the unit that people would use.
-fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} B"),
         1024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1024.0),

@@ -26,13 +26,22 @@ pub struct SchemaFacts {
     pub function: Option<String>,
 }
 
-/// Reads all descriptions of an object.
+/// Reads what all types of an object say of themselves.
 pub fn read(elf: &Elf<'_>) -> Result<Vec<SchemaFacts>, ObjectError> {
+    texts(elf, SCHEMA_SECTION, "__HOTSWAP_SCHEMA")
+}
+
+/// Reads all texts in a section, which are in statics of this name.
+pub fn texts(
+    elf: &Elf<'_>,
+    section_name: &str,
+    name: &str,
+) -> Result<Vec<SchemaFacts>, ObjectError> {
     let named = elf.symbols.iter().filter_map(|symbol| {
         let section = symbol.section?;
-        let is_schema = elf.sections[section].name == SCHEMA_SECTION
+        let is_schema = elf.sections[section].name == section_name
             && !symbol.is_section()
-            && symbol.name.contains("__HOTSWAP_SCHEMA");
+            && symbol.name.contains(name);
         is_schema.then_some((symbol, section))
     });
     named

@@ -1,10 +1,11 @@
 //! Tables of statics in host and patch, and the verdicts on the latter.
 
 use super::{Novelty, Refusal, Verdict, match_statics};
-use crate::facts::{Pointee, StaticFacts, Storage};
+use crate::facts::{Pointee, StaticFacts, Storage, Wish};
 
 /// A static from `name=value`, with options after it: `@N` an alignment, `/N` a size, `&c` a pointer
-/// to a constant of content `c`, `*f` one to a function, `!` for thread-local. The name's last
+/// to a constant of content `c`, `*f` one to a function, `!` for thread-local, `~keep` a wish to be kept,
+/// `~t` one to be new, made of `t`. The name's last
 /// dash and number tell equal paths apart.
 fn facts(text: &str) -> StaticFacts {
     let mut parts = text.split(' ');
@@ -24,6 +25,7 @@ fn facts(text: &str) -> StaticFacts {
         align: 8,
         bytes: value.parse().unwrap(),
         pointers: Vec::new(),
+        wish: None,
     };
     for part in parts {
         let (kind, rest) = part.split_at(1);
@@ -34,6 +36,13 @@ fn facts(text: &str) -> StaticFacts {
                 .pointers
                 .push((0, Pointee::Constant(rest.parse().unwrap()))),
             "*" => facts.pointers.push((0, Pointee::Function(rest.to_owned()))),
+            "~" if rest == "keep" => facts.wish = Some(Wish::Keep),
+            "~" => {
+                facts.wish = Some(Wish::New {
+                    text: rest.to_owned(),
+                    layout: None,
+                });
+            }
             "." => facts.symbol = format!("{}.{rest}", facts.symbol),
             _ => facts.storage = Storage::ThreadData,
         }
@@ -64,6 +73,7 @@ fn check(host: &[&str], patch: &[&str], expected: &[&str]) {
                 Some(host) => format!("instead of {}", index(&host)),
                 None => String::from("other"),
             },
+            Verdict::New(Novelty::Wished { instead }) => format!("wished {}", index(&instead)),
             Verdict::Refused(Refusal::Size { .. }) => String::from("size"),
             Verdict::Refused(Refusal::Align { .. }) => String::from("align"),
             Verdict::Refused(Refusal::ThreadLocal) => String::from("thread"),
@@ -93,6 +103,42 @@ fn pointers_to_other_constants_make_a_static_new() {
     check(&["Y=0", "X=0"], &["X=0 &8"], &["instead of 1"]);
     check(&["X=0 *a::X"], &["X=0 *a::X"], &["0"]);
     check(&["X=0 *a::f"], &["X=0 *a::g"], &["kept 0"]);
+}
+
+#[test]
+fn wishes_say_what_becomes_of_a_value() {
+    check(&["X=0"], &["X=5 ~keep"], &["kept 0"]);
+    check(&["X=0 &7"], &["X=0 &8 ~keep"], &["kept 0"]);
+    check(&["X=0 ~keep"], &["X=0 ~keep"], &["0"]);
+    // A wish makes nothing safe that is not.
+    check(&["X=0 /8"], &["X=0 /16 ~keep"], &["size"]);
+    check(&["X=0 @8"], &["X=0 @16 ~keep"], &["align"]);
+    check(&["X=0"], &["X=0 ! ~keep"], &["thread"]);
+    // Nothing is edited.
+    check(&["X=0 ~a"], &["X=0 ~a"], &["0"]);
+    check(
+        &["X=0 *f::{closure#0} ~a"],
+        &["X=0 *f::{closure#1} ~a"],
+        &["kept 0"],
+    );
+    // The text, the value, or all of it.
+    check(&["Y=0", "X=0 ~a"], &["X=0 ~b"], &["wished 1"]);
+    check(&["X=0 ~a"], &["X=5 ~a"], &["wished 0"]);
+    check(&["X=0 &7 ~a"], &["X=0 &8 ~a"], &["wished 0"]);
+    check(&["X=0 /8 ~a"], &["X=0 /16 ~b"], &["wished 0"]);
+    check(&["X=0 @8 ~a"], &["X=0 @16 ~a"], &["wished 0"]);
+    check(&["X=0 ~a"], &["X=0 ! ~a"], &["wished 0"]);
+    // The wish itself is new.
+    check(&["X=0"], &["X=0 ~a"], &["wished 0"]);
+    check(&["X=0 ~keep"], &["X=0 ~a"], &["wished 0"]);
+    check(&["X=0 ~a"], &["X=0"], &["0"]);
+    check(&["X=0 ~a"], &["X=5 ~keep"], &["kept 0"]);
+    // Several that only their position tells apart are matched as ever.
+    check(
+        &["X-0=0 ~a", "X-1=1 ~a"],
+        &["X-0=0 ~b", "X-1=1 ~b"],
+        &["0", "1"],
+    );
 }
 
 #[test]

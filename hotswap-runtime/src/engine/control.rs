@@ -14,6 +14,9 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{
     self, CommitReport, ErrorCode, Hello, PrepareReport, Request, Response,
 };
+use hotswap_protocol::purge::{Manner, PurgeReport};
+use hotswap_protocol::saved::{RestoreReport, SaveReport};
+use hotswap_protocol::state::Cell;
 use hotswap_protocol::status::Status;
 
 use crate::engine::events::{Subscribers, Subscription};
@@ -33,9 +36,15 @@ pub(crate) trait Engine: Sync {
     fn commit(&self, prepared: Self::Prepared) -> Result<CommitReport, Failure>;
     /// Goes back to the code before, or leaves everything as it was.
     fn revert(&self, order: &Order) -> Result<Done, RevertError>;
+    /// Saves values for the program that takes the place of this one, whose cells these are.
+    fn save(&self, cells: &[Cell]) -> Result<SaveReport, Failure>;
+    /// Restores what was saved before, and tells what became of it.
+    fn restore(&self) -> RestoreReport;
     /// Those who hear of what happens.
     fn subscribers(&self) -> &Subscribers;
     fn status(&self) -> Status;
+    /// Takes old versions out of memory that nothing refers to.
+    fn purge(&self, manner: Manner) -> PurgeReport;
     /// Has fatal signals reported; the result is which.
     fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32>;
 }
@@ -94,7 +103,7 @@ pub(crate) const LIMITS: Limits = Limits {
 pub(crate) struct Service<E> {
     pub(crate) engine: E,
     limits: Limits,
-    /// Transactions open, 0 or 1.
+    /// What is under way: nothing, [`CLIENT`] or [`PURGE`].
     open: AtomicU32,
 }
 
@@ -143,23 +152,44 @@ impl<E: Engine> Service<E> {
 
     /// Goes back on behalf of the program itself, when no client is in the middle of a swap any more.
     pub(crate) fn revert(&self, order: &Order) -> Result<Done, RevertError> {
+        let _turn = self.wait_for_turn().ok_or(RevertError::Busy)?;
+        self.engine.revert(order)
+    }
+
+    /// Waits until no client is in the middle of a swap, but not for ever.
+    fn wait_for_turn(&self) -> Option<Turn<'_>> {
         let end = Instant::now() + self.limits.message;
         loop {
-            if let Some(_turn) = self.begin() {
-                return self.engine.revert(order);
-            }
-            if Instant::now() >= end {
-                return Err(RevertError::Busy);
+            let turn = self.begin();
+            if turn.is_some() || Instant::now() >= end {
+                return turn;
             }
             thread::sleep(LOOK);
         }
     }
 
+    /// The right to have a transaction open. A purge is waited for.
     fn begin(&self) -> Option<Turn<'_>> {
+        loop {
+            match self.take(CLIENT) {
+                Ok(turn) => return Some(turn),
+                Err(PURGE) => thread::sleep(LOOK),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// The right to purge; none while a transaction is open.
+    pub(crate) fn begin_purge(&self) -> Option<Turn<'_>> {
+        self.take(PURGE).ok()
+    }
+
+    /// The turn for this purpose, or whose it is.
+    fn take(&self, purpose: u32) -> Result<Turn<'_>, u32> {
         let free = self
             .open
-            .compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed);
-        free.ok().map(|_| Turn { open: &self.open })
+            .compare_exchange(0, purpose, Ordering::Acquire, Ordering::Relaxed);
+        free.map(|_| Turn { open: &self.open })
     }
 }
 
@@ -187,8 +217,13 @@ fn send_events(stream: &UnixStream, subscription: Subscription<'_>, events: Rece
     });
 }
 
+/// Somebody has a transaction open.
+const CLIENT: u32 = 1;
+/// Old images are looked at.
+const PURGE: u32 = 2;
+
 /// The right to have a transaction open.
-struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     open: &'a AtomicU32,
 }
 
@@ -282,7 +317,10 @@ impl<'a, E: Engine> Session<'a, E> {
                 self.open = None;
                 return (Response::Subscribed {}, Next::Events);
             }
+            Request::Save { cells } => self.save(&cells),
+            Request::Restore {} => Ok(Response::Restored(self.service.engine.restore())),
             Request::Status {} => Ok(Response::Status(self.service.engine.status())),
+            Request::Purge { manner } => Ok(Response::Purged(self.service.engine.purge(manner))),
             Request::ReportCrashes {
                 stack_overflow_handler: handler,
             } => Ok(Response::Reporting {
@@ -340,6 +378,14 @@ impl<'a, E: Engine> Session<'a, E> {
         drop(turn);
         let report = committed?;
         Ok(Response::Committed { version, report })
+    }
+
+    /// No swap changes a cell meanwhile.
+    fn save(&mut self, cells: &[Cell]) -> Result<Response, Failure> {
+        self.open = None;
+        let turn = self.service.wait_for_turn();
+        let _turn = turn.ok_or_else(|| Failure::new(ErrorCode::Busy, "a swap is under way"))?;
+        self.service.engine.save(cells).map(Response::Saved)
     }
 
     fn revert(&mut self) -> Result<Response, Failure> {

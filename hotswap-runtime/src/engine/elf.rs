@@ -4,6 +4,7 @@
 //! tests. Layouts are from the System V ABI's ELF-64 object file format.
 
 use std::io;
+use std::ops::Range;
 
 use hotswap_protocol::build_id::BuildId;
 
@@ -20,6 +21,8 @@ const TYPE_SHARED: u16 = 3;
 
 const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
+const SECTION_BYTES: usize = 64;
+const PT_GNU_EH_FRAME: u32 = 0x6474_e550;
 const PT_NOTE: u32 = 4;
 const PT_GNU_RELRO: u32 = 0x6474_e552;
 
@@ -86,6 +89,45 @@ pub(crate) enum Use {
 pub(crate) struct ElfFile {
     pub(crate) layout: Layout,
     pub(crate) build_id: Option<BuildId>,
+    pub(crate) dynamic: Dynamic,
+}
+
+/// What the system's loader needs of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Dynamic {
+    /// Parts of the file in memory to which only the loader refers: address and bytes.
+    parts: Vec<(u64, u64)>,
+    /// Whether code of the file's runs when it is unloaded.
+    pub(crate) runs_at_end: bool,
+}
+
+impl Dynamic {
+    /// Reads the table of sections. Without one nothing is known.
+    fn read(sections: &[u8]) -> Self {
+        /// Symbols, names, hashes, versions, relocations, the dynamic section: all that are in memory.
+        const OF_LOADER: [u32; 9] = [
+            3,
+            4,
+            5,
+            6,
+            11,
+            0x6fff_fff6,
+            0x6fff_fffd,
+            0x6fff_fffe,
+            0x6fff_ffff,
+        ];
+        const FINI_ARRAY: u32 = 15;
+        const IN_MEMORY: u64 = 2;
+        let mut dynamic = Self::default();
+        for section in sections.chunks_exact(SECTION_BYTES) {
+            let (kind, bytes) = (u32_at(section, 4), u64_at(section, 32));
+            dynamic.runs_at_end |= kind == FINI_ARRAY && bytes > 0;
+            if u64_at(section, 8) & IN_MEMORY != 0 && OF_LOADER.contains(&kind) {
+                dynamic.parts.push((u64_at(section, 16), bytes));
+            }
+        }
+        dynamic
+    }
 }
 
 impl ElfFile {
@@ -117,7 +159,43 @@ impl ElfFile {
         let layout = Layout { segments };
         layout.check()?;
         let build_id = layout.file_build_id(file_bytes, read_at)?;
-        Ok(Self { layout, build_id })
+        let start = u64_at(&header, 40);
+        let bytes = u64::from(u16_at(&header, 60)) * SECTION_BYTES as u64;
+        let what = "the section table";
+        let sections = read_part(file_bytes, start, bytes, what, read_at)?;
+        Ok(Self {
+            layout,
+            build_id,
+            dynamic: Dynamic::read(&sections),
+        })
+    }
+}
+
+impl Layout {
+    /// Parts of the file in memory, from its first byte there, that only the system's loader and unwinders
+    /// refer to: the headers, its tables, and where unwind tables begin.
+    pub(crate) fn of_loader(&self, dynamic: &Dynamic) -> Vec<Range<u32>> {
+        let headers = HEADER_BYTES + self.segments.len() * SEGMENT_BYTES;
+        let (first, _) = self.span();
+        let starts_the_file =
+            |it: &Segment| it.kind == PT_LOAD && it.address == first && it.offset == 0;
+        let mut parts = Vec::new();
+        if self.segments.iter().any(starts_the_file) {
+            parts.push(0..headers as u32);
+        }
+        let unwinding = self.segments.iter().filter(|it| it.kind == PT_GNU_EH_FRAME);
+        let unwinding = unwinding.map(|it| (it.address, it.memory_bytes));
+        for (start, bytes) in unwinding.chain(dynamic.parts.iter().copied()) {
+            let start = start.saturating_sub(first);
+            let end = start.saturating_add(bytes);
+            parts.extend(
+                u32::try_from(start)
+                    .ok()
+                    .zip(u32::try_from(end).ok())
+                    .map(|(a, b)| a..b),
+            );
+        }
+        parts
     }
 }
 

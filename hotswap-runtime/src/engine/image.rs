@@ -11,6 +11,7 @@
 use std::ffi::{CStr, CString, c_char};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -23,7 +24,7 @@ use hotswap_protocol::message::ErrorCode;
 use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 
 use crate::engine::backtrace;
-use crate::engine::elf::{ElfError, ElfFile};
+use crate::engine::elf::{Dynamic, ElfError, ElfFile};
 use crate::engine::loaded::Loaded;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -150,6 +151,10 @@ pub(crate) struct LoadedImage {
     /// The path from the manifest.
     pub(crate) path: PathBuf,
     pub(crate) loaded: Loaded,
+    /// Whether later images may have bound to it.
+    pub(crate) is_shared: bool,
+    /// What the loader needs of it besides.
+    pub(crate) dynamic: Dynamic,
     record: Option<Record>,
 }
 
@@ -204,7 +209,11 @@ impl CheckedImage {
         if Stamp::of(&self.file.metadata()?) != self.stamp {
             return Err(Problem::Changed);
         }
-        let ElfFile { layout, build_id } = self.elf;
+        let ElfFile {
+            layout,
+            build_id,
+            dynamic,
+        } = self.elf;
         Ok(LoadedImage {
             path: self.path,
             loaded: Loaded {
@@ -212,8 +221,30 @@ impl CheckedImage {
                 layout,
                 build_id,
             },
+            dynamic,
+            is_shared: visibility == Visibility::Shared,
             record: Some(record),
         })
+    }
+}
+
+impl LoadedImage {
+    /// Where it lies in memory, gaps between its parts included.
+    pub(crate) fn range(&self) -> Range<usize> {
+        let (first, bytes) = self.loaded.layout.span();
+        let start = self.loaded.base + first as usize;
+        start..start + bytes as usize
+    }
+
+    /// Where the loader keeps its record of the image.
+    pub(crate) fn record(&self) -> Range<usize> {
+        let Some(record) = &self.record else {
+            return 0..0;
+        };
+        // SAFETY: the loader has its records from the C library's allocator, or from the one that the
+        // program has put in its place, and this one lives.
+        let bytes = unsafe { libc::malloc_usable_size(record.map.cast()) };
+        record.map.addr()..record.map.addr() + bytes
     }
 }
 

@@ -1,5 +1,8 @@
 //! The engine where code cannot be swapped: there is none.
 
+use crate::restart::RestartError;
+use hotswap_protocol::purge::{Manner, PurgeReport};
+
 use crate::revert::RevertError;
 use crate::status::VersionStatus;
 
@@ -18,5 +21,18 @@ pub(crate) fn revert() -> Result<u64, RevertError> {
     Err(RevertError::NoPatches)
 }
 
+/// Nobody could start it again.
+pub(crate) fn restart() -> Result<(), RestartError> {
+    Err(RestartError::NoTool)
+}
+
 /// No version ever came by a swap.
 pub(crate) fn revert_after_panic(_version: u64, _entry: String) {}
+
+/// Nothing is there to be purged.
+pub(crate) fn purge(_: Manner) -> PurgeReport {
+    PurgeReport::default()
+}
+
+/// Nothing ever stands.
+pub(crate) fn set_purge_budget(_: std::time::Duration) {}

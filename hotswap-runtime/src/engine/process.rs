@@ -4,13 +4,18 @@ use std::path::PathBuf;
 
 use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{CommitReport, ErrorCode, Hello, PROTOCOL};
+use hotswap_protocol::purge::{Manner, PurgeReport};
+use hotswap_protocol::saved::{RestoreReport, SaveReport};
+use hotswap_protocol::state::Cell;
 use hotswap_protocol::status::Status;
 
 use crate::engine::control::{Engine, Failure, Offer};
 use crate::engine::crash;
 use crate::engine::events::{self, Subscribers};
 use crate::engine::fork;
+use crate::engine::handover;
 use crate::engine::loaded;
+use crate::engine::purge;
 use crate::engine::revert::{self, Done, Order};
 use crate::engine::swap::{self, Prepared};
 use crate::revert::RevertError;
@@ -67,7 +72,9 @@ impl Engine for Process {
     }
 
     fn commit(&self, prepared: Prepared) -> Result<CommitReport, Failure> {
-        prepared.commit().map_err(|aborted| {
+        let done = prepared.commit();
+        purge::after_swap();
+        done.map_err(|aborted| {
             let code = match aborted {
                 Aborted::Busy(_) => ErrorCode::StateBusy,
                 Aborted::Failed(_) | Aborted::Stuck(_) => ErrorCode::StateFailed,
@@ -77,7 +84,17 @@ impl Engine for Process {
     }
 
     fn revert(&self, order: &Order) -> Result<Done, RevertError> {
-        revert::execute(order)
+        let done = revert::execute(order);
+        purge::after_swap();
+        done
+    }
+
+    fn save(&self, cells: &[Cell]) -> Result<SaveReport, Failure> {
+        handover::save(cells)
+    }
+
+    fn restore(&self) -> RestoreReport {
+        handover::finish_restoring()
     }
 
     fn subscribers(&self) -> &Subscribers {
@@ -86,6 +103,10 @@ impl Engine for Process {
 
     fn status(&self) -> Status {
         fork::undivided(status::status)
+    }
+
+    fn purge(&self, manner: Manner) -> PurgeReport {
+        purge::order(manner)
     }
 
     fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32> {

@@ -17,8 +17,10 @@ use std::panic::catch_unwind;
 use hotswap_protocol::env;
 
 use crate::engine::crash;
+use crate::engine::handover;
 use crate::engine::listen;
 use crate::engine::process::Process;
+use crate::engine::purge;
 use crate::engine::version;
 use crate::on_panic::{self, OnPanic};
 use crate::on_swap::panic_message;
@@ -55,9 +57,15 @@ fn start() {
         if get(env::ON_PANIC).as_deref() == Some(env::ON_PANIC_REVERT) {
             on_panic::set_on_panic(OnPanic::REVERT);
         }
+        match get(env::PURGE).as_deref() {
+            Some(env::PURGE_OFF) => purge::only_when_asked(),
+            Some(env::PURGE_GUARD) => purge::guard(),
+            _ => {}
+        }
         if let Some(descriptor) = crash {
             crash::adopt(descriptor);
         }
+        handover::adopt(get(env::SAVE_FD), get(env::RESTORE_FD));
         listen::start(Process::new(get(env::NAME))).map_err(|error| error.to_string())
     });
     let outcome = outcome.unwrap_or_else(|panic| Err(panic_message(panic)));

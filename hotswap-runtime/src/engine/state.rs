@@ -18,11 +18,12 @@ use crate::convert::resolve::{Functions, Refused, Resolver};
 use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::loaded::Loaded;
+use crate::hidden::Hidden;
 use crate::inflight::gate::Gate;
+use crate::live::facts::FactsOf;
 use crate::live::handle::Handle;
 use crate::live::versions::{self, Cell, File, Init};
 use crate::migrate::code_change::Run;
-use crate::migrate::schema::Of;
 use crate::table;
 use crate::transaction::{Aborted, Assembled, Change, Done, Transaction, limits};
 
@@ -75,11 +76,23 @@ struct Bound {
     type_name: String,
     layout: Arc<str>,
     handle: &'static Handle,
-    init: Option<Init>,
-    schema: Of,
+    /// Functions of the version, hidden: an old version's cells are no reference to its image.
+    init: Option<Hidden>,
+    facts: Hidden,
 }
 
 impl Bound {
+    fn init(&self) -> Option<Init> {
+        // SAFETY: it was made from such a function, of an image that stays as long as this is asked.
+        self.init
+            .map(|init| unsafe { mem::transmute::<*const (), Init>(init.get()) })
+    }
+
+    fn facts(&self) -> FactsOf {
+        // SAFETY: as in `init`.
+        unsafe { mem::transmute::<*const (), FactsOf>(self.facts.get()) }
+    }
+
     fn address(&self) -> usize {
         std::ptr::from_ref(self.handle).addr()
     }
@@ -88,12 +101,12 @@ impl Bound {
         let address = self.address();
         let cell = Cell {
             handle: Some(self.handle),
+            init: self.init(),
+            facts: self.facts(),
             path: self.path,
             type_name: self.type_name,
             layout: self.layout,
             since: version,
-            init: self.init,
-            schema: self.schema,
             contested: false,
         };
         (address, cell)
@@ -104,7 +117,8 @@ impl Bound {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Cells {
     bound: Arc<[Bound]>,
-    functions: Arc<Functions>,
+    /// Hidden, as above.
+    functions: Arc<BTreeMap<String, Hidden>>,
 }
 
 /// What a commit does to cells.
@@ -123,10 +137,7 @@ pub(crate) fn announce(manifest: &Manifest, host: &Loaded) -> Result<(), StateEr
     if manifest.base_cells.is_empty() && manifest.image_cells.is_empty() {
         return Ok(());
     }
-    let cells = bind(&manifest.base_cells, host, Side::Base)?;
-    let file = file(0, host, &cells);
-    let cells = cells.into_iter().map(|cell| cell.into_cell(0)).collect();
-    versions::add(file, cells);
+    announce_base(&manifest.base_cells, host)?;
     for cell in expected(manifest) {
         if let Some((handle, known)) = versions::find(&cell.path)
             && *known.layout != *cell.layout
@@ -135,6 +146,25 @@ pub(crate) fn announce(manifest: &Manifest, host: &Loaded) -> Result<(), StateEr
         }
     }
     Ok(())
+}
+
+/// Makes the executable's cells known.
+pub(crate) fn announce_base(cells: &[state::Cell], host: &Loaded) -> Result<(), StateError> {
+    let cells = bind(cells, host, Side::Base)?;
+    let file = file(0, host, &cells);
+    let cells = cells.into_iter().map(|cell| cell.into_cell(0)).collect();
+    versions::add(file, cells);
+    Ok(())
+}
+
+/// The handles of the executable's cells, by path.
+pub(crate) fn handles(
+    cells: &[state::Cell],
+    host: &Loaded,
+) -> Result<BTreeMap<String, &'static Handle>, StateError> {
+    let cells = bind(cells, host, Side::Base)?;
+    let cells = cells.into_iter().map(|cell| (cell.path, cell.handle));
+    Ok(cells.collect())
 }
 
 /// The cells as the new code expects them.
@@ -211,7 +241,12 @@ fn transaction(
         from: table::current_version(),
         to: version,
     };
-    let functions = Functions::clone(&cells.functions);
+    let functions = cells.functions.iter().map(|(symbol, run)| {
+        // SAFETY: it was made from such a function, of an image that stays as long as this is asked.
+        let run = unsafe { mem::transmute::<*const (), Run>(run.get()) };
+        (symbol.clone(), run)
+    });
+    let functions = functions.collect::<Functions>();
     let mut resolver = Resolver::new(&migration.types).with_functions(functions, versions);
     let mut changes = Vec::new();
     for cell in &*cells.bound {
@@ -244,7 +279,8 @@ fn resolve(
         from: known.layout.to_string(),
         to: cell.layout.to_string(),
     })?;
-    let resolved = resolver.resolve(way.change, (known.schema)(), (cell.schema)());
+    let (old, new) = ((known.facts)().schema, (cell.facts())().schema);
+    let resolved = resolver.resolve(way.change, old(), new());
     resolved.map_err(|problem| StateError::Plan {
         path: cell.path.clone(),
         problem,
@@ -275,7 +311,7 @@ fn functions(
     listed: &[state::Function],
     loaded: &Loaded,
     side: Side,
-) -> Result<Functions, StateError> {
+) -> Result<BTreeMap<String, Hidden>, StateError> {
     let bind = |function: &state::Function| {
         let address = loaded.address(function.address, 1, Use::Code);
         let address = address.ok_or_else(|| StateError::Function {
@@ -283,10 +319,9 @@ fn functions(
             side,
             address: function.address,
         })?;
-        // SAFETY: the address is code, and by the tool's word that of the function in a descriptor
-        // of the macros, all of which have this type. It tells its types before it is run.
-        let run = unsafe { mem::transmute::<*const (), Run>(address) };
-        Ok((function.symbol.clone(), run))
+        // By the tool's word it is the function in a descriptor of the macros, all of which have one
+        // type. It tells its types before it is run.
+        Ok((function.symbol.clone(), Hidden::new(address)))
     };
     listed.iter().map(bind).collect()
 }
@@ -316,22 +351,17 @@ fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, S
         };
         address.map(find).transpose()
     };
-    let init = function(cell.init, "function that makes the first value")?.map(|address| {
-        // SAFETY: the address is code, and by the tool's word that of the function in the handle's
-        // initial value. It is called only as what it is, by `live::make`.
-        unsafe { mem::transmute::<*const (), Init>(address) }
-    });
-    let schema = function(cell.schema, "schema")?.map(|address| {
-        // SAFETY: as for `init`. All schemas are given by functions of this type.
-        unsafe { mem::transmute::<*const (), Of>(address) }
-    });
+    // By the tool's word these are the functions that the handle's initial value has, or would have. The
+    // first is called only as what it is, by `live::make`; the third field of all handles is of one type.
+    let init = function(cell.init, "function that makes the first value")?.map(Hidden::new);
+    let facts = function(cell.schema, "schema")?;
     Ok(Bound {
         path: cell.path.clone(),
         type_name: cell.type_name.clone(),
         layout: cell.layout.as_str().into(),
         handle,
         init,
-        schema: schema.unwrap_or(handle.schema()),
+        facts: Hidden::new(facts.unwrap_or(handle.facts() as *const ())),
     })
 }
 
@@ -346,14 +376,14 @@ fn outside(cell: &state::Cell, side: Side, role: &'static str, address: u64) -> 
 
 /// The right to hold cells: no call begins and no fork comes while it lives.
 #[derive(Debug)]
-struct Turn {
+pub(crate) struct Turn {
     _gate: Gate,
     _fork: fork::Turn,
 }
 
 impl Turn {
     /// Waits for calls that are under way, but not long.
-    fn take(patience: Duration) -> Self {
+    pub(crate) fn take(patience: Duration) -> Self {
         // First of all: a child would have a gate that nobody opens.
         let fork = fork::Turn::take();
         let gate = Gate::close();
@@ -440,8 +470,8 @@ fn note(file: Option<File>, cells: &[Bound], version: u64) {
                 known.since = version;
             }
             known.type_name.clone_from(&cell.type_name);
-            known.init = cell.init;
-            known.schema = cell.schema;
+            known.init = cell.init();
+            known.facts = cell.facts();
         });
     }
     if let Some(file) = file {

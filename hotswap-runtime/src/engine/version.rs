@@ -1,12 +1,15 @@
 //! The versions of this process: their numbers, their lives, and the images that hold their code.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::event::Event;
 use hotswap_protocol::lifecycle::State;
+use hotswap_protocol::purge::{Holder, HolderKind, Kept};
 use hotswap_protocol::state::{Back, Migration};
 use hotswap_protocol::status::{EntryCalls, ImageStatus, VersionStatus};
 
@@ -17,8 +20,7 @@ use crate::engine::state::Cells;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::table::{self, Bodies};
 
-/// All versions since the start. Nothing leaves it, so no image's code is ever unmapped once a call
-/// could have reached it.
+/// All versions since the start. Nothing leaves it, and only `take_image` takes an image out of it.
 static VERSIONS: Mutex<Versions> = Mutex::new(Versions {
     all: Vec::new(),
     support: Vec::new(),
@@ -43,6 +45,8 @@ pub(crate) struct Version {
     /// The cells that its code knows. None as long as no patch has told.
     cells: Option<Cells>,
     before: Before,
+    /// What keeps its image, as the last attempt to purge it found.
+    kept: Option<Kept>,
 }
 
 /// What can be gone back to from a version.
@@ -95,8 +99,8 @@ impl From<Back> for Origin {
     }
 }
 
-/// How many versions one can go back, one after the other.
-const KEPT: usize = 16;
+/// How many versions one can go back, one after the other. Their images stay in memory.
+const KEPT: usize = 2;
 
 impl Version {
     /// A version that is prepared and not yet current.
@@ -110,6 +114,7 @@ impl Version {
             reverts_to: None,
             cells: None,
             before: Before::Nothing,
+            kept: None,
         }
     }
 
@@ -145,6 +150,7 @@ impl Version {
         let mut status = VersionStatus::new(self.number, self.state, age_ms);
         status.label.clone_from(&self.label);
         status.reverts_to = self.reverts_to;
+        status.kept.clone_from(&self.kept);
         status.image = self.image.as_ref().map(|image| {
             let (first, bytes) = image.loaded.layout.span();
             ImageStatus::new(image.path.clone(), image.loaded.base as u64 + first, bytes)
@@ -170,6 +176,10 @@ impl Versions {
     /// Versions are numbered one by one, and none leaves.
     fn find(&self, number: u64) -> Option<&Version> {
         self.all.get(usize::try_from(number).ok()?)
+    }
+
+    fn find_mut(&mut self, number: u64) -> Option<&mut Version> {
+        self.all.get_mut(usize::try_from(number).ok()?)
     }
 
     /// The version that brought the code that is current.
@@ -311,6 +321,122 @@ pub(crate) fn commit(
     versions.is_current(version, origin, bodies);
     versions.support.extend(support);
     versions.notice_drained();
+}
+
+/// An image that may be purged, if nothing refers to it.
+#[derive(Debug)]
+pub(crate) struct Candidate {
+    pub(crate) version: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) range: Range<usize>,
+    /// Parts of it that only the system's loader refers to, from its start.
+    pub(crate) of_loader: Vec<Range<u32>>,
+    /// Where the loader keeps its record of it.
+    pub(crate) record: Range<usize>,
+    /// What the record of versions knows of that keeps it.
+    pub(crate) holders: Vec<Holder>,
+    pub(crate) attempts: u64,
+}
+
+/// The images of versions that were replaced.
+pub(crate) fn candidates() -> Vec<Candidate> {
+    let mut versions = Versions::lock();
+    versions.notice_drained();
+    let all = versions.all.iter();
+    all.filter_map(|version| versions.candidate(version))
+        .collect()
+}
+
+impl Versions {
+    fn candidate(&self, version: &Version) -> Option<Candidate> {
+        if !matches!(version.state, State::Draining | State::Retained) {
+            return None;
+        }
+        let image = version.image.as_ref()?;
+        let range = image.range();
+        let calls = table::in_flight(version.number)
+            .into_iter()
+            .map(|(entry, calls)| {
+                let mut holder = Holder::new(HolderKind::Calls, entry);
+                holder.words = calls;
+                holder
+            });
+        let mut holders: Vec<Holder> = calls.collect();
+        for other in &self.all {
+            if let Before::Way(way) = &other.before
+                && (way.to == version.number || way.bodies.any_in(&range))
+            {
+                let name = format!("version {}", other.number);
+                holders.push(Holder::new(HolderKind::WayBack, name));
+            }
+        }
+        if image.dynamic.runs_at_end {
+            let why = "the image has code that runs when it is unloaded";
+            holders.push(Holder::new(HolderKind::Loader, why));
+        }
+        if image.is_shared {
+            holders.push(Holder::new(HolderKind::Shared, "later versions"));
+        }
+        Some(Candidate {
+            version: version.number,
+            path: image.path.clone(),
+            of_loader: image.loaded.layout.of_loader(&image.dynamic),
+            record: image.record(),
+            range,
+            holders,
+            attempts: version.kept.as_ref().map_or(0, |kept| kept.attempts),
+        })
+    }
+}
+
+/// Notes what keeps a version's image.
+pub(crate) fn is_kept(number: u64, kept: Kept) {
+    if let Some(version) = Versions::lock().find_mut(number) {
+        version.kept = Some(kept);
+    }
+}
+
+/// Takes the image of a version that is no candidate for anything any more. The caller has proof that
+/// nothing refers to it.
+pub(crate) fn take_image(number: u64) -> Option<LoadedImage> {
+    let mut versions = Versions::lock();
+    let version = versions.find_mut(number)?;
+    version.cells = None;
+    version.image.take()
+}
+
+/// Notes that a version's image is out of memory.
+pub(crate) fn is_purged(number: u64) {
+    if let Some(version) = Versions::lock().find_mut(number) {
+        version.kept = None;
+        version.become_state(State::Purged);
+    }
+}
+
+/// Gives up all ways back. Gives the versions to which they led.
+pub(crate) fn give_up_ways() -> Vec<u64> {
+    let mut versions = Versions::lock();
+    let mut given_up = Vec::new();
+    for version in &mut versions.all {
+        if let Before::Way(way) = &version.before {
+            given_up.push(way.to);
+            version.before = Before::Dropped;
+        }
+    }
+    given_up
+}
+
+/// The versions to which ways lead back.
+pub(crate) fn ways() -> Vec<u64> {
+    let versions = Versions::lock();
+    let ways = versions
+        .all
+        .iter()
+        .filter_map(|version| match &version.before {
+            Before::Way(way) => Some(way.to),
+            _ => None,
+        });
+    ways.collect()
 }
 
 /// All versions, oldest first, as they are now.

@@ -5,9 +5,10 @@ use std::ptr::{self, NonNull};
 
 use crate::live::Unavailable;
 use crate::live::core::{Core, Hold, Mark};
+use crate::live::facts::FactsOf;
 use crate::live::lock::{Mode, Patience, Who};
+use crate::live::restore;
 use crate::live::versions::{self, Init, Verdict};
-use crate::migrate::schema::Of;
 use crate::sync::{AtomicPtr, Ordering};
 
 /// What every [`Live`](crate::Live) is in memory, whatever its type.
@@ -16,7 +17,7 @@ use crate::sync::{AtomicPtr, Ordering};
 pub(crate) struct Handle {
     core: AtomicPtr<Core>,
     init: Init,
-    schema: Of,
+    facts: FactsOf,
 }
 
 /// Calls a function that makes a first value, and tells where that is: in a box of its own.
@@ -78,12 +79,12 @@ impl Handle {
         unsafe { &*core }
     }
 
-    /// The function in the handle that gives the schema.
-    pub(crate) fn schema(&self) -> Of {
-        self.schema
+    /// The function in the handle that gives what is known of the type.
+    pub(crate) fn facts(&self) -> FactsOf {
+        self.facts
     }
 
-    fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         ptr::from_ref(self).addr()
     }
 
@@ -121,7 +122,7 @@ impl Handle {
             ..access
         };
         let mut hold = self.enter(core, alone)?;
-        if hold.value().is_null() {
+        if hold.value().is_null() && !self.restore(&mut hold) {
             let init = versions::init(self.address()).unwrap_or(self.init);
             // SAFETY: the code that asks may use the cell, so its type has the layout of the value
             // that `init` makes: either it stands in the handle, and the cell's type has never
@@ -130,6 +131,22 @@ impl Handle {
             hold.replace(value);
         }
         Ok(())
+    }
+
+    /// Gives the cell the value that it had in the program before, if it is to have one and has none
+    /// yet. It is held alone.
+    pub(crate) fn restore(&self, hold: &mut Hold<'_>) -> bool {
+        if !hold.value().is_null() {
+            return false;
+        }
+        let facts = versions::facts(self.address()).unwrap_or(self.facts);
+        match restore::make(self.address(), facts()) {
+            Some(value) => {
+                hold.replace(value);
+                true
+            }
+            None => false,
+        }
     }
 
     /// Takes the value out of a handle that nobody uses any more.

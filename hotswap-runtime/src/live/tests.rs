@@ -27,7 +27,7 @@ fn cell(path: &str, layout: &str) -> Cell {
         layout: layout.into(),
         since: 0,
         init: None,
-        schema: u8::schema,
+        facts: facts::plain::<u8>,
         contested: false,
     }
 }
@@ -118,5 +118,5 @@ fn handles_have_one_layout() {
     assert_eq!(size_of::<Live<[u128; 9]>>(), size_of::<Handle>());
     assert_eq!(align_of::<Live<[u128; 9]>>(), align_of::<Handle>());
     assert_eq!(std::mem::offset_of!(Live<u8>, init), 8);
-    assert_eq!(std::mem::offset_of!(Live<u8>, schema), 16);
+    assert_eq!(std::mem::offset_of!(Live<u8>, facts), 16);
 }

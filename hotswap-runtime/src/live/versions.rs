@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread::ThreadId;
 
+use crate::live::facts::FactsOf;
 use crate::live::handle::Handle;
-use crate::migrate::schema::Of;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 static VERSIONS: Mutex<Versions> = Mutex::new(Versions {
@@ -51,8 +51,8 @@ pub(crate) struct Cell {
     pub(crate) since: u64,
     /// Makes its first value, if not the function in the handle.
     pub(crate) init: Option<Init>,
-    /// The schema of its value's type.
-    pub(crate) schema: Of,
+    /// What is known of its value's type.
+    pub(crate) facts: FactsOf,
     /// Whether there is code, or will be, that expects another layout.
     pub(crate) contested: bool,
 }
@@ -135,6 +135,18 @@ pub(crate) fn init(handle: usize) -> Option<Init> {
     versions().cells.get(&handle).and_then(|cell| cell.init)
 }
 
+/// The function that tells of the type of the cell with this handle, if not its own.
+pub(crate) fn facts(handle: usize) -> Option<FactsOf> {
+    versions().cells.get(&handle).map(|cell| cell.facts)
+}
+
+/// All cells that are known, in the order of their paths.
+pub(crate) fn all() -> Vec<Cell> {
+    let mut cells: Vec<Cell> = versions().cells.values().cloned().collect();
+    cells.sort_by(|a, b| a.path.cmp(&b.path));
+    cells
+}
+
 /// Adds a file, unless it is there, and cells that are new with it.
 pub(crate) fn add(file: File, cells: Vec<(usize, Cell)>) {
     let mut versions = versions();
@@ -144,6 +156,27 @@ pub(crate) fn add(file: File, cells: Vec<(usize, Cell)>) {
     for (handle, cell) in cells {
         versions.cells.entry(handle).or_insert(cell);
     }
+}
+
+/// Forgets a file that is out of memory.
+pub(crate) fn forget(range: &Range<usize>) {
+    let mut versions = versions();
+    versions
+        .files
+        .retain(|file| !range.contains(&file.range.start));
+}
+
+/// The paths of cells that code or data in this range is needed for.
+pub(crate) fn needing(range: &Range<usize>) -> Vec<String> {
+    let versions = versions();
+    let cells = versions.cells.iter().filter(|(handle, cell)| {
+        range.contains(handle)
+            || range.contains(&(cell.facts as usize))
+            || cell
+                .init
+                .is_some_and(|init| range.contains(&(init as usize)))
+    });
+    cells.map(|(_, cell)| cell.path.clone()).collect()
 }
 
 /// Notes that code may exist that expects another layout of a cell than its value has.

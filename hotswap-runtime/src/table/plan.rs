@@ -1,8 +1,10 @@
 //! What is registered and prepared: bindings, identities, reports, errors.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
-use crate::entry::{DESCRIPTOR_FORMAT, Descriptor};
+use crate::entry::{DESCRIPTOR_FORMAT, Descriptor, FUTURE};
+use crate::hidden::{self, Hidden};
 
 /// An entry as the tool found it in the executable or in an image.
 #[derive(Debug)]
@@ -46,17 +48,15 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Identified {
     pub(super) identity: Identity,
-    pub(super) descriptor: &'static Descriptor,
-    pub(super) body: *const (),
+    pub(super) descriptor: Hidden,
+    pub(super) is_future: bool,
+    pub(super) body: Hidden,
 }
-
-// SAFETY: as for `EntryBinding`.
-unsafe impl Send for Identified {}
 
 /// Checks the bindings, and asks each for the facts of its hidden type.
 ///
 /// This runs code of the bindings' version, so it must not be called under the registry's lock.
-pub(super) fn identify(entries: Vec<EntryBinding>) -> Result<Vec<Identified>, RegisterError> {
+pub(super) fn identify(mut entries: Vec<EntryBinding>) -> Result<Vec<Identified>, RegisterError> {
     let mut paths = HashSet::new();
     for EntryBinding {
         path, descriptor, ..
@@ -72,18 +72,28 @@ pub(super) fn identify(entries: Vec<EntryBinding>) -> Result<Vec<Identified>, Re
             return Err(RegisterError::Duplicate { path });
         }
     }
-    Ok(entries.into_iter().map(identified).collect())
+    let identified = entries.iter_mut().map(identified).collect();
+    hidden::wipe(entries);
+    Ok(identified)
 }
 
-fn identified(entry: EntryBinding) -> Identified {
+fn identified(entry: &mut EntryBinding) -> Identified {
     Identified {
         identity: Identity {
             hidden: entry.descriptor.hidden(),
-            path: entry.path,
-            fingerprint: entry.fingerprint,
+            path: std::mem::take(&mut entry.path),
+            fingerprint: std::mem::take(&mut entry.fingerprint),
         },
-        descriptor: entry.descriptor,
-        body: entry.body,
+        descriptor: Hidden::new(entry.descriptor),
+        is_future: entry.descriptor.flags() & FUTURE != 0,
+        body: Hidden::new(entry.body),
+    }
+}
+
+impl Identified {
+    pub(super) fn descriptor(&self) -> &'static Descriptor {
+        // SAFETY: it was made from such a reference, and entries are dropped before their image.
+        unsafe { &*self.descriptor.get() }
     }
 }
 
@@ -102,16 +112,20 @@ pub(crate) struct TableReport {
 
 /// The bodies that stood in all slots at some time, from slot 1 on: the code that calls ran.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Bodies(Vec<usize>);
+pub(crate) struct Bodies(Vec<Hidden>);
 
 impl Bodies {
     pub(super) fn of(bodies: impl Iterator<Item = *const ()>) -> Self {
-        Self(bodies.map(<*const ()>::expose_provenance).collect())
+        Self(bodies.map(Hidden::new).collect())
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = *const ()> {
-        let bodies = self.0.iter();
-        bodies.map(|body| std::ptr::with_exposed_provenance(*body))
+        self.0.iter().map(|body| body.get())
+    }
+
+    /// Whether any of them lies there.
+    pub(crate) fn any_in(&self, range: &Range<usize>) -> bool {
+        self.iter().any(|body| range.contains(&body.addr()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! All slots of the process, and what each change does to them.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::ptr;
 
 use super::counters::Counters;
@@ -8,6 +9,7 @@ use super::plan::{Bodies, Identified, Identity, PreparedTable, RegisterError, Ta
 use super::switch::{Switch, Tables, Target};
 use super::{Resolved, count};
 use crate::entry::{Descriptor, FUTURE};
+use crate::hidden::{self, Hidden};
 use crate::inflight::record::CounterId;
 
 /// The host's version.
@@ -21,7 +23,7 @@ pub(super) struct Registry {
     /// Slots of the host's descriptors, by address.
     of_host: Option<HashMap<usize, u32>>,
     /// Addresses of descriptors of images that are prepared and not published.
-    prepared: Vec<usize>,
+    prepared: Vec<Hidden>,
     tables: Tables,
     counters: Counters,
 }
@@ -60,7 +62,7 @@ impl Registry {
         for entry in &entries {
             if self.slot_of(&entry.identity).is_some_and(|slot| {
                 self.slots[index(slot)].host.is_some()
-                    && self.host_slot(entry.descriptor) != Some(slot)
+                    && self.host_slot(entry.descriptor()) != Some(slot)
             }) {
                 let path = entry.identity.path.clone();
                 return Err(RegisterError::Duplicate { path });
@@ -68,16 +70,17 @@ impl Registry {
         }
         let mut new = Vec::new();
         for entry in entries {
-            if let Some(slot) = self.host_slot(entry.descriptor) {
+            if let Some(slot) = self.host_slot(entry.descriptor()) {
                 self.slots[index(slot)]
                     .path
                     .clone_from(&entry.identity.path);
                 self.identities().insert(entry.identity, slot);
             } else {
                 let path = entry.identity.path.clone();
-                let slot = self.add_host(path, entry.descriptor, entry.body);
+                let descriptor = entry.descriptor();
+                let slot = self.add_host(path, descriptor, entry.body.get());
                 self.identities().insert(entry.identity, slot);
-                new.push((entry.descriptor, slot));
+                new.push((descriptor, slot));
             }
         }
         if !new.is_empty() {
@@ -102,8 +105,8 @@ impl Registry {
         }
         self.reclaim();
         let report = self.report(&entries, &gone);
-        let addresses = entries.iter().map(|entry| address(entry.descriptor));
-        self.prepared.extend(addresses);
+        self.prepared
+            .extend(entries.iter().map(|entry| entry.descriptor));
         Ok(PreparedTable {
             version,
             entries,
@@ -113,7 +116,7 @@ impl Registry {
     }
 
     pub(super) fn abandon(&mut self, entries: &[Identified]) {
-        let gone: HashSet<usize> = entries.iter().map(|e| address(e.descriptor)).collect();
+        let gone: HashSet<Hidden> = entries.iter().map(|e| e.descriptor).collect();
         self.prepared.retain(|address| !gone.contains(address));
     }
 
@@ -141,19 +144,19 @@ impl Registry {
         for entry in entries {
             let slot = match self.slot_of(&entry.identity) {
                 Some(slot) => slot,
-                None => self.add(entry.identity, is_future(entry.descriptor)),
+                None => self.add(entry.identity.clone(), entry.is_future),
             };
             self.slots[index(slot)].current = Target {
-                body: entry.body,
+                body: entry.body.get(),
                 counter: self.counters.give(version, slot),
             };
-            assigned.push((entry.descriptor, slot));
+            assigned.push((entry, slot));
         }
         self.show(switch, version);
         // A slot must be in a table before it is assigned. A call that the new code makes meanwhile
         // waits for the registry's lock in `resolve`.
-        for (descriptor, slot) in assigned {
-            descriptor.assign(slot);
+        for (entry, slot) in assigned {
+            entry.descriptor().assign(slot);
         }
         before
     }
@@ -202,6 +205,7 @@ impl Registry {
     pub(super) fn close(&mut self, switch: &Switch) {
         let targets = self.targets();
         self.tables.close(switch, &targets);
+        hidden::wipe(targets);
     }
 
     pub(super) fn open(&mut self, switch: &Switch) {
@@ -234,7 +238,7 @@ impl Registry {
         if assigned != 0 {
             return Resolved::Slot(assigned);
         }
-        if self.prepared.contains(&address(entry)) {
+        if self.prepared.contains(&Hidden::new(entry)) {
             let counter = CounterId::NONE;
             return Resolved::Own(Target { body, counter });
         }
@@ -258,6 +262,24 @@ impl Registry {
     fn show(&mut self, switch: &Switch, version: u64) {
         let targets = self.targets();
         self.tables.publish(switch, version, &targets);
+        hidden::wipe(targets);
+    }
+
+    /// Takes out of tables that are not current what only they still have.
+    pub(super) fn scrub(&mut self, switch: &Switch) {
+        let targets = self.targets();
+        self.tables.scrub(switch, &targets);
+        hidden::wipe(targets);
+    }
+
+    /// The paths of entries whose calls run code in this range.
+    pub(super) fn running(&self, range: &Range<usize>) -> Vec<String> {
+        let is_in = |target: Target| range.contains(&target.body.addr());
+        let slots = self.slots.iter();
+        slots
+            .filter(|slot| is_in(slot.current) || slot.host.is_some_and(is_in))
+            .map(|slot| slot.path.clone())
+            .collect()
     }
 
     fn targets(&self) -> Vec<Target> {

@@ -285,6 +285,8 @@ struct Seen {
 #[derive(Debug)]
 pub(crate) struct Tables {
     in_turn: Vec<&'static [Row]>,
+    /// Tables that became too small.
+    outgrown: Vec<&'static [Row]>,
     next: usize,
     stamp: usize,
     /// Whether tables are closed.
@@ -297,6 +299,7 @@ impl Tables {
     pub(crate) const fn new() -> Self {
         Self {
             in_turn: Vec::new(),
+            outgrown: Vec::new(),
             next: 0,
             stamp: 0,
             closed: false,
@@ -332,6 +335,32 @@ impl Tables {
     /// The next table that is published is open.
     pub(crate) fn open(&mut self) {
         self.closed = false;
+    }
+
+    /// Writes `targets` into all tables that are not current, so that no body is in any of them to which
+    /// no call goes.
+    ///
+    /// A thread that still reads such a table finds a body that is current, and if it counts its call,
+    /// that the table is not: as if the table were being filled.
+    pub(crate) fn scrub(&mut self, switch: &Switch, targets: &[Target]) {
+        if !self.closed {
+            // Nobody asks for it before a table is closed, which sets it.
+            switch
+                .open
+                .store(switch.table().cast_mut(), Ordering::Release);
+        }
+        let in_use = [
+            switch.table(),
+            switch.open.load(Ordering::Acquire).cast_const(),
+        ];
+        for table in self.outgrown.iter().chain(&self.in_turn) {
+            if in_use.iter().any(|used| ptr::eq(*used, table.as_ptr())) {
+                continue;
+            }
+            for (row, target) in table[1..].iter().zip(targets) {
+                row.fill(*target);
+            }
+        }
     }
 
     /// Fills a free table.
@@ -372,6 +401,7 @@ impl Tables {
             // The smaller tables stay where they are, since a thread may be reading one. They
             // double, so that all of them together take less than the largest.
             let room = rows.next_power_of_two().max(MIN_ROWS);
+            self.outgrown.append(&mut self.in_turn);
             self.in_turn = (0..TABLES).map(|_| new_table(room)).collect();
             self.next = 0;
             #[cfg(all(test, not(loom)))]

@@ -23,6 +23,8 @@ pub(crate) fn command(folder: &Path, ready: RawFd, before_exec: fn(&Path, u32)) 
         .env(RUNTIME_DIR_VARIABLE, folder)
         .env("TEST_SOCKET", folder.join("own.sock"))
         .env("HOTSWAP_LISTEN", "1")
+        // What is in memory is counted here.
+        .env("HOTSWAP_PURGE", "off")
         .env("HOTSWAP_NAME", "tested")
         .env("HOTSWAP_READY_FD", ready.to_string())
         .stdin(Stdio::piped())

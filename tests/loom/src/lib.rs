@@ -1,4 +1,5 @@
-//! The runtime's own source files for the call gate and for the lock of cells, compiled with loom's atomics.
+//! The runtime's own source files for the call gate, for the lock of cells and for calls of servers, compiled
+//! with loom's atomics.
 //!
 //! They are those of `hotswap-runtime/src`; the tests stand beside them here, since what they test
 //! is not public.
@@ -29,5 +30,18 @@ mod live {
     pub(crate) mod lock;
 }
 
+#[path = "../../../hotswap-runtime/src/server"]
+#[expect(
+    dead_code,
+    reason = "futures and most errors are no matter of schedules"
+)]
+mod server {
+    //! The part of `server.rs` that has no statics.
+
+    pub(crate) mod errors;
+    pub(crate) mod waiter;
+}
+
+mod calls;
 mod guards;
 mod tests;

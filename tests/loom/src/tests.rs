@@ -223,6 +223,36 @@ fn a_growing_table_holds_the_slot_that_was_assigned() {
 }
 
 #[test]
+fn what_is_purged_is_in_no_table_that_a_stalled_caller_reads() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        // The image: using it, and taking it out of memory.
+        let image = Arc::new(UnsafeCell::new(()));
+        let caller = {
+            let (world, image) = (Arc::clone(&world), Arc::clone(&image));
+            thread::spawn(move || {
+                // SAFETY: this thread alone writes to the record.
+                let (target, counter) = unsafe { world.begin(0) };
+                assert_eq!(target.counter, id(target.body.addr() as u32));
+                if target.counter == id(1) {
+                    image.with(|_| ());
+                }
+                counter.end();
+            })
+        };
+        tables.publish(&world.switch, 1, &[target(2)]);
+        if world.calls(1) == 0 {
+            tables.scrub(&world.switch, &[target(2)]);
+            image.with_mut(|_| ());
+        }
+        // Tables that were scrubbed are used again.
+        tables.publish(&world.switch, 2, &[target(3)]);
+        caller.join().unwrap();
+        assert_eq!((1..=3).map(|n| world.calls(n)).sum::<u64>(), 0);
+    });
+}
+
+#[test]
 fn calls_wait_at_a_closed_table_so_that_what_is_drained_stays_so() {
     check(|| {
         let (world, mut tables) = World::new();

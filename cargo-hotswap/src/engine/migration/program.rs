@@ -61,7 +61,8 @@ pub fn for_program(
     })
 }
 
-fn base_cells(host: &Host) -> Vec<state::Cell> {
+/// The cells of an executable, as its program is told of them.
+pub fn base_cells(host: &Host) -> Vec<state::Cell> {
     let address = |symbol: &String| host.symbols.symbols.get(symbol).map(|it| it.address);
     let cells = host.cells.iter().map(|facts| state::Cell {
         path: facts.path.clone(),

@@ -93,8 +93,26 @@ impl<'a> Engine for &'a Fake {
         }
     }
 
+    fn save(&self, cells: &[Cell]) -> Result<SaveReport, Failure> {
+        self.note("saved");
+        let pause_us = cells.len() as u64;
+        Ok(SaveReport {
+            pause_us,
+            ..SaveReport::default()
+        })
+    }
+
+    fn restore(&self) -> RestoreReport {
+        self.note("restored");
+        RestoreReport::default()
+    }
+
     fn subscribers(&self) -> &Subscribers {
         &self.subscribers
+    }
+
+    fn purge(&self, _: hotswap_protocol::purge::Manner) -> hotswap_protocol::purge::PurgeReport {
+        hotswap_protocol::purge::PurgeReport::default()
     }
 
     fn status(&self) -> Status {
@@ -362,6 +380,29 @@ fn a_revert_gives_up_what_its_client_has_prepared_and_waits_for_others() {
         log,
         [
             "prepared", "dropped", "reverted", "prepared", "kept", "reverted"
+        ]
+    );
+}
+
+#[test]
+fn values_are_saved_when_no_swap_is_under_way() {
+    let save = Request::Save { cells: Vec::new() };
+    let log = converse(PATIENT, |connect| {
+        let (first, mut second) = (connect(), connect());
+        ask(&first, &hello());
+        ask(&second, &hello());
+        assert_eq!(ask(&first, &prepare("")), "prepared 1");
+        frame::write(&mut second, &save).unwrap();
+        assert_eq!(ask(&first, &Request::Commit {}), "committed 1");
+        assert!(answer(&second).starts_with("Saved"));
+        assert_eq!(ask(&second, &prepare("")), "prepared 1");
+        assert!(ask(&second, &save).starts_with("Saved"));
+        assert!(ask(&second, &Request::Restore {}).starts_with("Restored"));
+    });
+    assert_eq!(
+        log,
+        [
+            "prepared", "kept", "saved", "prepared", "dropped", "saved", "restored"
         ]
     );
 }

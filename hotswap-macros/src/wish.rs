@@ -1,0 +1,223 @@
+//! `#[hotswap(keep)]` and `#[hotswap(new)]` on statics: what becomes of the value when the initialiser
+//! is edited.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+use syn::ext::IdentExt as _;
+use syn::parse::{Parse, ParseStream};
+use syn::{Error, Ident, Item, Path, Token, Type, parse_quote};
+
+use crate::expand::Form;
+
+/// What stands in the attribute.
+struct Wish {
+    /// `keep` or `new`.
+    word: Ident,
+    /// Where the crate `hotswap` is found.
+    krate: Path,
+}
+
+const WORDS: &str = "write `#[hotswap(keep)]`, and the value stays when the initialiser is edited, or \
+                     `#[hotswap(new)]`, and the static starts afresh then";
+
+impl Parse for Wish {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let word = input.call(Ident::parse_any);
+        let word = word.map_err(|error| Error::new(error.span(), WORDS))?;
+        if word != "keep" && word != "new" {
+            return Err(Error::new(
+                word.span(),
+                format!("unknown wish `{word}`: {WORDS}"),
+            ));
+        }
+        let mut krate = parse_quote!(::hotswap);
+        if input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            krate = input.parse()?;
+        }
+        match input.is_empty() {
+            true => Ok(Self { word, krate }),
+            false => Err(input.error(WORDS)),
+        }
+    }
+}
+
+/// Expands the attribute. What is wrong is said in both forms.
+pub(crate) fn expand(wish: TokenStream, item: TokenStream, form: Form) -> TokenStream {
+    match mark(wish, item.clone()) {
+        Ok(mark) if form == Form::Hot => quote!(#item #mark),
+        Ok(_) => item,
+        Err(error) => {
+            let error = error.into_compile_error();
+            quote!(#error #item)
+        }
+    }
+}
+
+/// What tells the tool of the wish: the word, the static's name, and what it is made of.
+fn mark(wish: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let Wish { word, krate } = syn::parse2(wish)?;
+    let (name, made_of) = match syn::parse2(item)? {
+        Item::Static(item) => {
+            let (ty, init) = (&item.ty, &item.expr);
+            (item.ident.clone(), quote!(#ty = #init).to_string())
+        }
+        // What `thread_local!` makes of a static.
+        Item::Const(item) if is_key(&item.ty) => {
+            let (ty, init) = (&item.ty, &item.expr);
+            (item.ident.clone(), quote!(#ty = #init).to_string())
+        }
+        other => {
+            let message = "only a static has a value that can be kept or made new";
+            return Err(Error::new_spanned(other, message));
+        }
+    };
+    let private = format_ident!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
+    let private = quote!(#krate::__private::#private);
+    let text = format!("{word} {} {:016x}", name.unraw(), digest(&made_of));
+    Ok(quote! {
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = "hotswap_statics")]
+            static __HOTSWAP_STATIC: #private::Description = #private::Description::new(#text);
+        };
+    })
+}
+
+fn is_key(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path
+            .path
+            .segments
+            .last()
+            .is_some_and(|last| last.ident == "LocalKey"),
+        _ => false,
+    }
+}
+
+/// FNV-1a, which is the same in every process. It tells apart two texts of one item.
+fn digest(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expanded(wish: TokenStream, item: TokenStream) -> String {
+        expand(wish, item, Form::Hot).to_string()
+    }
+
+    #[test]
+    fn the_mark_tells_the_word_the_name_and_what_it_is_made_of() {
+        let mark = |item: TokenStream| {
+            let text = expanded(quote!(new), item);
+            let start = text.find("\"new ").expect("is marked");
+            text[start + 1..]
+                .split('"')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let first = mark(quote!(
+            static COUNT: u32 = 1;
+        ));
+        assert!(
+            first.starts_with("new COUNT ") && first.len() == 26,
+            "{first}"
+        );
+        assert_eq!(
+            first,
+            mark(quote!(
+                pub static COUNT: u32 = 1;
+            ))
+        );
+        assert_ne!(
+            first,
+            mark(quote!(
+                static COUNT: u32 = 2;
+            ))
+        );
+        assert_ne!(
+            first,
+            mark(quote!(
+                static COUNT: u64 = 1;
+            ))
+        );
+        assert!(
+            mark(quote!(
+                static mut r#TYPE: u32 = 1;
+            ))
+            .starts_with("new TYPE ")
+        );
+        let key = quote!(
+            const KEY: ::std::thread::LocalKey<u32> = { key() };
+        );
+        assert!(mark(key).starts_with("new KEY "));
+    }
+
+    #[test]
+    fn it_leaves_the_item_as_it_is_written() {
+        let item = quote!(
+            static COUNT: u32 = 1;
+        );
+        assert_eq!(
+            expand(quote!(keep), item.clone(), Form::Plain).to_string(),
+            item.to_string()
+        );
+        assert!(expanded(quote!(keep), item.clone()).starts_with(&item.to_string()));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (wish, item, expected) in [
+            (
+                quote!(),
+                quote!(
+                    static A: u8 = 1;
+                ),
+                "write `#[hotswap(keep)]`",
+            ),
+            (
+                quote!(fresh),
+                quote!(
+                    static A: u8 = 1;
+                ),
+                "unknown wish `fresh`",
+            ),
+            (
+                quote!(keep, keep),
+                quote!(
+                    static A: u8 = 1;
+                ),
+                "expected `crate`",
+            ),
+            (
+                quote!(keep),
+                quote!(
+                    const A: u8 = 1;
+                ),
+                "only a static",
+            ),
+            (
+                quote!(new),
+                quote!(
+                    fn a() {}
+                ),
+                "only a static",
+            ),
+        ] {
+            for form in [Form::Plain, Form::Hot] {
+                let text = expand(wish.clone(), item.clone(), form).to_string();
+                assert!(
+                    text.contains("compile_error") && text.contains(expected),
+                    "{text}"
+                );
+                assert!(text.ends_with(&item.to_string()));
+            }
+        }
+    }
+}

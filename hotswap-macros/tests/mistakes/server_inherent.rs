@@ -1,0 +1,6 @@
+struct Counter;
+
+#[hotswap_macros::server]
+impl Counter {}
+
+fn main() {}

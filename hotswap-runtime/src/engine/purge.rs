@@ -1,0 +1,406 @@
+//! Takes the images of old versions out of memory: those that are proven to be referred to by nobody.
+//!
+//! One thread of the runtime's own does it, after swaps and when somebody asks, and tries again by itself,
+//! less and less often. First the runtime's own books are asked, which costs next to nothing; then memory
+//! is scanned (`crate::purge`). Whatever stands against it, the image stays, and the version's status says
+//! what.
+
+mod holders;
+mod symbols;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hotswap_protocol::purge::{Holder, HolderKind, Kept, Manner, PurgeReport, PurgedVersion};
+
+use crate::engine::fork;
+use crate::engine::listen;
+use crate::engine::loaded;
+use crate::engine::version::{self, Candidate};
+use crate::hidden::Hidden;
+use crate::live::versions;
+use crate::purge::{self, Attempt, Target};
+use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
+use crate::table;
+
+/// For how many microseconds the program may stand.
+static BUDGET_US: AtomicU64 = AtomicU64::new(10_000);
+
+const LONGEST_BUDGET_US: u64 = 60_000_000;
+
+/// From a swap to the first attempt, and between the first ones. Each later pause is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Between two looks at whether a client's swap is over.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Memory of this thread's that begins above its first function's variables: the frames that lead there.
+const FRAME_BYTES: usize = 256;
+
+/// Places of purged images that are kept free. They take address space and no memory.
+static RESERVED: Mutex<VecDeque<(Hidden, usize)>> = Mutex::new(VecDeque::new());
+const MOST_RESERVED: usize = 4096;
+const MOST_RESERVED_BYTES: usize = 1 << 36;
+
+/// Whether all of them are, for ever.
+static GUARDED: AtomicU32 = AtomicU32::new(0);
+
+/// Whether nothing is purged by itself.
+static ONLY_WHEN_ASKED: AtomicU32 = AtomicU32::new(0);
+
+/// What the thread is told.
+enum Order {
+    /// There was a swap.
+    Swapped,
+    /// Somebody asks.
+    Asked(Manner, SyncSender<PurgeReport>),
+}
+
+static ORDERS: Mutex<Option<Sender<Order>>> = Mutex::new(None);
+
+/// Sets for how long the program may stand.
+pub(crate) fn set_budget(budget: Duration) {
+    let budget = u64::try_from(budget.as_micros()).unwrap_or(u64::MAX);
+    BUDGET_US.store(budget.min(LONGEST_BUDGET_US), Ordering::Relaxed);
+}
+
+fn budget() -> Duration {
+    Duration::from_micros(BUDGET_US.load(Ordering::Relaxed))
+}
+
+/// From now on nothing is mapped where a purged image was.
+pub(crate) fn guard() {
+    GUARDED.store(1, Ordering::Relaxed);
+}
+
+/// From now on purges happen only when somebody asks.
+pub(crate) fn only_when_asked() {
+    ONLY_WHEN_ASKED.store(1, Ordering::Relaxed);
+}
+
+/// A version was made current, so that others may be purged soon.
+pub(crate) fn after_swap() {
+    if ONLY_WHEN_ASKED.load(Ordering::Relaxed) != 0 {
+        return;
+    }
+    // Without a thread all stays as it is.
+    let _ = tell(Order::Swapped);
+}
+
+/// Purges, and waits until that is done.
+pub(crate) fn order(manner: Manner) -> PurgeReport {
+    let (answer, answered) = sync_channel(1);
+    if tell(Order::Asked(manner, answer)).is_none() {
+        return PurgeReport::default();
+    }
+    answered.recv().unwrap_or_default()
+}
+
+/// Tells the thread, which is started if need be.
+fn tell(order: Order) -> Option<()> {
+    // A child has no such thread, and no patches.
+    listen::service()?;
+    let mut orders = lock(&ORDERS);
+    if orders.is_none() {
+        let (sender, receiver) = channel();
+        let thread = listen::with_signals_blocked(|| {
+            let builder = thread::Builder::new().name("hotswap-purge".to_owned());
+            builder.spawn(move || serve(&receiver))
+        });
+        thread.ok()?;
+        *orders = Some(sender);
+    }
+    orders.as_ref()?.send(order).ok()
+}
+
+/// When the next attempt is due.
+struct Plan {
+    next: Option<Instant>,
+    pause: Duration,
+}
+
+impl Plan {
+    fn soon(&mut self) {
+        self.pause = FIRST_PAUSE;
+        self.next = Some(Instant::now() + self.pause);
+    }
+
+    /// After an attempt.
+    fn again(&mut self, any_left: bool) {
+        self.next = any_left.then(|| Instant::now() + self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn serve(orders: &Receiver<Order>) {
+    // All of this thread's variables lie below.
+    let first = 0u8;
+    let own_start = (&raw const first).expose_provenance() + FRAME_BYTES;
+    let mut plan = Plan {
+        next: None,
+        pause: FIRST_PAUSE,
+    };
+    loop {
+        let wait = plan
+            .next
+            .map(|next| next.saturating_duration_since(Instant::now()));
+        let order = match wait {
+            Some(wait) => orders.recv_timeout(wait),
+            None => orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match order {
+            Ok(Order::Swapped) => plan.soon(),
+            Ok(Order::Asked(manner, answer)) => {
+                // Whoever asked may have left.
+                let _ = answer.send(purge(manner, own_start));
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let report = purge(Manner::Soft, own_start);
+                plan.again(report.versions.iter().any(|version| !version.free));
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+    }
+}
+
+/// Looks at all images of old versions.
+fn purge(manner: Manner, own_start: usize) -> PurgeReport {
+    let mut report = PurgeReport::default();
+    let Some(service) = listen::service() else {
+        return report;
+    };
+    let _turn = loop {
+        match service.begin_purge() {
+            Some(turn) => break turn,
+            None => thread::sleep(LOOK),
+        }
+    };
+    report.ways_given_up = match manner {
+        Manner::Full => fork::undivided(version::give_up_ways),
+        Manner::DryRun => fork::undivided(version::ways),
+        _ => Vec::new(),
+    };
+    for candidate in fork::undivided(version::candidates) {
+        report
+            .versions
+            .push(purge_one(candidate, manner, own_start));
+    }
+    report
+}
+
+fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> PurgedVersion {
+    let number = candidate.version;
+    let mut kept = Kept::default();
+    kept.attempts = candidate.attempts;
+    kept.holders = std::mem::take(&mut candidate.holders);
+    kept.holders
+        .extend(fork::undivided(|| booked(&candidate.range)));
+    if manner == Manner::DryRun {
+        // They would be given up.
+        kept.holders
+            .retain(|holder| holder.kind != HolderKind::WayBack);
+    }
+    let asked = manner == Manner::Soft;
+    if kept.holders.is_empty() || !asked {
+        kept.attempts += 1;
+        attempt(&candidate, &mut kept, manner, own_start);
+    }
+    let free = kept.holders.is_empty() && kept.obstacle.is_none();
+    if !free && manner != Manner::DryRun {
+        fork::undivided(|| version::is_kept(number, kept.clone()));
+    }
+    PurgedVersion::new(number, free, kept)
+}
+
+/// What the runtime itself needs of an image.
+fn booked(range: &Range<usize>) -> Vec<Holder> {
+    let entries = table::running(range).into_iter();
+    let entries = entries.map(|path| Holder::new(HolderKind::Entry, path));
+    let cells = versions::needing(range).into_iter();
+    let cells = cells.map(|path| Holder::new(HolderKind::Cell, path));
+    entries.chain(cells).collect()
+}
+
+/// Scans memory, and takes the image out of it if nothing is found and that is what is wanted.
+fn attempt(candidate: &Candidate, kept: &mut Kept, manner: Manner, own_start: usize) {
+    fork::undivided(table::scrub);
+    let target = Target {
+        range: candidate.range.clone(),
+        ignored: candidate.of_loader.clone(),
+        left_out: candidate.record.clone(),
+        library: library(),
+    };
+    let looked = purge::look(&target, own_start);
+    // From here to the end no fork comes, whose child would find locks of the loader held.
+    let fork = fork::Turn::take();
+    let mut signals = Signals::new(&candidate.range);
+    let attempt = looked.stop(budget(), || signals.ask());
+    let is_proven = attempt.obstacle.is_none() && attempt.found.is_empty() && signals.is_free();
+    if is_proven
+        && kept.holders.is_empty()
+        && manner != Manner::DryRun
+        && let Err(why) = unload(candidate)
+    {
+        kept.holders.push(Holder::new(HolderKind::Loader, why));
+    }
+    drop(fork);
+    describe(candidate, &attempt, &signals, kept);
+}
+
+/// Notes what was found.
+fn describe(candidate: &Candidate, attempt: &Attempt, signals: &Signals, kept: &mut Kept) {
+    kept.obstacle = attempt.obstacle.map(|obstacle| obstacle.to_string());
+    kept.stood_us = u64::try_from(attempt.stood.as_micros()).unwrap_or(u64::MAX);
+    kept.scanned = attempt.scanned;
+    kept.holders.extend(signals.holders());
+    kept.holders
+        .extend(holders::name(candidate, &attempt.found));
+}
+
+/// Gives an image back to the loader. An error says that it is still there.
+fn unload(candidate: &Candidate) -> Result<(), &'static str> {
+    let unknown = || "it can't be told what is mapped";
+    let before = files_in(&candidate.range).ok_or_else(unknown)?;
+    let Some(image) = version::take_image(candidate.version) else {
+        return Err("the image is not listed");
+    };
+    versions::forget(&candidate.range);
+    drop(image);
+    // Something else may have been mapped there already, such as the stack of a new thread.
+    let after = files_in(&candidate.range).ok_or_else(unknown)?;
+    if before.is_empty() || after.iter().any(|file| before.contains(file)) {
+        // There is no handle any more, so it stays for good.
+        return Err("the system's loader keeps it (a unique symbol, or another user of the file)");
+    }
+    keep_free(&candidate.range);
+    version::is_purged(candidate.version);
+    Ok(())
+}
+
+/// The files that are mapped in the range, as device and number; none if that can't be told.
+fn files_in(range: &Range<usize>) -> Option<Vec<String>> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    let address = |text: &str| usize::from_str_radix(text, 16).unwrap_or(0);
+    let lines = maps.lines().filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (start, end) = words.next()?.split_once('-')?;
+        let (device, file) = (words.nth(2)?, words.next()?);
+        let is_there = address(start) < range.end && range.start < address(end);
+        (is_there && file != "0").then(|| format!("{device} {file}"))
+    });
+    Some(lines.collect())
+}
+
+/// Keeps the range free for a while, so that each access faults, and that words which are left from this
+/// image in memory that is free are not taken for references to a later one. Where something else was
+/// mapped there meanwhile, that stays as it is.
+fn keep_free(range: &Range<usize>) {
+    if !reserve(range) {
+        return;
+    }
+    let mut reserved = lock(&RESERVED);
+    let start: *const () = std::ptr::without_provenance(range.start);
+    reserved.push_back((Hidden::new(start), range.len()));
+    let all: usize = reserved.iter().map(|(_, bytes)| bytes).sum();
+    let too_many = reserved.len() > MOST_RESERVED || all > MOST_RESERVED_BYTES;
+    if too_many
+        && GUARDED.load(Ordering::Relaxed) == 0
+        && let Some((oldest, bytes)) = reserved.pop_front()
+    {
+        // SAFETY: the range was mapped here, for nobody's use.
+        unsafe { libc::munmap(oldest.get::<libc::c_void>().cast_mut(), bytes) };
+    }
+}
+
+fn reserve(range: &Range<usize>) -> bool {
+    let flags =
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+    let start = std::ptr::without_provenance_mut(range.start);
+    // SAFETY: the flags leave alone what is mapped there.
+    let mapped = unsafe { libc::mmap(start, range.len(), libc::PROT_NONE, flags, -1, 0) };
+    mapped == start
+}
+
+/// Where the code of the C library lies.
+fn library() -> Range<usize> {
+    static LIBRARY: OnceLock<Range<usize>> = OnceLock::new();
+    LIBRARY
+        .get_or_init(|| {
+            let objects = loaded::objects();
+            let is_library = |name: &[u8]| name.ends_with(b"/libc.so.6");
+            let library = objects.iter().find(|object| is_library(&object.name));
+            let code = library.and_then(|library| {
+                let mut segments = library.segments.iter();
+                let code = segments.find(|it| it.kind == 1 && it.flags & 1 != 0)?;
+                let start = library.base + code.address as usize;
+                Some(start..start + code.memory_bytes as usize)
+            });
+            code.unwrap_or(0..0)
+        })
+        .clone()
+}
+
+/// What the kernel does at signals: it holds addresses that no scan of memory sees.
+struct Signals {
+    range: Range<usize>,
+    failed: bool,
+    leading_there: u64,
+}
+
+/// `struct kernel_sigaction` of x86_64.
+#[repr(C)]
+#[derive(Default)]
+struct KernelAction {
+    handler: usize,
+    flags: usize,
+    restorer: usize,
+    mask: u64,
+}
+
+const SIGNALS: i32 = 64;
+
+impl Signals {
+    fn new(range: &Range<usize>) -> Self {
+        Self {
+            range: range.clone(),
+            // Unless it is asked.
+            failed: true,
+            leading_there: 0,
+        }
+    }
+
+    fn ask(&mut self) {
+        self.failed = false;
+        for signal in 1..=SIGNALS {
+            let mut action = KernelAction::default();
+            // SAFETY: the call writes the action, whose mask has so many bytes, and changes none.
+            let outcome = unsafe {
+                let none = std::ptr::null::<KernelAction>();
+                let bytes = size_of::<u64>();
+                libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut action, bytes)
+            };
+            self.failed |= outcome == -1;
+            if self.range.contains(&action.handler) || self.range.contains(&action.restorer) {
+                self.leading_there |= 1 << (signal - 1);
+            }
+        }
+    }
+
+    fn is_free(&self) -> bool {
+        !self.failed && self.leading_there == 0
+    }
+
+    fn holders(&self) -> Vec<Holder> {
+        let signals = (1..=SIGNALS).filter(|signal| self.leading_there >> (signal - 1) & 1 == 1);
+        signals
+            .map(|signal| Holder::new(HolderKind::Signal, signal.to_string()))
+            .collect()
+    }
+}

@@ -1,0 +1,63 @@
+//! All servers of the program, by number and by name.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use crate::server::control::Control;
+use crate::server::errors::SpawnError;
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+
+#[derive(Debug, Default)]
+struct Registry {
+    servers: HashMap<u64, Arc<Control>>,
+    names: HashMap<String, u64>,
+}
+
+static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
+
+static NEXT: AtomicUsize = AtomicUsize::new(1);
+
+/// A number that no server or message has had.
+pub(crate) fn next_number() -> u64 {
+    NEXT.fetch_add(1, Ordering::Relaxed) as u64
+}
+
+/// Adds a server, unless another one has its name.
+pub(crate) fn add(control: Control) -> Result<Arc<Control>, SpawnError> {
+    let mut registry = lock(&REGISTRY);
+    if let Some(name) = &control.name {
+        if registry.names.contains_key(name) {
+            return Err(SpawnError::NameTaken(name.clone()));
+        }
+        registry.names.insert(name.clone(), control.id);
+    }
+    let control = Arc::new(control);
+    registry.servers.insert(control.id, Arc::clone(&control));
+    Ok(control)
+}
+
+/// Takes a server out that has ended.
+pub(crate) fn remove(control: &Control) {
+    let mut registry = lock(&REGISTRY);
+    registry.servers.remove(&control.id);
+    if let Some(name) = &control.name {
+        registry.names.remove(name);
+    }
+}
+
+pub(crate) fn find(id: u64) -> Option<Arc<Control>> {
+    lock(&REGISTRY).servers.get(&id).cloned()
+}
+
+pub(crate) fn named(name: &str) -> Option<Arc<Control>> {
+    let registry = lock(&REGISTRY);
+    let id = registry.names.get(name)?;
+    registry.servers.get(id).cloned()
+}
+
+/// All servers in the order in which they were started.
+pub(crate) fn all() -> Vec<Arc<Control>> {
+    let mut all: Vec<_> = lock(&REGISTRY).servers.values().cloned().collect();
+    all.sort_by_key(|control| control.id);
+    all
+}

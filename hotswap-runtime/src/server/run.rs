@@ -1,0 +1,254 @@
+//! The loop of a server: one turn after the other, each through the current version.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::on_panic;
+use crate::on_swap::panic_message;
+use crate::server::Down;
+use crate::server::control::{Control, Envelope, Phase, Watcher};
+use crate::server::errors::{CallError, Reason};
+use crate::server::policy::Verdict;
+use crate::server::registry;
+use crate::server::serve::{Order, Shim, Then, Turn};
+use crate::table;
+
+/// How many turns a task takes before it lets others run.
+const TURNS: usize = 32;
+
+/// How a turn went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Went {
+    On,
+    NothingToDo,
+    Ended,
+}
+
+/// Runs a server on this thread until it ends.
+pub(crate) fn run(control: &Arc<Control>) {
+    loop {
+        match turn(control) {
+            Went::On => {}
+            Went::Ended => return,
+            Went::NothingToDo => drop(control.wait_until(None, |inner| inner.is_ready())),
+        }
+    }
+}
+
+/// The loop of a server as a future: hand it to a runtime for tasks, such as `tokio::spawn`.
+///
+/// If it is dropped before the server has ended, the server ends.
+#[derive(Debug)]
+#[must_use = "a server runs only while its loop is polled"]
+pub struct ServerLoop {
+    control: Arc<Control>,
+    ended: bool,
+}
+
+impl ServerLoop {
+    pub(crate) fn new(control: Arc<Control>) -> Self {
+        Self {
+            control,
+            ended: false,
+        }
+    }
+}
+
+impl Future for ServerLoop {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..TURNS {
+            match turn(&self.control) {
+                Went::On => {}
+                Went::Ended => {
+                    self.ended = true;
+                    return Poll::Ready(());
+                }
+                Went::NothingToDo => {
+                    let mut inner = self.control.lock();
+                    if !inner.is_ready() {
+                        inner.waker = Some(context.waker().clone());
+                        return Poll::Pending;
+                    }
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl Drop for ServerLoop {
+    fn drop(&mut self) {
+        if !self.ended {
+            let control = &self.control;
+            control.change(|inner| inner.phase = Phase::Ending(Reason::Abandoned));
+            run(control);
+        }
+    }
+}
+
+fn turn(control: &Arc<Control>) -> Went {
+    let Some((order, shim, turn_of)) = begin(control) else {
+        return Went::NothingToDo;
+    };
+    let Some(order) = order else {
+        return Went::Ended;
+    };
+    let turn = Turn {
+        control,
+        order,
+        from: turn_of,
+        version: table::current_version(),
+    };
+    // What a handler leaves behind when it panics is the affair of `terminate`.
+    let next = catch_unwind(AssertUnwindSafe(|| shim(&turn)));
+    let then = match next {
+        Ok(next) => {
+            control.change(|inner| {
+                inner.shim = next.shim;
+                if !matches!(next.then, Then::Again) {
+                    inner.version = turn.version;
+                }
+            });
+            next.then
+        }
+        Err(panic) => panicked(&turn, panic_message(panic)),
+    };
+    finish(control, then)
+}
+
+/// What a panic in this turn means.
+///
+/// If it sends the program back, it is the edit that failed, not the server: that goes on where the old
+/// code is current again, with the state as the panic left it.
+fn panicked(turn: &Turn<'_>, message: String) -> Then {
+    match turn.order {
+        Order::Message if on_panic::is_leaving(turn.version) => {
+            turn.control.fail_in_hand(CallError::Panicked(message));
+            // It takes some milliseconds, and nothing tells when it is over if there is no way back.
+            while table::current_version() == turn.version && on_panic::is_leaving(turn.version) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            Then::Handled
+        }
+        Order::Start => Then::NotStarted(message),
+        Order::Message => Then::Stop(Reason::Panicked(message)),
+        Order::Terminate(_) => Then::Terminated,
+        Order::Clear(_) => Then::Cleared,
+    }
+}
+
+/// Claims the next turn, if there is something to do. Without an order the server has ended.
+fn begin(control: &Control) -> Option<(Option<Order>, Shim, u64)> {
+    let mut inner = control.lock();
+    if !inner.is_ready() {
+        return None;
+    }
+    let order = match &inner.phase {
+        Phase::Starting => Order::Start,
+        Phase::Running => Order::Message,
+        Phase::Ending(reason) => Order::Terminate(reason.clone()),
+        Phase::Clearing(_) => Order::Clear(inner.queue.drain(..).collect()),
+        Phase::Ended(_) => return Some((None, inner.shim, inner.version)),
+    };
+    inner.busy = Some((thread::current().id(), Instant::now()));
+    Some((Some(order), inner.shim, inner.version))
+}
+
+/// Goes on as a turn says.
+fn finish(control: &Arc<Control>, then: Then) -> Went {
+    let mut went = Went::On;
+    let mut fail = None;
+    match then {
+        Then::Again => thread::yield_now(),
+        Then::Handled => control.change(|inner| inner.handled += 1),
+        Then::Started => control.change(|inner| {
+            // It may have been told to stop meanwhile.
+            if inner.phase == Phase::Starting {
+                inner.phase = Phase::Running;
+            }
+        }),
+        Then::NotStarted(why) => {
+            let reason = Reason::NotStarted(why);
+            let again = control.lock().restarts > 0;
+            after_end(control, reason, again);
+        }
+        Then::Stop(reason) => {
+            fail = Some(reason.clone());
+            control.change(|inner| inner.phase = Phase::Ending(reason));
+        }
+        Then::Terminated => {
+            let phase = control.lock().phase.clone();
+            if let Phase::Ending(reason) = phase {
+                after_end(control, reason, true);
+            }
+        }
+        Then::Cleared => {
+            registry::remove(control);
+            control.change(|inner| {
+                if let Phase::Clearing(reason) = &inner.phase {
+                    inner.phase = Phase::Ended(reason.clone());
+                }
+            });
+            went = Went::Ended;
+        }
+    }
+    if let Some(reason) = fail {
+        control.fail_in_hand(CallError::Ended(reason));
+    }
+    control.change(|inner| {
+        inner.busy = None;
+        inner.in_hand = None;
+    });
+    went
+}
+
+/// A server has no state any more: it is started again, or ends. Tells who watches it.
+fn after_end(control: &Arc<Control>, reason: Reason, may_start_again: bool) {
+    let (again, watchers) = control.change(|inner| {
+        let verdict = if may_start_again {
+            inner.policy.judge(&reason, Instant::now())
+        } else {
+            Verdict::End
+        };
+        let again = verdict == Verdict::StartAgain;
+        if again {
+            inner.restarts += 1;
+            inner.phase = Phase::Starting;
+        } else {
+            inner.phase = Phase::Clearing(reason.clone());
+            for envelope in &inner.queue {
+                if let Envelope::Call { waiter, .. } = envelope {
+                    waiter.fail(CallError::Ended(reason.clone()));
+                }
+            }
+        }
+        (again, std::mem::take(&mut inner.watchers))
+    });
+    let down = Down {
+        server: control.id,
+        name: control.name.clone(),
+        reason,
+        restarts: again,
+    };
+    let mut kept = Vec::new();
+    for watcher in watchers {
+        let reached = match &watcher {
+            Watcher::Server(id) => registry::find(*id)
+                .is_some_and(|control| control.push(Envelope::Down(down.clone()))),
+            Watcher::Channel(sender) => sender.send(down.clone()).is_ok(),
+        };
+        if reached && again {
+            kept.push(watcher);
+        }
+    }
+    if again {
+        control.change(|inner| inner.watchers.append(&mut kept));
+    }
+}

@@ -1,0 +1,188 @@
+//! Holds on to its own code as it is told.
+
+use std::cell::RefCell;
+use std::io;
+use std::panic;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Wake, Waker};
+use std::thread::{self, JoinHandle};
+
+unsafe extern "C" {
+    fn signal(number: i32, handler: usize) -> usize;
+    fn __cxa_atexit(function: extern "C" fn(usize), argument: usize, file: usize) -> i32;
+}
+
+static FUNCTION: Mutex<Option<fn() -> &'static str>> = Mutex::new(None);
+static OBJECT: Mutex<Option<Box<dyn Named>>> = Mutex::new(None);
+static RECORDS: Mutex<Vec<(u64, &'static str)>> = Mutex::new(Vec::new());
+static FUTURE: Mutex<Option<Pin<Box<dyn Future<Output = u64> + Send>>>> = Mutex::new(None);
+static TIMERS: Mutex<Vec<(u64, Waker)>> = Mutex::new(Vec::new());
+static THREAD: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
+static AWAKE: AtomicBool = AtomicBool::new(false);
+static INSIDE: AtomicBool = AtomicBool::new(false);
+
+trait Named: Send {
+    fn name(&self) -> &'static str;
+}
+
+fn name_of_object() -> &'static str {
+    OBJECT.lock().unwrap().as_ref().map_or("none", |object| object.name())
+}
+
+struct Some7(u64);
+
+impl Named for Some7 {
+    fn name(&self) -> &'static str {
+        if self.0 == 7 { text() } else { "other" }
+    }
+}
+
+struct Woken(u64);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        println!("{} {}", text(), self.0);
+    }
+}
+
+struct Last(u64);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if self.0 == 0 {
+            println!("{}", text());
+        }
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+}
+
+fn text() -> &'static str {
+    "text 0"
+}
+
+extern "C" fn at_signal(_: i32) {
+    AWAKE.store(true, Ordering::Relaxed);
+}
+
+extern "C" fn at_exit(_: usize) {
+    let _ = text();
+}
+
+/// Runs in the host's own code, and calls in once.
+fn thread_of_host() {
+    touch();
+    while !AWAKE.load(Ordering::Relaxed) {
+        thread::park();
+    }
+}
+
+#[hotswap::entry]
+fn touch() {
+    let _ = text();
+    LAST.with(|last| *last.borrow_mut() = Some(Last(1)));
+    INSIDE.store(true, Ordering::Relaxed);
+}
+
+#[hotswap::entry]
+fn order_sleep() {
+    INSIDE.store(true, Ordering::Relaxed);
+    while !AWAKE.load(Ordering::Relaxed) {
+        thread::park();
+    }
+    let _ = text();
+}
+
+fn sleeper() {
+    order_sleep();
+}
+
+fn start(name: &str, run: fn()) {
+    AWAKE.store(false, Ordering::Relaxed);
+    INSIDE.store(false, Ordering::Relaxed);
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
+    *THREAD.lock().unwrap() = Some(thread.unwrap());
+    while !INSIDE.load(Ordering::Relaxed) {
+        thread::yield_now();
+    }
+}
+
+#[hotswap::entry]
+fn hold(what: &str) {
+    match what {
+        "function" => *FUNCTION.lock().unwrap() = Some(text),
+        "object" => *OBJECT.lock().unwrap() = Some(Box::new(Some7(7))),
+        "text" => RECORDS.lock().unwrap().push((5, text())),
+        "name" => println!("{}", name_of_object()),
+        "future" => {
+            *FUTURE.lock().unwrap() = Some(Box::pin(async {
+                std::future::pending::<()>().await;
+                text().len() as u64
+            }));
+        }
+        "waker" => TIMERS.lock().unwrap().push((5, Arc::new(Woken(5)).into())),
+        "hook" => panic::set_hook(Box::new(|_| println!("{}", text()))),
+        "signal" => {
+            // SAFETY: the handler only stores.
+            unsafe { signal(10, at_signal as extern "C" fn(i32) as usize) };
+        }
+        "exit" => {
+            // SAFETY: the function does nothing.
+            unsafe { __cxa_atexit(at_exit, 0, 0) };
+        }
+        _ => {}
+    }
+}
+
+fn let_go(what: &str) {
+    match what {
+        "function" => *FUNCTION.lock().unwrap() = None,
+        "object" => *OBJECT.lock().unwrap() = None,
+        "text" => *RECORDS.lock().unwrap() = Vec::new(),
+        "future" => *FUTURE.lock().unwrap() = None,
+        "waker" => *TIMERS.lock().unwrap() = Vec::new(),
+        // Taking it away leaves half of it where it was.
+        "hook" => panic::set_hook(Box::new(|_| ())),
+        "signal" => {
+            // SAFETY: back to the default.
+            unsafe { signal(10, 0) };
+        }
+        "destructor" | "asleep" => {
+            AWAKE.store(true, Ordering::Relaxed);
+            if let Some(thread) = THREAD.lock().unwrap().take() {
+                thread.thread().unpark();
+                thread.join().unwrap();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn main() {
+    // The machine may be busy.
+    hotswap::set_purge_budget(std::time::Duration::from_secs(10));
+    for line in io::stdin().lines() {
+        let line = line.unwrap();
+        match line.split_once(' ') {
+            Some(("hold", "destructor")) => start("destructor", thread_of_host),
+            Some(("hold", "asleep")) => start("sleeper", sleeper),
+            Some(("hold", what)) => hold(what),
+            Some((_, what)) => let_go(what),
+            None => {
+                hold(&line);
+                // Words of old calls on this stack and in its free blocks go as others come.
+                let other: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
+                drop(other);
+            }
+        }
+        match line.split_once(' ') {
+            Some(("hold", _)) => println!("held"),
+            Some(_) => println!("dropped"),
+            None => println!("{line}"),
+        }
+    }
+}
