@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(
             text("0  a: u32", "0  a: u64"),
             "   |   running (8 bytes, aligned to 8) | edited (8 bytes, aligned to 8)\n   \
-             |     0  a: u32                      |   0  a: u64\n"
+             |     0  a: u32                     |   0  a: u64\n"
         );
         assert_eq!(
             text(wide, "0  a: u64"),

@@ -147,6 +147,10 @@ fn parts(index: &Index, seeds: &Seeds<'_>, hidden: &[&str]) -> String {
     parts.iter().map(part).collect::<Vec<_>>().join(", ")
 }
 
+/// Objects that changed, what the host has, what shall be there besides, whether objects come along as a
+/// whole; and the parts.
+type Case<'a> = (&'a [u128], &'a HashSet<u64>, &'a [&'a str], bool, &'a str);
+
 #[test]
 fn an_image_needs_what_leads_to_a_change() {
     let objects = [
@@ -169,7 +173,7 @@ fn an_image_needs_what_leads_to_a_change() {
     let hosts: HashSet<u64> = (20..90).collect();
     let all: HashSet<u64> = (10..90).collect();
     let members = [0, 1, 2, 3, 4, 5];
-    let table: &[(&[u128], &HashSet<u64>, &[&str], bool, &str)] = &[
+    let table: &[Case<'_>] = &[
         (&[], &hosts, &[], false, ""),
         (&[0], &all, &[], false, ""),
         (
