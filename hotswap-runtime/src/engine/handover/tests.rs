@@ -1,6 +1,7 @@
 //! The file as one program writes it and the next one reads it, and as it looks when it is damaged.
 
 use super::*;
+#[cfg(feature = "serde")]
 use crate::live::Live;
 
 /// A file without a name.
@@ -96,8 +97,10 @@ fn a_file_with_a_name_is_not_taken() {
 }
 
 /// What the test below was started with.
+#[cfg(feature = "serde")]
 static BEFORE: OnceLock<File> = OnceLock::new();
 
+#[cfg(feature = "serde")]
 fn read_before(place: Range<u64>) -> Result<Vec<u8>, String> {
     let bytes = usize::try_from(place.end - place.start).unwrap();
     let mut content = vec![0; bytes];
