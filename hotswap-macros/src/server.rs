@@ -120,8 +120,8 @@ impl Definition {
             #(#statics)*
             #[doc(hidden)]
             #[#krate::entry(crate = #krate)]
-            fn #entry(turn: &#private::Turn<'_>) -> #private::Next {
-                #private::serve::<#server>(turn, #entry)
+            fn #entry() {
+                #private::serve::<#server>(#entry);
             }
             #cells
         }

@@ -14,7 +14,7 @@ use crate::server::control::{Control, Envelope, Phase, Watcher};
 use crate::server::errors::{CallError, Reason};
 use crate::server::policy::Verdict;
 use crate::server::registry;
-use crate::server::serve::{Order, Shim, Then, Turn};
+use crate::server::serve::{Kind, Order, Shim, Then, Turn, call};
 use crate::table;
 
 /// How many turns a task takes before it lets others run.
@@ -100,29 +100,29 @@ fn turn(control: &Arc<Control>) -> Went {
     let Some(order) = order else {
         return Went::Ended;
     };
+    let version = table::current_version();
+    let kind = order.kind();
     let turn = Turn {
-        control,
+        control: Arc::clone(control),
         order,
         from: turn_of,
-        version: table::current_version(),
+        version,
     };
     // What a handler leaves behind when it panics is the affair of `terminate`.
-    let next = catch_unwind(AssertUnwindSafe(|| shim(&turn)));
+    let next = catch_unwind(AssertUnwindSafe(|| call(shim, turn)));
     let then = match next {
-        Ok(next) => {
+        Ok(Some(next)) => {
             control.change(|inner| {
                 inner.shim = next.shim;
                 if !matches!(next.then, Then::Again) {
-                    inner.version = turn.version;
+                    inner.version = version;
                 }
             });
             next.then
         }
-        Err(panic) => panicked(&turn, panic_message(panic)),
+        Ok(None) => Then::Again,
+        Err(panic) => panicked(control, kind, version, panic_message(panic)),
     };
-    if let (Then::Again, Order::Clear(left)) = (&then, turn.order) {
-        control.change(|inner| inner.queue.extend(left));
-    }
     finish(control, then)
 }
 
@@ -130,20 +130,20 @@ fn turn(control: &Arc<Control>) -> Went {
 ///
 /// If it sends the program back, it is the edit that failed, not the server: that goes on where the old
 /// code is current again, with the state as the panic left it.
-fn panicked(turn: &Turn<'_>, message: String) -> Then {
-    match turn.order {
-        Order::Message if on_panic::is_leaving(turn.version) => {
-            turn.control.fail_in_hand(CallError::Panicked(message));
+fn panicked(control: &Control, kind: Kind, version: u64, message: String) -> Then {
+    match kind {
+        Kind::Message if on_panic::is_leaving(version) => {
+            control.fail_in_hand(CallError::Panicked(message));
             // It takes some milliseconds.
-            while table::current_version() == turn.version && on_panic::is_leaving(turn.version) {
+            while table::current_version() == version && on_panic::is_leaving(version) {
                 thread::sleep(Duration::from_millis(1));
             }
             Then::Handled
         }
-        Order::Start => Then::NotStarted(message),
-        Order::Message => Then::Stop(Reason::Panicked(message)),
-        Order::Terminate(_) => Then::Terminated,
-        Order::Clear(_) => Then::Cleared,
+        Kind::Start => Then::NotStarted(message),
+        Kind::Message => Then::Stop(Reason::Panicked(message)),
+        Kind::Terminate => Then::Terminated,
+        Kind::Clear => Then::Cleared,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A turn of a server, in the code of the version that takes it.
 
-use std::fmt;
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use crate::live::{Live, ReadGuard};
 use crate::migrate::Migrate;
@@ -13,7 +14,10 @@ use crate::server::waiter::Waiter;
 use crate::table;
 
 /// The entry through which a server's turns go to the current version.
-pub type Shim = fn(&Turn<'_>) -> Next;
+///
+/// What it takes and gives is told by [`take_turn`] and [`tell`]: a function type in whose signature is what
+/// holds functions of this type would have no finite description in debug information.
+pub type Shim = fn();
 
 /// What to do.
 #[derive(Debug)]
@@ -24,9 +28,30 @@ pub(crate) enum Order {
     Clear(Vec<Envelope>),
 }
 
+/// What an order is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    Start,
+    Message,
+    Terminate,
+    Clear,
+}
+
+impl Order {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Start => Kind::Start,
+            Self::Message => Kind::Message,
+            Self::Terminate(_) => Kind::Terminate,
+            Self::Clear(_) => Kind::Clear,
+        }
+    }
+}
+
 /// One turn: from the loop to the server's code.
-pub struct Turn<'a> {
-    pub(crate) control: &'a Control,
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pub(crate) control: Arc<Control>,
     pub(crate) order: Order,
     /// The version that took the turn before.
     pub(crate) from: u64,
@@ -34,20 +59,36 @@ pub struct Turn<'a> {
     pub(crate) version: u64,
 }
 
-impl fmt::Debug for Turn<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("Turn");
-        shown.field("server", &self.control.id);
-        shown.finish_non_exhaustive()
-    }
-}
-
 /// How to go on.
 #[derive(Debug)]
-pub struct Next {
+pub(crate) struct Next {
     /// The entry in the version that took the turn, so that none before it is needed.
     pub(crate) shim: Shim,
     pub(crate) then: Then,
+}
+
+thread_local! {
+    static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
+    static NEXT: RefCell<Option<Next>> = const { RefCell::new(None) };
+}
+
+/// Has the turn taken through the entry. None if that is not the one of a server.
+pub(crate) fn call(shim: Shim, turn: Turn) -> Option<Next> {
+    NEXT.set(None);
+    TURN.set(Some(turn));
+    shim();
+    NEXT.take()
+}
+
+// Not inlined into hot crates, whose images can't have thread-locals of the runtime.
+#[inline(never)]
+fn take_turn() -> Option<Turn> {
+    TURN.take()
+}
+
+#[inline(never)]
+fn tell(next: Next) {
+    NEXT.set(Some(next));
 }
 
 #[derive(Debug)]
@@ -65,18 +106,26 @@ pub(crate) enum Then {
 /// What a turn can't be taken with now: a cell's value is of another version.
 pub(crate) struct Stale;
 
-/// Takes a turn.
+/// Takes the turn that the loop has on this thread.
 // Where a swap that waits too long says who holds a cell, it names the caller: the implementation.
 #[track_caller]
-pub fn serve<S: Server>(turn: &Turn<'_>, shim: Shim) -> Next {
+pub fn serve<S: Server>(shim: Shim) {
+    let Some(mut turn) = take_turn() else { return };
     // If no other version has come, this is the code of the one that the loop saw.
     let is_current = table::current_version() == turn.version;
-    let then = if is_current {
-        take::<S>(turn).unwrap_or(Then::Again)
+    let taken = if is_current {
+        take::<S>(&turn)
     } else {
-        Then::Again
+        Err(Stale)
     };
-    Next { shim, then }
+    let then = taken.unwrap_or_else(|Stale| {
+        if let Order::Clear(left) = &mut turn.order {
+            let left = std::mem::take(left);
+            turn.control.change(|inner| inner.queue.extend(left));
+        }
+        Then::Again
+    });
+    tell(Next { shim, then });
 }
 
 #[inline(always)]
@@ -86,7 +135,7 @@ fn get<T: Migrate>(cell: &'static Live<T>) -> Result<ReadGuard<'static, T>, Stal
 }
 
 #[track_caller]
-fn take<S: Server>(turn: &Turn<'_>) -> Result<Then, Stale> {
+fn take<S: Server>(turn: &Turn) -> Result<Then, Stale> {
     let cells = S::__cells();
     // As long as these are held, no swap changes the types of state and reply.
     let _replies = match cells.replies {
@@ -111,7 +160,7 @@ fn take<S: Server>(turn: &Turn<'_>) -> Result<Then, Stale> {
     }
 }
 
-fn start<S: Server>(turn: &Turn<'_>, cells: &Cells<S>, states: &States<S>) -> Result<Then, Stale> {
+fn start<S: Server>(turn: &Turn, cells: &Cells<S>, states: &States<S>) -> Result<Then, Stale> {
     let id = turn.control.id;
     let args = match cells.args {
         Some(args) => open(&*get(args)?).get(&id).cloned(),
@@ -121,7 +170,7 @@ fn start<S: Server>(turn: &Turn<'_>, cells: &Cells<S>, states: &States<S>) -> Re
         let why = "it was started before its type had arguments";
         return Ok(Then::NotStarted(why.to_owned()));
     };
-    let mut context = Context::new(turn.control);
+    let mut context = Context::new(&turn.control);
     Ok(match S::init(args, &mut context) {
         Ok(state) => {
             open(states).insert(id, Box::new(state));
@@ -161,12 +210,8 @@ impl<S> Drop for Held<'_, S> {
     }
 }
 
-fn message<S: Server>(
-    turn: &Turn<'_>,
-    cells: &Cells<S>,
-    states: &States<S>,
-) -> Result<Then, Stale> {
-    let control = turn.control;
+fn message<S: Server>(turn: &Turn, cells: &Cells<S>, states: &States<S>) -> Result<Then, Stale> {
+    let control = &*turn.control;
     let mut held = Held::take(states, control.id);
     let Some(state) = held.as_mut().and_then(Held::state) else {
         let why = "its state is gone".to_owned();
@@ -258,7 +303,7 @@ where
 }
 
 /// Drops what an ended server leaves: what it was started with, and what waited for it.
-fn clear<S: Server>(turn: &Turn<'_>, cells: &Cells<S>, left: &[Envelope]) -> Result<(), Stale> {
+fn clear<S: Server>(turn: &Turn, cells: &Cells<S>, left: &[Envelope]) -> Result<(), Stale> {
     let args = fetch(cells.args, turn.control.id)?;
     drop(args);
     for envelope in left {
