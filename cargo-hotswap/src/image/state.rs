@@ -33,6 +33,8 @@ pub struct Shared {
     pub patch: String,
     /// Whether each thread has its own.
     pub thread_local: bool,
+    /// Whether its source says what shall become of it.
+    pub wished: bool,
     /// Whether its initial value points at a function, which may make the true value later, and somebody
     /// wants to hear of it.
     pub runs: bool,
@@ -245,7 +247,7 @@ impl State {
             };
             let reason = if self.cells.contains(&shared.patch) {
                 CELL_EDITED
-            } else if shared.thread_local {
+            } else if shared.thread_local && !shared.wished {
                 "its initialiser was edited: threads that have a value keep it"
             } else if shared.runs {
                 "its initialiser was edited: a value that was made stays, and one that was not \
@@ -336,6 +338,7 @@ impl State {
             host: symbol,
             patch: facts.symbol.clone(),
             thread_local,
+            wished: facts.wish.is_some(),
             runs: facts.wish.is_none() && facts.pointers.iter().any(|(_, to)| is_code(to)),
         });
     }
