@@ -33,10 +33,11 @@ pub struct Shared {
     pub patch: String,
     /// Whether each thread has its own.
     pub thread_local: bool,
-    /// Whether its initial value points at a function, which may make the true value later.
+    /// Whether its source says what shall become of it.
+    pub wished: bool,
+    /// Whether its initial value points at a function, which may make the true value later, and somebody
+    /// wants to hear of it.
     pub runs: bool,
-    /// Whether somebody wants to hear of an edited initialiser.
-    pub told: bool,
 }
 
 /// What was said of a static, and the initial value that it was said about.
@@ -239,14 +240,14 @@ impl State {
     /// Tells of the statics whose initialiser was edited without a trace in the initial value: a
     /// function that makes the true value later, and that old code would run.
     pub fn report_edited(&mut self, edited: &BTreeSet<String>) {
-        for shared in self.shared.iter().filter(|shared| shared.told) {
+        for shared in &self.shared {
             let path = as_written(&shared.path);
             let Some(name) = edited.iter().find(|name| declares(path, name)) else {
                 continue;
             };
             let reason = if self.cells.contains(&shared.patch) {
                 CELL_EDITED
-            } else if shared.thread_local {
+            } else if shared.thread_local && !shared.wished {
                 "its initialiser was edited: threads that have a value keep it"
             } else if shared.runs {
                 "its initialiser was edited: a value that was made stays, and one that was not \
@@ -337,8 +338,8 @@ impl State {
             host: symbol,
             patch: facts.symbol.clone(),
             thread_local,
-            runs: facts.pointers.iter().any(|(_, to)| is_code(to)),
-            told: facts.wish.is_none(),
+            wished: facts.wish.is_some(),
+            runs: facts.wish.is_none() && facts.pointers.iter().any(|(_, to)| is_code(to)),
         });
     }
 
@@ -445,97 +446,4 @@ fn is_registration(facts: &StaticFacts) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{State, StaticReport, Told, declares, enclosing_block};
-
-    #[test]
-    fn finds_what_a_macro_makes_of_a_name() {
-        for (path, name, expected) in [
-            ("app::A", "A", true),
-            ("app::AB", "A", false),
-            ("app::A::{constant#0}::{closure#0}::VAL", "A", true),
-            (
-                "<app::A as core::ops::deref::Deref>::deref::__stability::LAZY",
-                "A",
-                true,
-            ),
-            ("app::a::B", "A", false),
-        ] {
-            assert_eq!(declares(path, name), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn only_news_of_statics_is_told() {
-        let told = |name: &str, bytes| Told {
-            report: StaticReport {
-                name: format!("app::{name}"),
-                verdict: "kept",
-                reason: "edited".to_owned(),
-            },
-            bytes,
-            pointers: Vec::new(),
-        };
-        // What was said before, what there is to say, the statics whose text was edited, what is said.
-        for (before, now, edited, expected) in [
-            (vec![], vec![told("A", 1)], vec![], "A"),
-            (vec![told("A", 1)], vec![told("A", 1)], vec![], ""),
-            (vec![told("A", 1)], vec![told("A", 1)], vec!["A"], "A"),
-            // A constant that the initialiser reads was edited.
-            (vec![told("A", 1)], vec![told("A", 2)], vec![], "A"),
-            (
-                vec![told("A", 1)],
-                vec![told("A", 1), told("B", 1)],
-                vec![],
-                "B",
-            ),
-            // Two of one name.
-            (
-                vec![told("A", 1)],
-                vec![told("A", 1), told("A", 2)],
-                vec![],
-                "A",
-            ),
-        ] {
-            let mut state = State::default();
-            for one in &now {
-                if !state.reports.contains(&one.report) {
-                    state.reports.push(one.report.clone());
-                }
-            }
-            // This one is told for another reason than its value.
-            let other = told("OTHER", 0).report;
-            state.reports.push(other);
-            state.about.clone_from(&now);
-            let edited = edited.into_iter().map(str::to_owned).collect();
-            assert_eq!(state.take_told(&before, &edited), now);
-            let said = state.reports.iter().map(|report| &report.name[5..]);
-            let said: Vec<&str> = said.filter(|name| *name != "OTHER").collect();
-            assert_eq!(said.concat(), expected);
-            assert!(
-                state
-                    .reports
-                    .iter()
-                    .any(|report| report.name == "app::OTHER")
-            );
-        }
-    }
-
-    #[test]
-    fn items_of_one_unnamed_block_share_its_path() {
-        let block = Some("_RNvNvCs5_3apps_1__");
-        for (symbol, path, expected) in [
-            ("_RNvNvCs5_3apps_1__6___CTOR", "app::_::__CTOR", block),
-            (
-                "_RNvNvCs5_3apps_1__11___INVENTORY",
-                "app::_::__INVENTORY",
-                block,
-            ),
-            ("_RNvNvCs5_3apps_1__5PLAIN", "app::_::PLAIN", block),
-            ("_RNvCs5_3app5FIRST", "app::FIRST", None),
-            ("", "", None),
-        ] {
-            assert_eq!(enclosing_block(symbol, path), expected, "{symbol}");
-        }
-    }
-}
+mod tests;
