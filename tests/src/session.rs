@@ -180,7 +180,7 @@ impl Session {
         self.expect(answer)
     }
 
-    /// Asks again after each event until this is the answer.
+    /// Asks again after each outcome until this is the answer.
     ///
     /// # Errors
     ///
@@ -192,8 +192,9 @@ impl Session {
             if line == answer {
                 return Ok(());
             }
-            let event = self.event(DEADLINE);
-            event.with_context(|| format!("waiting for {answer:?}, got {line:?}"))?;
+            // The new code may answer before the tool has heard that it is current.
+            let waiting = || format!("waiting for {answer:?}, got {line:?}");
+            while !self.event(DEADLINE).with_context(waiting)?.is_outcome() {}
         }
     }
 
