@@ -57,20 +57,29 @@ pub fn members(path: &Path, bytes: &[u8]) -> Result<Members> {
     Ok(members)
 }
 
-/// An rlib of nothing but metadata: enough to compile against, not to link. The form is that of
-/// GNU `ar`; rustc takes a member that is no object file for the metadata itself.
+/// An rlib of nothing but metadata: enough to compile against, not to link. rustc takes a member that is
+/// no object file for the metadata itself.
 pub fn of_metadata(metadata: &[u8]) -> Vec<u8> {
-    let size = metadata.len();
-    // Name, time, owner, group, mode, size, and the mark that ends a header of 60 bytes.
-    let header = format!(
-        "{:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n",
-        "lib.rmeta/", 0, 0, 0, 644
-    );
+    of_members([("lib.rmeta", metadata)])
+}
+
+/// An archive of objects, without an index: one of which all members are linked.
+pub fn of_objects<'a>(objects: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
+    of_members(objects.into_iter().map(|object| ("o", object)))
+}
+
+/// An archive in the form of GNU `ar`. Names have at most 15 characters.
+fn of_members<'a>(members: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(metadata);
-    if !size.is_multiple_of(2) {
-        bytes.push(b'\n');
+    for (name, content) in members {
+        let (name, size) = (format!("{name}/"), content.len());
+        // Name, time, owner, group, mode, size, and the mark that ends a header of 60 bytes.
+        let header = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 644);
+        bytes.extend(header.as_bytes());
+        bytes.extend(content);
+        if !size.is_multiple_of(2) {
+            bytes.push(b'\n');
+        }
     }
     bytes
 }
@@ -79,7 +88,7 @@ pub fn of_metadata(metadata: &[u8]) -> Vec<u8> {
 mod tests {
     use object::read::archive::ArchiveFile;
 
-    use super::of_metadata;
+    use super::{of_metadata, of_objects};
 
     #[test]
     fn metadata_alone_is_an_archive() {
@@ -96,5 +105,17 @@ mod tests {
             assert_eq!(member.name(), b"lib.rmeta");
             assert_eq!(member.data(&*bytes).expect("data"), metadata);
         }
+    }
+
+    #[test]
+    fn objects_are_members_in_their_order() {
+        let objects: [&[u8]; 4] = [b"one", b"", b"two2", b"three"];
+        let bytes = of_objects(objects);
+        let archive = ArchiveFile::parse(&*bytes).expect("it is an archive");
+        let members = archive.members().map(|member| {
+            let member = member.expect("whole");
+            member.data(&*bytes).expect("data")
+        });
+        assert_eq!(members.collect::<Vec<_>>(), objects);
     }
 }

@@ -1,5 +1,6 @@
 //! The linker shim: links a host that can be patched, or collects a patch's objects.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -125,7 +126,8 @@ fn link_host(linker: &str, line: &Line) -> Result<i32> {
 /// The objects of hot crates with their state made visible, by the input they stand in for.
 struct Exposed {
     objects: Vec<(PathBuf, PathBuf)>,
-    libraries: Vec<(PathBuf, Vec<PathBuf>)>,
+    /// Each as one archive of the members that Rust code is in.
+    libraries: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Exposed {
@@ -134,9 +136,9 @@ impl Exposed {
         found.map_or(path, |(_, exposed)| exposed)
     }
 
-    fn library(&self, path: &Path) -> Option<&[PathBuf]> {
+    fn library(&self, path: &Path) -> Option<&Path> {
         let found = self.libraries.iter().find(|(original, _)| original == path);
-        found.map(|(_, members)| members.as_slice())
+        found.map(|(_, archive)| archive.as_path())
     }
 }
 
@@ -160,14 +162,16 @@ fn expose(line: &Line, capture: &LinkCapture, scratch: &Path) -> Result<Exposed>
         let bytes =
             std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
         let mut members = Vec::new();
-        for (at, member) in archive::members(path, &bytes)?.rust.iter().enumerate() {
-            let object = &bytes[member.range.clone()];
-            let target = scratch.join(format!("{number}.{at}.o"));
-            let changed = expose_one(object, path)?;
-            write(&target, changed.as_deref().unwrap_or(object))?;
-            members.push(target);
+        for member in archive::members(path, &bytes)?.rust {
+            let object = &bytes[member.range];
+            members.push(expose_one(object, path)?.map_or(Cow::Borrowed(object), Cow::Owned));
         }
-        exposed.libraries.push((path.clone(), members));
+        let target = scratch.join(format!("{number}.a"));
+        write(
+            &target,
+            &archive::of_objects(members.iter().map(AsRef::as_ref)),
+        )?;
+        exposed.libraries.push((path.clone(), target));
     }
     Ok(exposed)
 }
@@ -242,10 +246,10 @@ fn host_args(
             Item::Library(path) if lazy.contains(path) => args.push(path.into()),
             Item::Library(path) => match exposed.library(path) {
                 Some(members) => {
-                    args.extend(members.iter().map(OsString::from));
+                    args.extend(whole(members));
                     args.push(path.into());
                 }
-                None => whole_library(&mut args, path, &scratch.join(format!("native{number}")))?,
+                None => whole_library(&mut args, path, &scratch.join(format!("whole{number}.a")))?,
             },
             Item::Other(arg) => args.push(arg.clone()),
         }
@@ -258,7 +262,7 @@ fn host_args(
 
 /// Adds a library in full; bundled native objects in it stay lazy, since they may clash with
 /// another library's or need what the plain link never asked for.
-fn whole_library(args: &mut Vec<OsString>, path: &Path, folder: &Path) -> Result<()> {
+fn whole_library(args: &mut Vec<OsString>, path: &Path, scratch: &Path) -> Result<()> {
     let file =
         std::fs::File::open(path).with_context(|| format!("could not read {}", path.display()))?;
     // SAFETY: the map is only read here, while cargo holds its build lock and nothing else writes
@@ -267,21 +271,25 @@ fn whole_library(args: &mut Vec<OsString>, path: &Path, folder: &Path) -> Result
         .with_context(|| format!("could not read {}", path.display()))?;
     let members = archive::members(path, &bytes)?;
     if members.native.is_empty() {
-        args.extend([
-            "-Wl,--whole-archive".into(),
-            path.into(),
-            "-Wl,--no-whole-archive".into(),
-        ]);
+        args.extend(whole(path));
         return Ok(());
     }
-    std::fs::create_dir_all(folder)?;
-    for (at, member) in members.rust.iter().enumerate() {
-        let target = folder.join(format!("{at}.o"));
-        write(&target, &bytes[member.range.clone()])?;
-        args.push(target.into());
-    }
+    // One file, and not one for each of the hundreds of members that the standard library has.
+    let rust = members.rust.into_iter();
+    let objects = archive::of_objects(rust.map(|member| &bytes[member.range]));
+    write(scratch, &objects)?;
+    args.extend(whole(scratch));
     args.push(path.into());
     Ok(())
+}
+
+/// An archive of which all members are linked.
+fn whole(archive: &Path) -> [OsString; 3] {
+    [
+        "-Wl,--whole-archive".into(),
+        archive.into(),
+        "-Wl,--no-whole-archive".into(),
+    ]
 }
 
 /// Runs the linker with a response file, as the line is longer than a system's limit.
