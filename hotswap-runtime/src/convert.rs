@@ -72,6 +72,8 @@ pub(crate) struct Conversion {
     /// Whether values must be made one after the other: what is inside may be shared by several of
     /// them, or is given to functions of the user's.
     pub(crate) in_turn: bool,
+    /// Whether there are locks in values, which the thread that walks may have to hold.
+    pub(crate) locks: bool,
 }
 
 #[derive(Debug)]

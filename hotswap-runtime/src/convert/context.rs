@@ -37,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub(crate) listed: HashMap<(usize, Index), Vec<Entry>>,
     /// How many counted references lead to the value that is looked at.
     pub(crate) behind_shared: usize,
+    /// How many of them are not the only ones to their values, so that somebody else may have another.
+    pub(crate) behind_others: usize,
     pub(crate) progress: &'a Progress,
     /// The number of this thread among those of the walk.
     thread: usize,
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             dropped: Vec::new(),
             listed: HashMap::new(),
             behind_shared: 0,
+            behind_others: 0,
             progress,
             thread: 0,
             threads,

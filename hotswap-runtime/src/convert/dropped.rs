@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::migrate::cells::Held;
 use crate::migrate::schema::{Field, Schema, Shape};
 use crate::migrate::shared::{Shared, Target};
 
@@ -58,7 +59,7 @@ fn schemas(fields: &'static [Field]) -> impl Iterator<Item = &'static Schema> {
 ///
 /// # Safety
 ///
-/// At each address is a value of the type, and nobody changes it or what it leads to.
+/// At each address is a value of the type, and nobody changes it but through locks in it.
 pub(crate) unsafe fn count(
     parts: &[(*const u8, &'static Schema)],
     known: &HashMap<usize, usize>,
@@ -74,6 +75,7 @@ pub(crate) unsafe fn count(
         own: HashMap::new(),
         inside: HashMap::new(),
         others: HashMap::new(),
+        held: Vec::new(),
     };
     while let Some(part) = survey.left.pop() {
         // SAFETY: the caller's promise; what is added lies inside of what is there, or behind
@@ -99,6 +101,8 @@ struct Survey<'a> {
     inside: HashMap<usize, Counts>,
     /// Values behind other references: how many lead there, and how many were found.
     others: HashMap<usize, (Target, Counts)>,
+    /// Locks in what others may have references to.
+    held: Vec<Held>,
 }
 
 impl Survey<'_> {
@@ -150,7 +154,14 @@ impl Survey<'_> {
                     }
                 }
                 Shape::Cellular(cell) => {
-                    if let Ok(inside) = (cell.peek)(value) {
+                    let inside = match cell.hold {
+                        Some(hold) => hold(value).map(|(inside, held)| {
+                            self.held.push(held);
+                            inside
+                        }),
+                        None => (cell.peek)(value),
+                    };
+                    if let Ok(inside) = inside {
                         add(inside.value, (cell.element)());
                     }
                 }

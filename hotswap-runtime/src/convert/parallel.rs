@@ -63,7 +63,9 @@ fn threads_for(context: &Context<'_>, conversion: &Conversion, len: usize) -> us
         false => PLAIN_BYTES_PER_THREAD,
     };
     let worth = (bytes / per_thread).min(MOST_THREADS);
-    if worth < 2 || conversion.in_turn || context.is_part {
+    // Locks are given back by the thread that took them.
+    let takes_locks = context.behind_others > 0 && conversion.locks;
+    if worth < 2 || conversion.in_turn || takes_locks || context.is_part {
         return 1;
     }
     let threads = context.threads.map_or_else(

@@ -1,5 +1,6 @@
 //! How far a walk is, as told from its threads to one that waits.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::sync::{AtomicUsize, Ordering};
@@ -12,11 +13,20 @@ pub(crate) const MOST_THREADS: usize = 16;
 pub(crate) struct Progress {
     /// One for each thread of the walk.
     calls: [Calls; MOST_THREADS],
-    /// Not 0: nobody waits for the walk any more.
-    cancelled: AtomicUsize,
+    /// [`WALKS`], [`CANCELLED`] or [`CHECKS`].
+    state: AtomicUsize,
     /// Not 0: a function of the user's has an old value alone, which nobody may read meanwhile.
     alone: AtomicUsize,
+    /// Not 0: there are locks in the old value, which whoever reads the cell could take.
+    locks: AtomicUsize,
 }
+
+/// The walk reads one cell after the other.
+const WALKS: usize = 0;
+/// Nobody waits for the walk any more.
+const CANCELLED: usize = 1;
+/// The walk looks at all cells once more, which is soon over.
+const CHECKS: usize = 2;
 
 /// Counts the begins and ends of calls of the user's functions: odd while one runs. Apart from those
 /// of other threads, which write theirs at the same time.
@@ -25,13 +35,38 @@ pub(crate) struct Progress {
 struct Calls(AtomicUsize);
 
 impl Progress {
-    /// Ends the walk when the user's functions that run have returned.
+    /// Ends the walk when the user's functions that run have returned. From then on it reads no other
+    /// cell than the one it is at.
     pub(crate) fn cancel(&self) {
-        self.cancelled.store(1, Ordering::SeqCst);
+        while self.step_from(WALKS, CANCELLED) == Err(CHECKS) {
+            thread::yield_now();
+        }
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::SeqCst) != 0
+        self.state.load(Ordering::SeqCst) == CANCELLED
+    }
+
+    /// Runs a short check that reads all cells, unless nobody waits any more.
+    pub(crate) fn check<T>(&self, check: impl FnOnce() -> T) -> Option<T> {
+        self.step_from(WALKS, CHECKS).ok()?;
+        let outcome = check();
+        self.state.store(WALKS, Ordering::SeqCst);
+        Some(outcome)
+    }
+
+    fn step_from(&self, from: usize, to: usize) -> Result<usize, usize> {
+        let orders = (Ordering::SeqCst, Ordering::SeqCst);
+        self.state.compare_exchange(from, to, orders.0, orders.1)
+    }
+
+    /// The walk is about to read what is in a lock of the old value, or is done with all of these. As with
+    /// [`lend_alone`](Self::lend_alone), it looks afterwards whether it is cancelled.
+    pub(crate) fn meets_locks(&self, any: bool) {
+        let any = usize::from(any);
+        if self.locks.load(Ordering::Relaxed) != any {
+            self.locks.store(any, Ordering::SeqCst);
+        }
     }
 
     /// A function of the user's gets an old value alone, or gives it back. That it gets it is said
@@ -41,9 +76,10 @@ impl Progress {
         self.alone.store(usize::from(is_lent), Ordering::SeqCst);
     }
 
-    /// Whether a function of the user's has an old value alone.
-    pub(crate) fn is_lent_alone(&self) -> bool {
-        self.alone.load(Ordering::SeqCst) != 0
+    /// Whether nobody else may read the old value: a function of the user's has it alone, or the walk is
+    /// in its locks.
+    pub(crate) fn is_alone(&self) -> bool {
+        [&self.alone, &self.locks].map(|it| it.load(Ordering::SeqCst)) != [0, 0]
     }
 
     /// A call begins or ends on this thread of the walk.

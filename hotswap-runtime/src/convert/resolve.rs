@@ -101,6 +101,7 @@ impl<'a> Resolver<'a> {
             discards: false,
             releases: false,
             in_turn: false,
+            locks: false,
         });
         let how = self.how(planned, old, new)?;
         self.conversions.all[index].how = how;

@@ -223,8 +223,24 @@ unsafe fn cellular(
         return Ok(());
     };
     let inner = context.conversions.get(*element);
-    // SAFETY: a cell of the old type is at `old`, and nobody uses it.
-    let inside = unsafe { (from.peek)(old) };
+    let is_kept = context.behind_others > 0;
+    if from.hold.is_some() && !is_kept {
+        context.progress.meets_locks(true);
+        if context.progress.is_cancelled() {
+            return Err(Failure::new((conversion.old.name)(), "took too long"));
+        }
+    }
+    // SAFETY: a cell of the old type is at `old`. Nobody uses it, or it is behind a reference that keeps
+    // it there until it is given back.
+    let inside = unsafe {
+        match from.hold.filter(|_| is_kept) {
+            Some(hold) => hold(old).map(|(inside, held)| {
+                context.shared.hold(held);
+                inside
+            }),
+            None => (from.peek)(old),
+        }
+    };
     let inside = inside.map_err(|reason| Failure::new((conversion.old.name)(), reason))?;
     let mut scratch = Scratch::new(Room {
         size: inner.new.size,

@@ -1,4 +1,8 @@
 //! Conversions of counted references: each value behind them is changed once, and stays shared.
+//!
+//! Whether all references to a value are in cells is known when all were found, since a value may refer
+//! to itself. Until then others may have one too. So they are kept from what they could change or
+//! drop while it is read: locks are held, and what only a weak reference leads to is kept alive.
 
 use std::collections::HashMap;
 
@@ -7,6 +11,7 @@ use crate::convert::dropped::{self, Counts};
 use crate::convert::failure::Failure;
 use crate::convert::run::{self, Outcome};
 use crate::convert::{Conversion, How, Index, undo};
+use crate::migrate::cells::Held;
 use crate::migrate::shared::{Shared, Target};
 
 /// The values behind counted references that a walk has met.
@@ -15,6 +20,10 @@ pub(crate) struct SharedValues {
     all: Vec<SharedValue>,
     /// Where in `all`, by the old value's address.
     by_address: HashMap<usize, usize>,
+    /// Locks in such values.
+    held: Vec<Held>,
+    /// Values that a strong reference of the walk's own keeps alive.
+    kept: Vec<(&'static Shared, *const u8)>,
 }
 
 struct SharedValue {
@@ -51,22 +60,25 @@ pub(crate) unsafe fn convert(
         return Ok(());
     };
     // SAFETY: a reference of the old type is at `old`.
-    let Some(target) = (unsafe { (from.target)(old) }) else {
+    let Some(found) = (unsafe { find(context, from, old) }) else {
         // SAFETY: a weak reference is made, of a value that is gone.
         unsafe { (to.refer)(None, new) };
         return Ok(());
     };
-    let known = context.shared.by_address.get(&target.value.addr()).copied();
-    let number = match known {
-        Some(number) => number,
-        None => {
+    let number = match found {
+        Found::Known(number) => number,
+        Found::New(target) => {
             let number = context.shared.add(target, (from, to), element);
             let place = context.shared.all[number].new.cast_mut();
+            let is_only = !from.weak && (target.strong, target.weak) == (1, 0);
+            let others = usize::from(!is_only);
             context.behind_shared += 1;
+            context.behind_others += others;
             // SAFETY: the value is there, and the new allocation has room for one. The value may
             // refer to itself: it is known already.
             let outcome = unsafe { run::convert(context, element, target.value, place) };
             context.behind_shared -= 1;
+            context.behind_others -= others;
             outcome?;
             context.shared.all[number].made = true;
             number
@@ -83,7 +95,67 @@ pub(crate) unsafe fn convert(
     Ok(())
 }
 
+/// A value behind a reference.
+enum Found {
+    /// It was met before, and has this number.
+    Known(usize),
+    New(Target),
+}
+
+/// Finds the value behind a reference, unless it is gone. A new one lives until [`let_others_go`].
+///
+/// # Safety
+///
+/// A reference is at the address, and nobody changes it.
+unsafe fn find(context: &mut Context<'_>, from: &'static Shared, old: *const u8) -> Option<Found> {
+    // SAFETY: the caller's promise.
+    let target = unsafe { (from.target)(old) }?;
+    let known = context.shared.by_address.get(&target.value.addr());
+    if let Some(number) = known {
+        return Some(Found::Known(*number));
+    }
+    if !from.weak {
+        return Some(Found::New(target));
+    }
+    // Whoever has a strong reference may be about to drop it.
+    // SAFETY: as before; the reference that is counted here is given back once.
+    unsafe {
+        if !(from.keep)(old) {
+            return None;
+        }
+        let counted = (from.target)(old).filter(|target| target.strong > 1);
+        let Some(counted) = counted else {
+            // There is none but this one.
+            context.drop_quietly(|| (from.give_back)(target.value));
+            return None;
+        };
+        context.shared.kept.push((from, target.value));
+        Some(Found::New(Target {
+            strong: counted.strong - 1,
+            ..counted
+        }))
+    }
+}
+
+/// Gives back what others were kept from.
+///
+/// # Safety
+///
+/// No old value is read again, unless [`check_found`] has found that nobody else has a reference.
+pub(crate) unsafe fn let_others_go(context: &mut Context<'_>) {
+    context.shared.held.clear();
+    for (shared, value) in std::mem::take(&mut context.shared.kept) {
+        // SAFETY: it was counted when the value was met. Others may have given up theirs meanwhile.
+        context.drop_quietly(|| unsafe { (shared.give_back)(value) });
+    }
+}
+
 impl SharedValues {
+    /// Holds a lock until all references were found.
+    pub(crate) fn hold(&mut self, held: Held) {
+        self.held.push(held);
+    }
+
     /// Whether no counted reference was met.
     pub(crate) fn is_empty(&self) -> bool {
         self.all.is_empty()
@@ -190,7 +262,8 @@ pub(crate) unsafe fn release_all(context: &mut Context<'_>) {
         }
         for value in &all {
             (value.from.let_go)(value.old.value);
-            (value.to.let_go)(value.new);
+            // Where only weak references are left, the value goes.
+            context.drop_quietly(|| (value.to.give_back)(value.new));
         }
     }
 }

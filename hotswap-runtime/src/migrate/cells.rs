@@ -21,6 +21,13 @@ pub struct Cellular {
     ///
     /// A cell is at the address, and nobody uses it meanwhile.
     pub peek: unsafe fn(*const u8) -> Result<Peeked, &'static str>,
+    /// The same where others may use the cell meanwhile: it is kept from them. None for cells that only
+    /// one thread can use.
+    ///
+    /// # Safety
+    ///
+    /// A cell is at the address, and stays there until what is held is dropped.
+    pub hold: Option<Hold>,
     /// Makes a cell at the last address of the value at the first, poisoned or not.
     ///
     /// # Safety
@@ -28,6 +35,36 @@ pub struct Cellular {
     /// A value is at the first address, which counts as moved afterwards. The last one is good for
     /// writing a cell.
     pub wrap: unsafe fn(*const u8, bool, *mut u8),
+}
+
+/// Tells where the value of a cell is, and keeps others from it.
+pub type Hold = unsafe fn(*const u8) -> Result<(Peeked, Held), &'static str>;
+
+/// A lock that is held until this is dropped, on the thread that took it.
+#[derive(Debug)]
+pub struct Held {
+    guard: *mut u8,
+    free: unsafe fn(*mut u8),
+}
+
+impl Held {
+    fn new<G>(guard: G) -> Self {
+        Self {
+            guard: Box::into_raw(Box::new(guard)).cast(),
+            free: |guard| {
+                // SAFETY: only `drop` calls this, once, with the address that came of this type.
+                drop(unsafe { Box::from_raw(guard.cast::<G>()) });
+            },
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // SAFETY: the guard was made for this function, and its lock is still there by the promise of
+        // `Cellular::hold`.
+        unsafe { (self.free)(self.guard) };
+    }
 }
 
 /// What is inside a cell.
@@ -58,6 +95,7 @@ impl<T: Migrate> Migrate for Cell<T> {
                     let cell = unsafe { &*cell.cast::<Cell<T>>() };
                     Ok(Peeked::sound(cell.as_ptr()))
                 },
+                hold: None,
                 wrap: |value, _, place| {
                     // SAFETY: the promise of `Cellular::wrap`.
                     unsafe { wrap(value, place, Cell::<T>::new) };
@@ -79,6 +117,7 @@ impl<T: Migrate> Migrate for RefCell<T> {
                     free.then(|| Peeked::sound(cell.as_ptr()))
                         .ok_or("the `RefCell` is borrowed")
                 },
+                hold: None,
                 wrap: |value, _, place| {
                     // SAFETY: the promise of `Cellular::wrap`.
                     unsafe { wrap(value, place, RefCell::<T>::new) };
@@ -97,8 +136,16 @@ impl<T: Migrate> Migrate for Mutex<T> {
                     // SAFETY: the promise of `Cellular::peek`.
                     let mutex = unsafe { &*mutex.cast::<Mutex<T>>() };
                     peek_locked(mutex.try_lock(), |guard| &raw mut **guard)
+                        .map(|(inside, _)| inside)
                         .ok_or("the `Mutex` is locked")
                 },
+                hold: Some(|mutex| {
+                    // SAFETY: the promise of `Cellular::hold`.
+                    let mutex = unsafe { &*mutex.cast::<Mutex<T>>() };
+                    peek_locked(mutex.try_lock(), |guard| &raw mut **guard)
+                        .map(|(inside, guard)| (inside, Held::new(guard)))
+                        .ok_or("the `Mutex` is locked")
+                }),
                 wrap: |value, poisoned, place| {
                     // SAFETY: the promise of `Cellular::wrap`.
                     let mutex = unsafe { wrap(value, place, Mutex::<T>::new) };
@@ -120,8 +167,16 @@ impl<T: Migrate> Migrate for RwLock<T> {
                     // SAFETY: the promise of `Cellular::peek`.
                     let lock = unsafe { &*lock.cast::<RwLock<T>>() };
                     peek_locked(lock.try_write(), |guard| &raw mut **guard)
+                        .map(|(inside, _)| inside)
                         .ok_or("the `RwLock` is locked")
                 },
+                hold: Some(|lock| {
+                    // SAFETY: the promise of `Cellular::hold`.
+                    let lock = unsafe { &*lock.cast::<RwLock<T>>() };
+                    peek_locked(lock.try_write(), |guard| &raw mut **guard)
+                        .map(|(inside, guard)| (inside, Held::new(guard)))
+                        .ok_or("the `RwLock` is locked")
+                }),
                 wrap: |value, poisoned, place| {
                     // SAFETY: the promise of `Cellular::wrap`.
                     let lock = unsafe { wrap(value, place, RwLock::<T>::new) };
@@ -148,19 +203,21 @@ unsafe fn wrap<'a, T, C>(value: *const u8, place: *mut u8, make: fn(T) -> C) -> 
     }
 }
 
-/// The value behind a guard, unless somebody has the lock.
+/// The value behind a guard, and that, unless somebody has the lock.
 fn peek_locked<G, T>(
     attempt: Result<G, TryLockError<G>>,
     value: impl Fn(&mut G) -> *mut T,
-) -> Option<Peeked> {
-    match attempt {
-        Ok(mut guard) => Some(Peeked::sound(value(&mut guard))),
-        Err(TryLockError::Poisoned(poisoned)) => Some(Peeked {
-            poisoned: true,
-            ..Peeked::sound(value(&mut poisoned.into_inner()))
-        }),
-        Err(TryLockError::WouldBlock) => None,
-    }
+) -> Option<(Peeked, G)> {
+    let (mut guard, poisoned) = match attempt {
+        Ok(guard) => (guard, false),
+        Err(TryLockError::Poisoned(poisoned)) => (poisoned.into_inner(), true),
+        Err(TryLockError::WouldBlock) => return None,
+    };
+    let inside = Peeked {
+        poisoned,
+        ..Peeked::sound(value(&mut guard))
+    };
+    Some((inside, guard))
 }
 
 /// Poisons a lock as a panic would, without the message of one.

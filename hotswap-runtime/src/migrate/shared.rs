@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::migrate::Migrate;
 use crate::migrate::schema::{Of, Schema, Shape};
+use crate::sync::{Ordering, fence};
 
 /// What can be done with a counted reference, whatever it refers to.
 ///
@@ -27,6 +28,10 @@ pub struct Shared {
     pub target: unsafe fn(*const u8) -> Option<Target>,
     /// Allocates a value that is not there yet, with one strong reference that nobody has.
     pub blank: fn() -> *const u8,
+    /// Counts another strong reference to a reference's value, unless that is gone.
+    pub keep: unsafe fn(*const u8) -> bool,
+    /// Takes back a strong reference to a value, which is dropped with the last one.
+    pub give_back: unsafe fn(*const u8),
     /// Counts another strong reference to a value.
     pub retain: unsafe fn(*const u8),
     /// Takes back a strong reference to a value, which is not dropped.
@@ -48,6 +53,16 @@ pub struct Target {
     pub weak: usize,
 }
 
+/// The numbers of strong and weak references. A reference of another thread's that becomes a strong or a
+/// weak one meanwhile is in one of them.
+fn counts(strong: impl Fn() -> usize, weak: impl Fn() -> usize) -> (usize, usize) {
+    let before = weak();
+    fence(Ordering::SeqCst);
+    let strong = strong();
+    fence(Ordering::SeqCst);
+    (strong, weak().max(before))
+}
+
 macro_rules! counted {
     ($strong:ident, $module:ident, $($home:ident)::+) => {
         impl<T: Migrate> Migrate for $strong<T> {
@@ -57,6 +72,8 @@ macro_rules! counted {
                         element: T::schema,
                         weak: false,
                         target: $module::target::<T>,
+                        keep: $module::keep::<T>,
+                        give_back: $module::give_back::<T>,
                         blank: $module::blank::<T>,
                         retain: $module::retain::<T>,
                         let_go: $module::let_go::<T>,
@@ -74,6 +91,8 @@ macro_rules! counted {
                         element: T::schema,
                         weak: true,
                         target: $module::weak_target::<T>,
+                        keep: $module::weak_keep::<T>,
+                        give_back: $module::give_back::<T>,
                         blank: $module::blank::<T>,
                         retain: $module::retain::<T>,
                         let_go: $module::let_go::<T>,
@@ -96,22 +115,39 @@ macro_rules! counted {
             pub(super) unsafe fn target<T>(reference: *const u8) -> Option<Target> {
                 // SAFETY: the promise of `Shared`.
                 let reference = unsafe { &*reference.cast::<$strong<T>>() };
-                Some(Target {
-                    value: $strong::as_ptr(reference).cast(),
-                    strong: $strong::strong_count(reference),
-                    weak: $strong::weak_count(reference),
-                })
+                let (strong, weak) = counts(
+                    || $strong::strong_count(reference),
+                    || $strong::weak_count(reference),
+                );
+                let value = $strong::as_ptr(reference).cast();
+                Some(Target { value, strong, weak })
             }
 
             pub(super) unsafe fn weak_target<T>(reference: *const u8) -> Option<Target> {
                 // SAFETY: the promise of `Shared`.
                 let reference = unsafe { &*reference.cast::<Weak<T>>() };
-                let strong = reference.strong_count();
-                (strong > 0).then(|| Target {
-                    value: reference.as_ptr().cast(),
-                    strong,
-                    weak: reference.weak_count(),
-                })
+                let (strong, weak) =
+                    counts(|| reference.strong_count(), || reference.weak_count());
+                let value = reference.as_ptr().cast();
+                (strong > 0).then_some(Target { value, strong, weak })
+            }
+
+            pub(super) unsafe fn keep<T>(reference: *const u8) -> bool {
+                // SAFETY: the promise of `Shared`.
+                let reference = unsafe { &*reference.cast::<$strong<T>>() };
+                std::mem::forget($strong::clone(reference));
+                true
+            }
+
+            pub(super) unsafe fn weak_keep<T>(reference: *const u8) -> bool {
+                // SAFETY: the promise of `Shared`.
+                let reference = unsafe { &*reference.cast::<Weak<T>>() };
+                reference.upgrade().map(std::mem::forget).is_some()
+            }
+
+            pub(super) unsafe fn give_back<T>(value: *const u8) {
+                // SAFETY: the promise of `Shared`.
+                unsafe { $strong::decrement_strong_count(value.cast::<T>()) };
             }
 
             pub(super) fn blank<T>() -> *const u8 {

@@ -16,6 +16,8 @@ pub(super) const PRESENT: u64 = 1 << 3;
 pub(super) const SWAPPED: u64 = 1 << 4;
 /// The page is the one that is all zeroes.
 pub(super) const ZERO: u64 = 1 << 5;
+/// The page is a guard: there is nothing, and whoever reads it gets a fault. It counts as swapped too.
+pub(super) const GUARD: u64 = 1 << 8;
 
 /// `PAGEMAP_SCAN` of `<linux/fs.h>`.
 const PAGEMAP_SCAN: libc::c_ulong = 0xc060_6610;
@@ -64,11 +66,28 @@ pub(super) enum Ask {
     Written,
 }
 
-/// Fills `found` with pages between `start` and `end`. Gives how many entries there are, and where
-/// to go on.
+/// The properties that this kernel tells of pages. Guards are told since Linux 6.16; there are some since
+/// 6.13. `page` is the address of any page.
+pub(super) fn properties(pagemap: &File, page: u64) -> u64 {
+    let properties = TRACKED | WRITTEN | OF_FILE | PRESENT | SWAPPED | ZERO;
+    let all = properties | GUARD;
+    let mut found = [Pages {
+        start: 0,
+        end: 0,
+        properties: 0,
+    }];
+    let answer = pages(pagemap, (Ask::Unknown, all), page, page + 4096, &mut found);
+    match answer {
+        Ok(_) => all,
+        Err(_) => properties,
+    }
+}
+
+/// Fills `found` with pages between `start` and `end`, and their `properties`. Gives how many entries
+/// there are, and where to go on.
 pub(super) fn pages(
     pagemap: &File,
-    ask: Ask,
+    (ask, properties): (Ask, u64),
     start: u64,
     end: u64,
     found: &mut [Pages],
@@ -79,7 +98,7 @@ pub(super) fn pages(
         end,
         vec: found.as_mut_ptr().expose_provenance() as u64,
         vec_len: found.len() as u64,
-        return_mask: TRACKED | WRITTEN | OF_FILE | PRESENT | SWAPPED | ZERO,
+        return_mask: properties,
         ..ScanArguments::default()
     };
     match ask {

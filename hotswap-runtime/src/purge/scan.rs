@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use super::arena::{Arena, Plain, Table};
-use super::kernel::{self, Ask, OF_FILE, PRESENT, Pages, SWAPPED, Tracking, ZERO};
+use super::kernel::{self, Ask, GUARD, OF_FILE, PRESENT, Pages, SWAPPED, Tracking, ZERO};
 use super::maps::{self, Kind, Mapping};
 use super::stacks::{self, Descriptors};
 use super::words::Wanted;
@@ -115,6 +115,8 @@ pub(super) struct Scan {
     pub(super) threads: Table<Thread>,
     /// Whether the kernel can be asked for written pages alone.
     is_written_sound: bool,
+    /// What the kernel tells of pages.
+    properties: u64,
     written: Table<Pages>,
     pages: Table<Pages>,
     buffer: Table<u8>,
@@ -138,6 +140,7 @@ impl Scan {
         for (place, range) in ignored.iter_mut().zip(&target.ignored) {
             *place = (range.start, range.end);
         }
+        let properties = kernel::properties(&files.pagemap, arena.range().start as u64);
         let left_out = target.left_out.start as u64..target.left_out.end as u64;
         Ok(Self {
             wanted: Wanted::new(&target.range),
@@ -158,6 +161,7 @@ impl Scan {
             hits: arena.table(HITS),
             threads: arena.table(THREADS),
             is_written_sound: kernel::is_written_sound(),
+            properties,
             written: arena.table(PIECES),
             pages: arena.table(PIECES),
             buffer: arena.table(COPY_BYTES),
@@ -276,7 +280,8 @@ impl Scan {
         }
         while at < mapping.end {
             let room = self.written.room();
-            let found = kernel::pages(&self.files.pagemap, Ask::Written, at, mapping.end, room);
+            let asked = (Ask::Written, self.properties);
+            let found = kernel::pages(&self.files.pagemap, asked, at, mapping.end, room);
             let (count, next) = match found {
                 Ok(found) => found,
                 Err(libc::EPERM) => {
@@ -307,12 +312,13 @@ impl Scan {
     ) -> Result<(), Obstacle> {
         let mut at = start;
         while at < end {
-            let found = kernel::pages(&self.files.pagemap, ask, at, end, self.pages.room());
+            let asked = (ask, self.properties);
+            let found = kernel::pages(&self.files.pagemap, asked, at, end, self.pages.room());
             let (count, next) = found.map_err(no_list)?;
             for index in 0..count {
                 let pages = self.pages.room()[index];
                 let is_there = pages.properties & (PRESENT | SWAPPED) != 0;
-                let is_empty = pages.properties & ZERO != 0;
+                let is_empty = pages.properties & (ZERO | GUARD) != 0;
                 // A page of the file itself holds what the file holds, and no address.
                 let is_file = mapping.is_private() && pages.properties & OF_FILE != 0;
                 if is_there && !is_empty && !is_file {

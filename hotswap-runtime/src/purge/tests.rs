@@ -96,6 +96,39 @@ fn a_word_in_the_heap_is_found_until_it_is_gone() {
     assert!(!found.iter().any(is_at(&many[1 << 19])), "{found:?}");
 }
 
+/// The C library guards stacks like this since 2.42.
+#[test]
+fn guards_are_not_read() {
+    const GUARD_INSTALL: libc::c_int = 102;
+    const PAGE: usize = 4096;
+    let Some(_turn) = turn() else { return };
+    let made = Made::new();
+    for pages in [16, 256] {
+        let bytes = pages * PAGE;
+        // SAFETY: a new mapping, of which all is written but what is guarded.
+        let (start, outcome) = unsafe {
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+            let start = libc::mmap(std::ptr::null_mut(), bytes, protection, flags, -1, 0);
+            assert_ne!(start, libc::MAP_FAILED);
+            start.cast::<u8>().write_bytes(1, bytes);
+            let guarded = |page| libc::madvise(start.byte_add(page * PAGE), PAGE, GUARD_INSTALL);
+            (start, guarded(3) | guarded(pages - 1))
+        };
+        if outcome == -1 {
+            println!("NOT TESTED: there are no guards before Linux 6.13");
+        }
+        // SAFETY: the word lies in the first page, which is no guard.
+        let word = unsafe { &mut *start.cast::<usize>() };
+        *word = made.address();
+        let found = made.places();
+        assert!(found.iter().any(is_at(word)), "{found:?}");
+        *word = 0;
+        // SAFETY: the mapping is this test's own.
+        unsafe { libc::munmap(start, bytes) };
+    }
+}
+
 static STATE: AtomicUsize = AtomicUsize::new(0);
 
 #[test]

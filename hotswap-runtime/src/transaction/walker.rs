@@ -144,7 +144,7 @@ impl Walker {
             }
             Some(Report::Released(_)) | None => {
                 self.progress.cancel();
-                let cell = self.cell.load(Ordering::Acquire);
+                let cell = self.cell.load(Ordering::SeqCst);
                 Err(Stopped::Stuck { walker: self, cell })
             }
         }
@@ -165,9 +165,9 @@ impl Walker {
     }
 
     /// Leaves the thread to itself, with a cell that it still reads. Others can read it too, unless a
-    /// function has the value alone.
+    /// function has the value alone, or there are locks in it.
     pub(super) fn abandon(self, hold: Option<Hold<'static>>) {
-        let alone = self.progress.is_lent_alone();
+        let alone = self.progress.is_alone();
         let hold = hold.map(|mut hold| {
             if !alone {
                 hold.share();
@@ -229,6 +229,8 @@ impl Work {
         (self.plans, self.old) = (plans, old);
         let began = Instant::now();
         let assembled = self.assemble(&mut context);
+        // SAFETY: without success nothing old is read again; otherwise all references were found.
+        unsafe { shared::let_others_go(&mut context) };
         if let Err(reason) = assembled {
             self.discard(&mut context);
             let _ = report.send(Report::Failed(reason));
@@ -259,7 +261,12 @@ impl Work {
     /// Makes all new values. Those made before a failure stay for [`discard`](Self::discard).
     fn assemble(&mut self, context: &mut Context<'_>) -> Result<(), String> {
         for (number, (path, index)) in self.plans.iter().enumerate() {
-            self.cell.store(number, Ordering::Release);
+            self.progress.meets_locks(false);
+            self.cell.store(number, Ordering::SeqCst);
+            // Whoever gives up keeps the cell of this number, and lets go of all others.
+            if self.progress.is_cancelled() {
+                return Err(format!("the change of `{path}` has taken too long"));
+            }
             let new = context.conversions.get(*index).new;
             let block = Block::new(new.size, new.align, 1)
                 .ok_or_else(|| format!("`{path}` is too large"))?;
@@ -269,8 +276,9 @@ impl Work {
             outcome.map_err(|failure| in_cell(path, &failure))?;
             self.new.0.push(block.into_start());
         }
-        // SAFETY: the transaction holds the cells.
-        let outcome = unsafe { shared::check_found(context) };
+        // SAFETY: the transaction holds the cells, and does not give up meanwhile.
+        let outcome = (self.progress).check(|| unsafe { shared::check_found(context) });
+        let outcome = outcome.ok_or("the last function has taken too long")?;
         outcome.map_err(|failure| failure.to_string())
     }
 

@@ -32,10 +32,18 @@ fn mark(conversions: &mut Conversions) {
                 ),
             };
             let in_turn = in_turn(conversions, conversion);
+            let locks = locks(conversions, conversion);
             let conversion = &mut conversions.all[index];
-            let marks = (discards, releases, in_turn);
-            changed |= (conversion.discards, conversion.releases, conversion.in_turn) != marks;
-            (conversion.discards, conversion.releases, conversion.in_turn) = marks;
+            let places = [
+                (&mut conversion.discards, discards),
+                (&mut conversion.releases, releases),
+                (&mut conversion.in_turn, in_turn),
+                (&mut conversion.locks, locks),
+            ];
+            for (place, mark) in places {
+                changed |= *place != mark;
+                *place = mark;
+            }
         }
     }
 }
@@ -104,6 +112,27 @@ fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
         How::Shared { .. } | How::Entries { .. } => true,
         // These give values to functions of the user's.
         How::Custom { .. } | How::Whole(_) => true,
+    }
+}
+
+fn locks(conversions: &Conversions, conversion: &Conversion) -> bool {
+    let inner = |index: Index| conversions.get(index).locks;
+    let made = |by: Making| matches!(by, Making::Conversion(index) if inner(index));
+    match &conversion.how {
+        How::Record(record) => {
+            let step = |step: &Step| matches!(step, Step::Make { by, .. } if made(*by));
+            record.steps.iter().any(step)
+        }
+        How::Choice { branches, .. } => branches.iter().any(|branch| {
+            let mut parts = branch.parts.iter().filter_map(|part| part.made);
+            parts.any(|(by, _)| made(by))
+        }),
+        How::Array { element, .. } | How::Boxed(element) | How::Sequence { element, .. } => {
+            inner(*element)
+        }
+        How::Cellular { old, element, .. } => old.hold.is_some() || inner(*element),
+        // These are made in turn anyhow.
+        How::Shared { .. } | How::Entries { .. } | How::Custom { .. } | How::Whole(_) => false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a scan leaves out: its own memory, the image itself, and the parts of stacks that nobody uses.
 
+use std::cell::Cell;
+
 use super::super::maps::{Kind, Mapping};
 use super::super::{Obstacle, stacks};
 use super::{Scan, Span};
@@ -94,8 +96,10 @@ impl Scan {
 
     pub(super) fn stack_of(&self, mapping: &Mapping, standing: bool) -> Option<stacks::Stack> {
         let descriptors = self.descriptors?;
+        let is_first = Cell::new(true);
         descriptors.stack(mapping, |at| {
-            if !standing {
+            // What is no stack may end with a guard, which must not be read in place.
+            if !standing || is_first.replace(false) {
                 return self.word(at);
             }
             // SAFETY: the mapping may be read, the threads stand, and it can't be unmapped.
