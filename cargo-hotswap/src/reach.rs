@@ -45,8 +45,9 @@ struct References {
     edges: Edges,
     /// The same backwards, once somebody asks.
     backwards: OnceLock<Edges>,
-    /// It has a section that the linker gathers under one name, as registrations do it.
-    gathered: bool,
+    /// The symbols for start and end of its sections that the linker gathers under one name, as
+    /// registrations do it.
+    gathered: Vec<Node>,
     /// Its sections that are loaded.
     sections: Vec<Section>,
     /// Nodes of what each version has of its own: descriptors, schemas, bodies of entries.
@@ -268,7 +269,11 @@ fn read(object: &ObjectFile) -> Result<References> {
         if name.starts_with(".debug") || name.starts_with(".eh_frame") {
             continue;
         }
-        references.gathered |= is_gathered(name);
+        if is_gathered(name) {
+            let bounds = ["__start_", "__stop_"];
+            let bounds = bounds.map(|bound| node_of(&format!("{bound}{name}")));
+            references.gathered.extend(bounds);
+        }
         let place = own(0, section.index().0);
         for &node in inside.get(&section.index()).into_iter().flatten() {
             edges.push((node, place));

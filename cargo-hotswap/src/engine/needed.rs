@@ -46,7 +46,8 @@ impl Engine {
             members: all.iter().map(|object| object.digest).collect(),
             changed,
             known: Some(&self.sections),
-            also: plan.functions().chain(state.brought()).collect(),
+            also: plan.functions().collect(),
+            elsewhere: state.elsewhere().collect(),
             whole: self.images.are_for_debuggers(),
         };
         let support: reach::NodeSet = self

@@ -400,11 +400,13 @@ impl State {
         self.bindings.host_thread_locals = host.symbols.thread_locals.clone();
     }
 
-    /// The symbols of statics that the patch's own image defines.
-    pub fn brought(&self) -> impl Iterator<Item = &str> {
+    /// The symbols of statics that the patch finds elsewhere than the host's own code does: the patch's
+    /// image or a support image defines them, or the host does under another symbol.
+    pub fn elsewhere(&self) -> impl Iterator<Item = &str> {
         let symbols = self.bindings.symbols.iter();
         let own = symbols.filter(|(_, binding)| **binding == Binding::Image);
-        own.map(|(symbol, _)| symbol.as_str())
+        let own = own.map(|(symbol, _)| symbol);
+        own.chain(self.placed.keys()).map(String::as_str)
     }
 
     /// The symbols that the patch finds in support images.

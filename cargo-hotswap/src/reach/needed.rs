@@ -19,6 +19,9 @@ pub struct Seeds<'a> {
     pub known: Option<&'a HashSet<u64>>,
     /// Symbols of changed objects that shall be there whether they changed or not.
     pub also: HashSet<&'a str>,
+    /// Statics that the host's own code finds in other places: what leads to them shall be there, in
+    /// whatever object it stands.
+    pub elsewhere: HashSet<&'a str>,
     /// Objects come along as a whole.
     pub whole: bool,
 }
@@ -43,16 +46,17 @@ impl Index {
             kept: HashMap::new(),
             todo: Vec::new(),
         };
-        search.add_users(seeds);
-        // What is registered by standing in a section is registered once more in the image.
-        for digest in &seeds.members {
-            if self
-                .objects
-                .get(digest)
-                .is_some_and(|object| object.gathered)
-            {
-                search.keep_all(*digest);
-            }
+        // What is registered by standing in a section is registered once more in the image, and who reads
+        // what is registered shall read the image's.
+        let gathered = seeds.members.iter().filter_map(|&digest| {
+            let object = self.objects.get(&digest)?;
+            (!object.gathered.is_empty()).then_some((digest, object))
+        });
+        let gathered: Vec<_> = gathered.collect();
+        let bounds = gathered.iter().flat_map(|(_, object)| &object.gathered);
+        search.add_users(seeds, bounds.copied());
+        for (digest, _) in gathered {
+            search.keep_all(digest);
         }
         search.add_needs(exported);
         search.parts()
@@ -71,17 +75,23 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Follows references backwards from all that changed.
-    fn add_users(&mut self, seeds: &Seeds<'_>) {
+    /// Follows references backwards from all that changed, and from these nodes.
+    fn add_users(&mut self, seeds: &Seeds<'_>, nodes: impl Iterator<Item = Node>) {
         // What was followed before, object by object, and what others see among it.
         let mut followed: HashMap<u128, NodeSet> = HashMap::new();
-        let mut seen = NodeSet::default();
-        let mut todo = Vec::new();
-        for &digest in &seeds.changed {
+        let mut seen: NodeSet = nodes.collect();
+        let mut todo: Vec<Node> = seen.iter().copied().collect();
+        let changed = seeds.changed.iter().map(|digest| (digest, true));
+        let members = seeds.members.iter().map(|digest| (digest, false));
+        for (&digest, changed) in changed.chain(members) {
             let Some(object) = self.index.objects.get(&digest) else {
                 continue;
             };
-            for node in object.seeds(seeds) {
+            let nodes = match changed {
+                true => object.seeds(seeds),
+                false => object.statics_in(&seeds.elsewhere),
+            };
+            for node in nodes {
                 let shown = object.shown_users(node, followed.entry(digest).or_default());
                 todo.extend(shown.into_iter().filter(|node| seen.insert(*node)));
             }
@@ -209,6 +219,16 @@ impl References {
         let also = also.filter(|(name, _)| seeds.also.contains(name.as_str()));
         nodes.extend(also.flat_map(|(_, node)| self.edges.of(node)));
         nodes
+    }
+
+    /// The sections of those of its statics that are in this set.
+    fn statics_in(&self, names: &HashSet<&str>) -> Vec<Node> {
+        if names.is_empty() {
+            return Vec::new();
+        }
+        let statics = self.statics.iter();
+        let statics = statics.filter(|(name, _)| names.contains(name.as_str()));
+        statics.flat_map(|(_, node)| self.edges.of(*node)).collect()
     }
 
     /// Follows references backwards inside the object from a node to all that lead to it, and gives

@@ -95,7 +95,8 @@ fn follows_references_by_section_and_by_inlined_code() {
 }
 
 /// An object of sections: `f=.f:1` says that it defines `f` in the section `.f` with this digest, `.f>g`
-/// that this section refers to `g`. What begins with a small letter is seen by others.
+/// that this section refers to `g`. What begins with a small letter is seen by others; what has none is a
+/// static.
 fn sections(digest: u128, text: &str) -> References {
     let node = |name: &str| match name.starts_with(|first: char| first.is_ascii_lowercase()) {
         true => node_of(name),
@@ -116,6 +117,9 @@ fn sections(digest: u128, text: &str) -> References {
                 node: node(name),
                 section: node(section),
             });
+            if name == name.to_uppercase() {
+                object.statics.push((name.to_owned(), node(name)));
+            }
             object.sections.push(Section {
                 index: object.sections.len(),
                 node: node(section),
@@ -200,6 +204,7 @@ fn an_image_needs_what_leads_to_a_change() {
             changed: changed.to_vec(),
             known: Some(known),
             also: also.iter().copied().collect(),
+            elsewhere: HashSet::new(),
             whole: *whole,
         };
         let found = parts(&index, &seeds, &["hidden", "deeper"]);
@@ -218,6 +223,28 @@ fn an_image_needs_what_leads_to_a_change() {
 }
 
 #[test]
+fn an_image_needs_what_leads_to_a_static_elsewhere() {
+    let mut index = Index::default();
+    for (digest, text) in [
+        (
+            0,
+            "STATE=.state:20 reads=.reads:21 other=.other:22 .reads>STATE",
+        ),
+        (1, "far=.far:30 .far>reads"),
+    ] {
+        index.add(digest, sections(digest, text));
+    }
+    let hosts: HashSet<u64> = (20..40).collect();
+    let seeds = Seeds {
+        members: vec![0, 1],
+        known: Some(&hosts),
+        elsewhere: ["STATE"].into(),
+        ..Seeds::default()
+    };
+    assert_eq!(parts(&index, &seeds, &[]), "0: 0 1, 1: 0");
+}
+
+#[test]
 fn an_image_has_what_each_version_has_of_its_own() {
     let mut index = Index::default();
     // `body` is never the host's, and of what two objects define one has its own.
@@ -231,18 +258,25 @@ fn an_image_has_what_each_version_has_of_its_own() {
         index.add(digest, sections(digest, text));
     }
     let gathered = References {
-        gathered: true,
+        gathered: vec![node_of("start")],
         ..sections(2, "slice=.slice:40 apart=.apart:41")
     };
     index.add(2, gathered);
+    index.add(
+        3,
+        sections(3, "reads=.reads:50 still=.still:51 .reads>start"),
+    );
     let hosts: HashSet<u64> = (20..90).collect();
     let seeds = Seeds {
-        members: vec![0, 1, 2],
+        members: vec![0, 1, 2, 3],
         changed: vec![0],
         known: Some(&hosts),
         ..Seeds::default()
     };
-    assert_eq!(parts(&index, &seeds, &["twice"]), "0: 0 1, 1: 0 1, 2: 0 1");
+    assert_eq!(
+        parts(&index, &seeds, &["twice"]),
+        "0: 0 1, 1: 0 1, 2: 0 1, 3: 0"
+    );
 }
 
 #[test]

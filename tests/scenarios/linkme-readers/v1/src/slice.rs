@@ -1,0 +1,4 @@
+use linkme::distributed_slice;
+
+#[distributed_slice]
+pub static NAMES: [&'static str];
