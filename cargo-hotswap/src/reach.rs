@@ -8,9 +8,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
-use hotswap_object::{ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION};
-use object::read::elf::ElfFile64;
-use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex, SymbolKind};
 
 use crate::facts::read_all;
 use crate::image::Part;
@@ -19,14 +16,13 @@ use crate::unit::ObjectFile;
 mod graph;
 mod needed;
 mod nodes;
+mod read;
 
 pub use graph::Graph;
 pub use needed::{Parts, Seeds};
 use nodes::Edges;
 pub use nodes::{Node, NodeMap, NodeSet, node_of};
-
-/// What the names of sections with state start with.
-const STATE: [&str; 4] = [".data", ".bss", ".tdata", ".tbss"];
+use read::read;
 
 /// The references of one object.
 #[derive(Debug, Default)]
@@ -208,126 +204,6 @@ fn bracketed(text: &str) -> usize {
 pub fn is_main(symbol: &str) -> bool {
     let path = hotswap_object::canonical_path(symbol);
     path.split("::").collect::<Vec<_>>()[1..] == ["main"]
-}
-
-fn read(object: &ObjectFile) -> Result<References> {
-    let elf = ElfFile64::<object::Endianness>::parse(&*object.bytes)?;
-    let pieces = hotswap_object::pieces(&object.bytes)?;
-    let own = |kind: u8, index: usize| {
-        let mut place = object.digest.to_le_bytes().to_vec();
-        place.push(kind);
-        place.extend(index.to_le_bytes());
-        xxhash_rust::xxh3::xxh3_64(&place)
-    };
-    let node = |symbol: &object::read::elf::ElfSymbol64<'_, '_>| -> Result<Node> {
-        Ok(match (symbol.kind(), symbol.section_index()) {
-            (SymbolKind::Section, Some(section)) => own(0, section.0),
-            _ if symbol.is_local() => own(1, symbol.index().0),
-            _ => node_of(symbol.name()?),
-        })
-    };
-    let mut references = References {
-        digest: object.digest,
-        ..References::default()
-    };
-    let mut edges = Vec::new();
-    let mut inside: HashMap<SectionIndex, Vec<Node>> = HashMap::new();
-    for symbol in elf.symbols() {
-        let (node, name) = (node(&symbol)?, symbol.name()?);
-        if name.is_empty() || symbol.kind() == SymbolKind::Section {
-            continue;
-        }
-        let Some(section) = symbol.section_index() else {
-            if symbol.is_undefined() {
-                references.needs.push(node);
-            }
-            continue;
-        };
-        let is_text = symbol.kind() == SymbolKind::Text;
-        if (is_text && may_be_body(name)) || is_own(elf.section_by_index(section)?.name()?) {
-            references.own.push(node);
-        }
-        if is_text {
-            references.functions.push(Function {
-                name: name.to_owned(),
-                named: node_of(name),
-                node,
-                section: own(0, section.0),
-            });
-        }
-        let is_state = |name: &str| STATE.iter().any(|state| name.starts_with(state));
-        if is_state(elf.section_by_index(section)?.name()?) {
-            references.statics.push((name.to_owned(), node));
-        }
-        if !symbol.is_local() {
-            references.defines.push(node);
-        }
-        inside.entry(section).or_default().push(node);
-    }
-    for section in elf.sections() {
-        let name = section.name().unwrap_or_default();
-        if name.starts_with(".debug") || name.starts_with(".eh_frame") {
-            continue;
-        }
-        if is_gathered(name) {
-            let bounds = ["__start_", "__stop_"];
-            let bounds = bounds.map(|bound| node_of(&format!("{bound}{name}")));
-            references.gathered.extend(bounds);
-        }
-        let place = own(0, section.index().0);
-        for &node in inside.get(&section.index()).into_iter().flatten() {
-            edges.push((node, place));
-        }
-        for (_, relocation) in section.relocations() {
-            if let RelocationTarget::Symbol(index) = relocation.target() {
-                let target = node(&elf.symbol_by_index(index)?)?;
-                edges.push((place, target));
-            }
-        }
-    }
-    let of_sections = pieces.unwound_by.iter();
-    edges.extend(of_sections.map(|&(function, table)| (own(0, function), own(0, table))));
-    references.defines.sort_unstable();
-    references.defines.dedup();
-    references.edges = edges.into_iter().collect();
-    references.always = pieces.for_unwinding.iter().map(|&at| own(0, at)).collect();
-    let nameless = pieces.nameless.iter().map(|&index| (index, None));
-    let named = pieces
-        .named
-        .iter()
-        .map(|(&index, &digest)| (index, Some(digest)));
-    let sections = nameless.chain(named).map(|(index, digest)| Section {
-        index,
-        node: own(0, index),
-        digest,
-    });
-    references.sections = sections.collect();
-    references
-        .sections
-        .sort_unstable_by_key(|section| section.node);
-    Ok(references)
-}
-
-/// Whether each version has what stands in this section for itself.
-fn is_own(section: &str) -> bool {
-    [ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION].contains(&section)
-}
-
-/// Whether a function may be an entry's body, a closure as a plain function: it is found by its name in
-/// the image, next to the descriptor.
-fn may_be_body(name: &str) -> bool {
-    name.contains("9call_once")
-}
-
-/// Whether a linker gives such sections a start and an end symbol: their names are identifiers.
-fn is_gathered(section: &str) -> bool {
-    let mut characters = section.chars();
-    let identifier = characters
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && characters.all(|one| one.is_ascii_alphanumeric() || one == '_');
-    // Entries, schemas and wishes are read by name, in each image those that are in it.
-    identifier && !is_own(section)
 }
 
 #[cfg(test)]

@@ -2,13 +2,14 @@
 
 mod signature;
 
-use proc_macro2::{Literal, Span, TokenStream};
+use proc_macro2::{Literal, TokenStream};
 use quote::{format_ident, quote};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Error, Ident, Item, ItemFn, Meta, Path, Token, parse_quote};
 
 use crate::expand::Form;
+use crate::hygiene::{self, local};
 use signature::{Kind, Parameter, Signature};
 
 /// Expands one attribute. What is wrong is said in both forms.
@@ -94,9 +95,7 @@ fn item_head(item: &Item) -> TokenStream {
 }
 
 fn output(options: &Options, function: ItemFn, signature: &Signature, form: Form) -> TokenStream {
-    let krate = &options.krate;
-    let version = format_ident!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
-    let private = quote!(#krate::__private::#version);
+    let private = hygiene::private(&options.krate);
     let ItemFn {
         attrs,
         vis,
@@ -128,7 +127,7 @@ fn output(options: &Options, function: ItemFn, signature: &Signature, form: Form
 
 /// The static by which the tool knows the function.
 fn descriptor(
-    private: &TokenStream,
+    private: &Path,
     (word, name): (&str, &Ident),
     signature: &Signature,
     form: Form,
@@ -165,7 +164,7 @@ fn descriptor(
 }
 
 /// The function with its types erased.
-fn run(private: &TokenStream, signature: &Signature) -> TokenStream {
+fn run(private: &Path, signature: &Signature) -> TokenStream {
     let Signature { makes, fields, .. } = signature;
     let method = |kind: &Kind| match kind {
         Kind::Given => format_ident!("given"),
@@ -191,10 +190,6 @@ fn run(private: &TokenStream, signature: &Signature) -> TokenStream {
             })
         }
     }
-}
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }
 
 #[cfg(test)]

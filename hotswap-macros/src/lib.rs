@@ -3,6 +3,7 @@
 mod check;
 mod code_change;
 mod expand;
+mod hygiene;
 mod migrate;
 mod options;
 mod parse;

@@ -6,11 +6,12 @@ mod describe;
 mod schema;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::ext::IdentExt as _;
-use syn::{Data, DeriveInput, Error, Path, Type, parse_quote};
+use syn::{Data, DeriveInput, Error, Path, Type};
 
 use crate::expand::Form;
+use crate::hygiene;
 use attributes::{FieldOptions, TypeOptions, VariantOptions};
 
 /// Expands the derive macro. What is wrong is said in both forms.
@@ -83,9 +84,8 @@ impl Definition {
             }
         };
         let krate = options.krate;
-        let version = format_ident!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
         let definition = Self {
-            private: parse_quote!(#krate::__private::#version),
+            private: hygiene::private(&krate),
             krate,
             input,
             body,

@@ -1,10 +1,11 @@
 //! From an implementation of `Server` to its cells and its entry.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::spanned::Spanned as _;
 use syn::{Error, ImplItem, ItemImpl, Path, Type, parse_quote};
 
+use crate::hygiene;
 use crate::options::Options;
 
 /// The kinds of messages, and what is filled in where there is none.
@@ -59,9 +60,8 @@ impl Definition {
         }
         let name = name.ident.clone();
         let krate = options.krate;
-        let version = format_ident!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
         Ok(Self {
-            private: parse_quote!(#krate::__private::#version),
+            private: hygiene::private(&krate),
             krate,
             block,
             name,

@@ -2,12 +2,13 @@
 //! is edited.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Ident, Item, Path, Token, Type, parse_quote};
 
 use crate::expand::Form;
+use crate::hygiene;
 
 /// What stands in the attribute.
 struct Wish {
@@ -73,8 +74,7 @@ fn mark(wish: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
             return Err(Error::new_spanned(other, message));
         }
     };
-    let private = format_ident!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
-    let private = quote!(#krate::__private::#private);
+    let private = hygiene::private(&krate);
     let text = format!("{word} {} {:016x}", name.unraw(), digest(&made_of));
     Ok(quote! {
         const _: () = {

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::read::is_gathered;
 use super::{
     Function, Graph, Index, NodeSet, References, Section, Seeds, function_of, function_path,
-    is_gathered, is_main, node_of,
+    is_main, node_of,
 };
 
 /// `defines a b; a>x b>a`: what an object defines for others, and its references.

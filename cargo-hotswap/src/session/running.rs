@@ -136,15 +136,11 @@ impl Running {
             host,
             folder: folder.path(),
             debug_patches: options.control.debug_patches,
-            told: {
-                let sender = sender.clone();
-                Box::new(move |event| sender.send(Happening::Told(number, event)).is_ok())
-            },
+            told: Box::new(teller(sender.clone(), move |it| {
+                Happening::Told(number, it)
+            })),
         };
-        let tell = {
-            let sender = sender.clone();
-            move |done| sender.send(Happening::Done(number, done)).is_ok()
-        };
+        let tell = teller(sender.clone(), move |done| Happening::Done(number, done));
         let mut running = Self {
             worker: Worker::spawn(preparation, project, options.selection.clone(), tell),
             pid,
@@ -165,11 +161,15 @@ impl Running {
             _folder: folder,
         };
         running.watch_inputs();
-        // Cargo itself may have written it.
-        let lock_file = running.inputs.lock_file();
-        running.contents.take_changed(lock_file);
-        running.saved.retain(|file| !lock_file.contains(file));
+        running.forget_lock_file();
         Ok(running)
+    }
+
+    /// Takes the lock file as it is: cargo itself may just have written it.
+    fn forget_lock_file(&mut self) {
+        let lock_file = self.inputs.lock_file();
+        self.contents.take_changed(lock_file);
+        self.saved.retain(|file| !lock_file.contains(file));
     }
 
     /// Takes note of those saves that can change the program. After a failed compilation any file
@@ -291,6 +291,11 @@ fn is_passing(file: &Path) -> bool {
 
 fn lossy(word: &OsString) -> String {
     word.to_string_lossy().into_owned()
+}
+
+/// Tells the session of something, and whether there is one to hear it.
+fn teller<T>(sender: Sender<Happening>, what: impl Fn(T) -> Happening) -> impl Fn(T) -> bool {
+    move |it| sender.send(what(it)).is_ok()
 }
 
 /// Tells the loop when the program has ended. The loop takes its end, so that the process id stays

@@ -6,6 +6,7 @@ use syn::{
     Attribute, Block, FnArg, Pat, Path, ReturnType, Signature, TraitBound, Type, parse_quote,
 };
 
+use crate::hygiene::{self, local};
 use crate::options::Options;
 use crate::result::{self, Crossing, Kind};
 use crate::{parse, rename, signature};
@@ -67,12 +68,10 @@ impl Shim {
                 value: quote!(::core::panic::Location::caller()),
             });
         }
-        let krate = &options.krate;
-        let version = format_ident!("v{}", env!("CARGO_PKG_VERSION").replace('.', "_"));
         Self {
             untracked: options.untracked,
             track_caller,
-            private: parse_quote!(#krate::__private::#version),
+            private: hygiene::private(&options.krate),
             name: signature.ident.clone(),
             text,
             signature,
@@ -365,11 +364,6 @@ fn take_arguments(signature: &mut Signature) -> Vec<Argument> {
 
 fn argument_name(index: usize) -> Ident {
     local(&format!("__hotswap_{index}"))
-}
-
-/// A variable that the user's code cannot see.
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }
 
 fn contains_infer(of: &Type) -> bool {

@@ -1,11 +1,12 @@
 //! The implementation of `Migrate`: a table in the hot form, next to nothing in the plain one.
 
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, TokenStream};
 use quote::{format_ident, quote};
 use syn::{GenericParam, Generics, parse_quote};
 
 use super::{Body, Definition, Field, Variant, container, describe, migrate_trait};
 use crate::expand::Form;
+use crate::hygiene::local;
 
 /// The implementations for a definition.
 pub(super) fn expand(definition: &Definition, form: Form) -> TokenStream {
@@ -223,8 +224,4 @@ fn member(field: &Field) -> TokenStream {
             quote!(#index)
         }
     }
-}
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }

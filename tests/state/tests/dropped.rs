@@ -120,7 +120,7 @@ fn world() -> v1::World {
 
 /// One test without a harness, since all count what the process allocates.
 fn main() {
-    hotswap_state::faults::wait_once();
+    hotswap_state::faults::begin();
     all_are_found_and_dropped();
     what_lives_on_keeps_the_old_values();
     what_sees_its_fields_keeps_the_old_values();

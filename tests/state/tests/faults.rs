@@ -15,13 +15,7 @@ static ALLOCATOR: Counting = Counting;
 
 /// One test without a harness, since all count what the process allocates.
 fn main() {
-    hotswap_state::faults::wait_once();
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some("hotswap-migrate") {
-            usual(panic);
-        }
-    }));
+    hotswap_state::faults::begin();
     faults_at_every_step_leave_nothing();
     what_succeeds_drops_and_frees_all_that_is_left_over();
     a_reference_from_outside_fails_after_all_was_assembled();

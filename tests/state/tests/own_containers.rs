@@ -267,13 +267,7 @@ fn number(item: &v2::Item) -> u8 {
 
 /// One test without a harness, since all count what the process allocates.
 fn main() {
-    hotswap_state::faults::wait_once();
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some("hotswap-migrate") {
-            usual(panic);
-        }
-    }));
+    hotswap_state::faults::begin();
     elements_change_in_their_places();
     faults_at_every_step_leave_nothing();
     containers_that_lose_elements_are_refused();

@@ -201,13 +201,7 @@ fn migrate(cell: &'static Live<v1::World>) -> Result<&'static Live<v2::World>, S
 
 /// One test without a harness, since all count what the process allocates.
 fn main() {
-    hotswap_state::faults::wait_once();
-    let usual = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some("hotswap-migrate") {
-            usual(panic);
-        }
-    }));
+    hotswap_state::faults::begin();
     functions_get_fields_by_name_and_all_that_is_old_is_dropped();
     faults_at_every_call_leave_nothing();
     patience::a_function_that_does_not_return_is_left_behind();
