@@ -24,6 +24,7 @@ use crate::engine::purge;
 use crate::engine::version;
 use crate::on_panic::{self, OnPanic};
 use crate::on_swap::panic_message;
+use crate::third_version::{self, ThirdVersion};
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -56,6 +57,10 @@ fn start() {
         version::begin();
         if get(env::ON_PANIC).as_deref() == Some(env::ON_PANIC_REVERT) {
             on_panic::set_on_panic(OnPanic::REVERT);
+        }
+        let policy = get(env::THIRD_VERSION);
+        if let Some(policy) = policy.and_then(|word| ThirdVersion::of(&word)) {
+            third_version::set_third_version(policy);
         }
         match get(env::PURGE).as_deref() {
             Some(env::PURGE_OFF) => purge::only_when_asked(),
