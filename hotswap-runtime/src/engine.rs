@@ -30,6 +30,8 @@ mod save;
 mod start;
 mod state;
 mod swap;
+#[cfg(feature = "tracing")]
+mod trace;
 mod version;
 
 pub(crate) use listen::is_listening;

@@ -21,6 +21,8 @@ use crate::engine::handover;
 use crate::engine::listen;
 use crate::engine::process::Process;
 use crate::engine::purge;
+#[cfg(feature = "tracing")]
+use crate::engine::trace;
 use crate::engine::version;
 use crate::on_panic::{self, OnPanic};
 use crate::on_swap::panic_message;
@@ -70,6 +72,8 @@ fn start() {
         if let Some(descriptor) = crash {
             crash::adopt(descriptor);
         }
+        #[cfg(feature = "tracing")]
+        trace::begin();
         handover::adopt(get(env::SAVE_FD), get(env::RESTORE_FD));
         listen::start(Process::new(get(env::NAME))).map_err(|error| error.to_string())
     });
