@@ -159,7 +159,7 @@ fn a_callsite_of_tracing_keeps_its_version() -> Result<()> {
         number: 0,
     };
     edited.edit()?;
-    edited.session.ask("x", "text 1 seen 1")?;
+    edited.session.ask("x", "seen 1")?;
     edited.edit()?;
     for _ in 0..5 {
         let kept = version(&edited.ask(&["purge"])?, 1)?;

@@ -34,9 +34,8 @@ impl Subscriber for Counter {
 
 #[hotswap::entry]
 fn answer() -> String {
-    tracing::info!("asked");
-    let text = "text 0";
-    format!("{text} seen {}", SEEN.load(Ordering::Relaxed))
+    tracing::info!(target: "text 0", "asked");
+    format!("seen {}", SEEN.load(Ordering::Relaxed))
 }
 
 fn main() {
