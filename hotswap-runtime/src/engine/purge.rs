@@ -48,6 +48,10 @@ const LOOK: Duration = Duration::from_millis(5);
 /// How long threads and tasks that were told to end are waited for before it is looked who refers to what.
 const ENDING: Duration = Duration::from_millis(200);
 
+/// The C library gives new threads the stacks of ended ones, and what is left there above this thread's first
+/// function would count. Of this size it has none.
+const FRESH_STACK: usize = 32 << 20;
+
 /// Memory of this thread's that begins above its first function's variables: the frames that lead there.
 const FRAME_BYTES: usize = 256;
 
@@ -123,6 +127,7 @@ fn tell(order: Order) -> Option<()> {
         let (sender, receiver) = channel();
         let thread = listen::with_signals_blocked(|| {
             let builder = thread::Builder::new().name("hotswap-purge".to_owned());
+            let builder = builder.stack_size(FRESH_STACK);
             builder.spawn(move || serve(&receiver))
         });
         thread.ok()?;
