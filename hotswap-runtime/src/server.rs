@@ -51,7 +51,7 @@ mod errors;
 mod handle;
 mod pending;
 mod policy;
-mod registry;
+pub(crate) mod registry;
 mod run;
 mod spawn;
 mod system;
