@@ -12,7 +12,6 @@ mod init;
 mod programs;
 mod purge;
 mod saves;
-mod soak;
 mod terminal;
 mod timings;
 mod watching;
