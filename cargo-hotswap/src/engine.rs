@@ -298,11 +298,11 @@ impl Engine {
         if digests == self.live {
             return Ok(Brought::Unchanged);
         }
-        let members = self.members();
+        let members = self.members()?;
         let analysed = self.analyse()?;
         let types = self.types(&analysed);
         let cells = cells::of_units(&self.units, &analysed, &types);
-        let state = self.decide_state(&members, &analysed, &cells, &types, way)?;
+        let mut state = self.decide_state(&members, &analysed, &cells, &types, way)?;
         if !state.refused.is_empty() {
             let refusal = refusal::statics(&state.refused, &self.units);
             return Ok(Brought::Refused(Box::new(refusal)));
@@ -314,7 +314,7 @@ impl Engine {
         }
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
-        let parts = self.needed(&members, &plan, &state)?;
+        let parts = self.needed(&members, &plan, &mut state)?;
         let (linked, support) = self.link(&parts, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
