@@ -81,6 +81,8 @@ pub struct Engine {
     cold_libraries: Vec<PathBuf>,
     /// Rust libraries that the program needs since, and the host does not have.
     added_libraries: Vec<PathBuf>,
+    /// Other builds of them were asked for, and wait for a restart.
+    dependencies_refused: bool,
     guard: Guard,
     /// The layouts of all state in cells.
     cells: Cells,
@@ -150,6 +152,7 @@ impl Engine {
             libraries,
             cold_libraries: link.cold_libraries,
             added_libraries: Vec::new(),
+            dependencies_refused: false,
             guard: Guard::default(),
             cells,
             edited: BTreeSet::new(),
@@ -223,6 +226,7 @@ impl Engine {
             .compilation
             .run(&mut self.units, &self.cache, &self.texts)?;
         if let Compiled::Failed { message, summary } = compiled {
+            let message = dependencies::without_refused(message, self.dependencies_refused);
             return Ok(Event::CompileError { message, summary });
         }
         clock.phases.compile = clock.lap();
@@ -257,7 +261,8 @@ impl Engine {
         let mut clock = Clock::new(detected);
         clock.phases.compile = clock.lap();
         let (added, exchanged) = dependencies::compare(&self.cold_libraries, &link.cold_libraries);
-        if !exchanged.is_empty() {
+        self.dependencies_refused = !exchanged.is_empty();
+        if self.dependencies_refused {
             return Ok(dependencies::refusal(exchanged));
         }
         self.catch_up();

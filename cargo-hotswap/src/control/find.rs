@@ -48,6 +48,26 @@ pub struct Found {
     pub connection: Option<Connection>,
 }
 
+impl Found {
+    /// The folder of its workspace, if that is known.
+    fn workspace(&self) -> Option<PathBuf> {
+        let workspace = self.tool.as_ref().map(|tool| &tool.hello.workspace);
+        workspace
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .cloned()
+    }
+}
+
+/// For each program, by the folder of its workspace, whether it may be meant by somebody in the folder
+/// `here`: if that lies in a workspace, only that one's, else all.
+fn nearest(workspaces: &[Option<PathBuf>], here: &Path) -> Vec<bool> {
+    let around = |folder: &&PathBuf| here.starts_with(folder);
+    let depth = |folder: &&PathBuf| folder.components().count();
+    let innermost = workspaces.iter().flatten().filter(around).max_by_key(depth);
+    let meant = |folder: &Option<PathBuf>| innermost.is_none_or(|one| folder.as_ref() == Some(one));
+    workspaces.iter().map(meant).collect()
+}
+
 /// Everything that was found.
 #[derive(Debug, Default)]
 pub struct Running {
@@ -125,7 +145,8 @@ impl Running {
         running
     }
 
-    /// The one that is meant.
+    /// The one that is meant. Where that is not said, and several run, it is that of the workspace from
+    /// which is asked.
     ///
     /// # Errors
     ///
@@ -141,6 +162,12 @@ impl Running {
                  = help: if it is stopped (Ctrl-Z, a debugger), let it go on",
                 path.file_stem().unwrap_or_default().to_string_lossy(),
             );
+        }
+        if let Some(here) = std::env::current_dir().ok().filter(|_| target.is_open()) {
+            let workspaces = self.programs.iter().map(Found::workspace);
+            let near = nearest(&workspaces.collect::<Vec<_>>(), &here);
+            let mut near = near.into_iter();
+            self.programs.retain(|_| near.next().unwrap_or(true));
         }
         let programs = self.programs.iter().map(|found| found.program.clone());
         let programs: Vec<Program> = programs.collect();
@@ -211,4 +238,33 @@ fn ask(path: &Path, tool: bool) -> Answer {
         }
         error => Answer::Silent(path.to_owned(), error.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::nearest;
+
+    #[test]
+    fn who_asks_in_a_workspace_means_its_program() {
+        let table: &[(&[&str], &str, &[bool])] = &[
+            (&[], "/a", &[]),
+            (&["/a", "/b"], "/a", &[true, false]),
+            (&["/a", "/b"], "/b/src/deep", &[false, true]),
+            (&["/a", "/b", "/a"], "/a/src", &[true, false, true]),
+            // Of two around it the inner one.
+            (&["/a", "/a/b"], "/a/b/c", &[false, true]),
+            (&["/a", "/ab"], "/ab", &[false, true]),
+            // Elsewhere all may be meant, and one that did not tell only there.
+            (&["/a", ""], "/c", &[true, true]),
+            (&["/a", ""], "/a", &[true, false]),
+        ];
+        for (workspaces, here, expected) in table {
+            let folders = workspaces.iter().map(|folder| Some(PathBuf::from(folder)));
+            let folders = folders.map(|folder| folder.filter(|one| !one.as_os_str().is_empty()));
+            let found = nearest(&folders.collect::<Vec<_>>(), Path::new(here));
+            assert_eq!(found, *expected, "{workspaces:?} {here}");
+        }
+    }
 }

@@ -95,6 +95,8 @@ pub struct Hello {
     pub name: String,
     /// The program's executable.
     pub executable: PathBuf,
+    /// The folder of its workspace; empty from tools that did not tell.
+    pub workspace: PathBuf,
 }
 
 /// An event, as it is told.
