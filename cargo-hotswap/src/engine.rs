@@ -302,7 +302,7 @@ impl Engine {
         let analysed = self.analyse()?;
         let types = self.types(&analysed);
         let cells = cells::of_units(&self.units, &analysed, &types);
-        let state = self.decide_state(&members, &analysed, &cells, &types, way)?;
+        let mut state = self.decide_state(&members, &analysed, &cells, &types, way)?;
         if !state.refused.is_empty() {
             let refusal = refusal::statics(&state.refused, &self.units);
             return Ok(Brought::Refused(Box::new(refusal)));
@@ -312,6 +312,7 @@ impl Engine {
         if let Some(refusal) = plan.refusal(&self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
+        state.reports.extend(self.cells.told(&plan));
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
         let parts = self.needed(&members, &plan, &state)?;
