@@ -317,6 +317,7 @@ impl Engine {
         if let Some(refusal) = plan.refusal(&self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
+        state.reports.extend(self.cells.told(&plan));
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
         let parts = self.needed(&members, &plan, &mut state)?;

@@ -104,7 +104,7 @@ pub struct CallsLine {
 /// Somebody who refers to a version.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct HolderLine {
-    /// `calls`, `entry`, `cell`, `way-back`, `shared`, `stack`, `register`, `static`, `memory`, `signal` or
+    /// `calls`, `entry`, `cell`, `elements`, `way-back`, `shared`, `stack`, `register`, `static`, `memory`, `signal` or
     /// `loader`.
     pub kind: String,
     /// A thread's name, an entry's or cell's path, a file, a signal's number.

@@ -343,6 +343,7 @@ fn statics_in_short(statics: &[StaticReport], look: &Look) -> String {
 fn static_in_full(one: &StaticReport, look: &Look) -> String {
     let verb = match one.verdict {
         "new" => "New",
+        "gone" => "Gone",
         _ => "Kept",
     };
     look.detail(verb, &format!("{}: {}", one.name, one.reason))

@@ -79,6 +79,10 @@ fn reason(holder: &HolderLine) -> String {
         "calls" => return format!("{} under way in `{name}`", holder.words),
         "entry" => return format!("callers of `{name}`, which newer code does not have"),
         "cell" => return format!("cell `{name}`"),
+        "elements" => {
+            let pieces = holder.words;
+            return format!("elements of `{name}` that have still to migrate, in {pieces} pieces");
+        }
         "way-back" => return format!("{name} can go back to it"),
         "shared" => return format!("{name} use what it brought"),
         "signal" => return format!("the handler of signal {name}"),

@@ -25,6 +25,7 @@ use crate::engine::loaded;
 use crate::engine::version::{self, Candidate};
 use crate::hidden::Hidden;
 use crate::live::versions;
+use crate::pieces::chain;
 use crate::purge::{self, Attempt, Target};
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::table;
@@ -225,7 +226,12 @@ fn booked(range: &Range<usize>) -> Vec<Holder> {
     let entries = entries.map(|path| Holder::new(HolderKind::Entry, path));
     let cells = versions::needing(range).into_iter();
     let cells = cells.map(|path| Holder::new(HolderKind::Cell, path));
-    entries.chain(cells).collect()
+    let elements = chain::needing(range).into_iter().map(|(name, pieces)| {
+        let mut holder = Holder::new(HolderKind::Elements, name);
+        holder.words = pieces as u64;
+        holder
+    });
+    entries.chain(cells).chain(elements).collect()
 }
 
 /// Scans memory, and takes the image out of it if nothing is found and that is what is wanted.

@@ -3,10 +3,11 @@
 //! `Probe::<T>::SCHEMA` is the inherent constant where its bound holds, which is preferred, else the
 //! trait's. Macro output asks for concrete types, or with the bounds of a generic definition.
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 
-use crate::migrate::Migrate;
 use crate::migrate::schema::{Destructor, Maker, Of};
+use crate::migrate::{Migrate, around};
 
 /// Stands for the type that is asked about.
 #[derive(Debug)]
@@ -35,6 +36,26 @@ pub trait NoOwnDrop {
 }
 
 impl<T: ?Sized> NoOwnDrop for Probe<T> {}
+
+/// Schemas of containers whose elements have none, for functions that make these.
+macro_rules! around {
+    ($($container:ident $schema:ident),*) => {$(
+        impl<T> Probe<$container<T>> {
+            /// The schema as of a container of a type of which nothing is known.
+            pub const AROUND: Option<Of> = Some(around::$schema::<T>);
+        }
+    )*};
+}
+
+around!(Vec vec, VecDeque deque, Box boxed, Option option);
+
+/// The answer for other types.
+pub trait NoAround {
+    /// None.
+    const AROUND: Option<Of> = None;
+}
+
+impl<T: ?Sized> NoAround for Probe<T> {}
 
 /// The answer for types without schema.
 pub trait NoSchema {
