@@ -80,6 +80,38 @@ impl OnPanic {
     }
 }
 
+/// What a swap does while a version before the current one is still in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ThirdVersion {
+    /// It waits for ten seconds, and is refused then
+    Wait,
+    /// It is refused
+    Refuse,
+    /// Named threads and tasks that older code began are told to end; what doesn't refuses the swap
+    Kill,
+    /// It goes on, with a warning when there are many such versions; with 64 it is refused
+    #[default]
+    Keep,
+}
+
+impl ThirdVersion {
+    const ALL: [Self; 4] = [Self::Wait, Self::Refuse, Self::Kill, Self::Keep];
+
+    /// As it is written, also for the program.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Wait => "wait",
+            Self::Refuse => "refuse",
+            Self::Kill => "kill",
+            Self::Keep => "keep",
+        }
+    }
+
+    fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|value| value.word() == word)
+    }
+}
+
 /// After which ends of the program `run` waits for a save, instead of ending too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Stay {
@@ -167,6 +199,8 @@ pub struct Config {
     pub on_panic: Value<OnPanic>,
     /// What follows the program's end.
     pub stay: Value<Stay>,
+    /// What happens while a version before the current one is in use.
+    pub third_version: Value<ThirdVersion>,
     /// Whether files are looked at.
     pub watch_poll: Value<Poll>,
     /// Files that are never taken as edited: globs of paths below the workspace's folder.
@@ -190,6 +224,8 @@ pub struct Flags {
     pub on_panic: Option<OnPanic>,
     /// `--stay`.
     pub stay: Option<Stay>,
+    /// `--third-version`.
+    pub third_version: Option<ThirdVersion>,
 }
 
 /// The settings by name.
@@ -201,18 +237,20 @@ enum Key {
     OnPanic,
     OnRefused,
     Stay,
+    ThirdVersion,
     WatchIgnore,
     WatchPoll,
 }
 
 /// Their names in files; the environment has `HOTSWAP_WATCH_POLL` for `watch.poll`.
-const KEYS: [(&str, Key); 8] = [
+const KEYS: [(&str, Key); 9] = [
     ("debug-patches", Key::DebugPatches),
     ("keys", Key::Keys),
     ("linker", Key::Linker),
     ("on-panic", Key::OnPanic),
     ("on-refused", Key::OnRefused),
     ("stay", Key::Stay),
+    ("third-version", Key::ThirdVersion),
     ("watch.ignore", Key::WatchIgnore),
     ("watch.poll", Key::WatchPoll),
 ];
@@ -331,6 +369,14 @@ impl Config {
                 };
                 self.stay = said(value, origin);
             }
+            Key::ThirdVersion => {
+                let value = match raw {
+                    Raw::Text(text) => ThirdVersion::of(text),
+                    _ => None,
+                };
+                let value = value.ok_or("\"wait\", \"refuse\", \"kill\" or \"keep\"")?;
+                self.third_version = said(value, origin);
+            }
             Key::WatchIgnore => match raw {
                 Raw::List(globs) => self.watch_ignore = said(globs.clone(), origin),
                 _ => return Err("an array of globs"),
@@ -424,6 +470,10 @@ impl Config {
                 ),
                 Key::OnPanic => (string(self.on_panic.value.word()), &self.on_panic.origin),
                 Key::Stay => (string(self.stay.value.word()), &self.stay.origin),
+                Key::ThirdVersion => {
+                    let said = &self.third_version;
+                    (string(said.value.word()), &said.origin)
+                }
                 Key::WatchIgnore => {
                     let globs = toml::Value::from(self.watch_ignore.value.clone());
                     (globs.to_string(), &self.watch_ignore.origin)

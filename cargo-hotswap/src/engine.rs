@@ -17,6 +17,7 @@ use crate::edits;
 use crate::entries::{self, EntryFacts};
 use crate::events::{Event, Phases};
 use crate::facts::{Analysed, Cache};
+use crate::hooks;
 use crate::host::Host;
 use crate::image::state::{Initialisers, Places, State, Told};
 use crate::image::support::Support;
@@ -345,7 +346,10 @@ impl Engine {
         let back = self.way_back(way, &plan, &known);
         let cells =
             migration::for_program((&plan, &known), back, &self.host, linked.as_ref(), &state)?;
-        let manifest = self.manifest(linked, &next.entries, gone, &support, cells);
+        let hooks = hooks::of_units(&self.units, &analysed)?;
+        let located = hooks::located(&hooks, linked.as_ref(), &self.host.symbols)?;
+        let mut manifest = self.manifest(linked, &next.entries, gone, &support, cells);
+        manifest.hooks = located;
         let (version, prepared, committed) = match self.load(manifest) {
             Ok(loaded) => loaded,
             Err(error) => match refusal::state(&error) {
@@ -367,6 +371,7 @@ impl Engine {
             prepared,
             migrated,
             remarks: outcome::remarks(committed),
+            hooks,
             members,
             parts,
             state,
@@ -376,14 +381,15 @@ impl Engine {
 
     /// Has the program load a patch and make it current.
     fn load(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport, CommitReport)> {
-        let migrates = !manifest.migration.cells.is_empty();
+        self.show(&manifest);
+        let patiently = !manifest.migration.cells.is_empty() || !manifest.hooks.is_empty();
         let (_, prepared) = self
             .connection
             .prepare(manifest)
             .context("the patch was not loaded")?;
         let (version, committed) = self
             .connection
-            .commit(migrates)
+            .commit(patiently)
             .context("the patch did not go live")?;
         Ok((version, prepared, committed))
     }

@@ -8,11 +8,13 @@ use anyhow::{Context, Result, bail};
 use hotswap_layout::{Descriptions, Program};
 use hotswap_object::{HostFacts, InitialiserFacts, StaticFacts};
 use hotswap_protocol::build_id::BuildId;
+use hotswap_protocol::hook::Hook;
 use hotswap_protocol::manifest::{BacktraceStatics, Static};
 
 use crate::cells::{self, CellFacts};
 use crate::entries::{self, EntryFacts};
 use crate::facts::Cache;
+use crate::hooks;
 use crate::image::wishes;
 use crate::unit::{ObjectFile, Unit, UnitId};
 
@@ -35,6 +37,8 @@ pub struct Host {
     pub descriptions: Arc<Descriptions>,
     /// Its cells.
     pub cells: Vec<CellFacts>,
+    /// Its functions that run at swaps.
+    pub hooks: Vec<Hook>,
     /// Where the standard library keeps the list of files that backtraces are named from.
     pub backtrace: Option<BacktraceStatics>,
 }
@@ -105,6 +109,8 @@ impl Host {
         let descriptions = cells::descriptions(&analysed).with_context(context)?;
         let cells = cells::of_units(units, &analysed, &types);
         let entries = entries::read(&bytes, &types, &namesake).with_context(context)?;
+        let hooks = hooks::of_units(units, &analysed)?;
+        let hooks = hooks::located(&hooks, None, &symbols).with_context(context)?;
         Ok(Self {
             executable: executable.to_owned(),
             build_id,
@@ -115,6 +121,7 @@ impl Host {
             types: Arc::new(types),
             descriptions: Arc::new(descriptions),
             cells,
+            hooks,
         })
     }
 

@@ -23,6 +23,7 @@ pub mod entries;
 pub mod events;
 pub mod facts;
 pub mod handover;
+pub mod hooks;
 pub mod host;
 pub mod image;
 pub mod init;

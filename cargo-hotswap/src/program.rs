@@ -25,7 +25,6 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::children;
-use crate::config::OnPanic;
 use crate::control::place;
 use crate::handover;
 
@@ -141,8 +140,8 @@ pub fn command_line(executable: &Path, args: &[OsString], runner: &[OsString]) -
         .collect()
 }
 
-/// Starts a program under the runtime's variables and these, with this standard input, which is to do
-/// this when an entry panics, and gets the state that this file has.
+/// Starts a program under the runtime's variables and these, with this standard input and these settings of
+/// the runtime's, and gives it the state that this file has.
 ///
 /// # Errors
 ///
@@ -152,7 +151,7 @@ pub fn start(
     name: &str,
     variables: &BTreeMap<OsString, OsString>,
     stdin: Stdio,
-    on_panic: OnPanic,
+    settings: [(&str, &str); 2],
     restore: Option<&File>,
 ) -> Result<Started> {
     let (program, args) = words
@@ -181,7 +180,7 @@ pub fn start(
         .envs(room_for_thread_locals(variables))
         .env(env::LISTEN, "1")
         .env(env::NAME, name)
-        .env(env::ON_PANIC, on_panic.word())
+        .envs(settings)
         .env(env::READY_FD, ready_number.to_string())
         .env(env::CRASH_FD, crash_number.to_string());
     let files = [
@@ -329,32 +328,35 @@ impl Connection {
     ///
     /// The runtime refused it, or is gone.
     pub fn prepare(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport)> {
+        let runs_code = !manifest.hooks.is_empty();
         let request = Request::Prepare {
             manifest: Box::new(manifest),
         };
         if self.broken {
             *self = Self::open(self.hello.pid)?;
         }
-        match self.ask(&request)? {
+        // Functions of the new code run meanwhile.
+        let answer = match runs_code {
+            true => self.ask_patiently(&request),
+            false => self.ask(&request),
+        };
+        match answer? {
             Response::Prepared { version, report } => Ok((version, report)),
             other => Err(declined(other)),
         }
     }
 
-    /// Makes the prepared patch current. If it migrates state, the program waits for whoever uses
-    /// that, and runs functions of the user's.
+    /// Makes the prepared patch current. `patiently` if the program waits for whoever uses state, or
+    /// runs functions of the user's.
     ///
     /// # Errors
     ///
     /// The runtime refused, or is gone.
-    pub fn commit(&mut self, migrates: bool) -> Result<(u64, CommitReport)> {
-        let patience = match migrates {
-            true => MIGRATION_TIMEOUT,
-            false => ANSWER_TIMEOUT,
+    pub fn commit(&mut self, patiently: bool) -> Result<(u64, CommitReport)> {
+        let answer = match patiently {
+            true => self.ask_patiently(&Request::Commit {}),
+            false => self.ask(&Request::Commit {}),
         };
-        self.stream.set_read_timeout(Some(patience))?;
-        let answer = self.ask(&Request::Commit {});
-        self.stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
         match answer? {
             Response::Committed { version, report } => Ok((version, report)),
             other => Err(declined(other)),

@@ -63,6 +63,8 @@ pub struct VersionsReport {
     pub purged: Vec<u64>,
     /// Numbers of versions that could be gone back to, and no longer can (or would no longer).
     pub ways_given_up: Vec<u64>,
+    /// Threads and tasks that were told to end, or would be.
+    pub ended: Vec<String>,
     /// All versions since the start of the program, oldest first.
     pub versions: Vec<VersionLine>,
 }
@@ -86,6 +88,8 @@ pub struct VersionLine {
     pub holders: Vec<HolderLine>,
     /// Why that look could not tell all.
     pub obstacle: Option<String>,
+    /// What went wrong in its functions that are marked `on_purge`.
+    pub remarks: Vec<String>,
     /// How often it was tried to take it out of memory.
     pub attempts: u64,
     /// Microseconds for which all threads stood in the last attempt.
@@ -194,6 +198,7 @@ fn gather(
     }
     if is_purge {
         report.ways_given_up = purged.ways_given_up;
+        report.ended = purged.ended;
     }
     Ok(report)
 }
@@ -213,6 +218,7 @@ fn line(version: VersionStatus, kept: Option<Kept>) -> VersionLine {
         in_flight: calls.collect(),
         holders: kept.holders.into_iter().map(holder).collect(),
         obstacle: kept.obstacle,
+        remarks: kept.remarks,
         attempts: kept.attempts,
         stood_us: kept.stood_us,
     }

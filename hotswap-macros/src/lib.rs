@@ -3,6 +3,7 @@
 mod check;
 mod code_change;
 mod expand;
+mod hook;
 mod hygiene;
 mod migrate;
 mod options;
@@ -124,6 +125,90 @@ pub fn hotswap(wish: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn server(options: TokenStream, item: TokenStream) -> TokenStream {
     server::expand(options.into(), item.into()).into()
+}
+
+/// Marks a function that runs before its version of the code takes over, and can refuse to.
+///
+/// The function takes nothing or a `hotswap::Swap`, and returns nothing or a `Result` whose error can be
+/// shown. When an edit goes live, the functions that the new code has with this mark run, in the new code,
+/// once it is checked and loaded and before anything changed. If one fails or panics, or does not return
+/// in the time of `SwapLimits::functions`, the new code is refused with what it said, and the program
+/// runs on as it was.
+///
+/// What holds for all four kinds (`on_load`, [`before_swap`](macro@before_swap),
+/// [`after_swap`](macro@after_swap), [`on_purge`](macro@on_purge)):
+///
+/// - They can stand in any crate of the workspace. Those of dependencies run first; those of one crate run in
+///   the order of their paths.
+/// - They run at every swap, whether their own code was edited or not: they are the version's, not the
+///   edit's. Version 0, the program as it was started, has run none before its `main`.
+/// - They run one after the other on a thread of the runtime's own, and the swap waits for them.
+/// - With plain cargo nothing calls them, unless you do; they stay as they are written.
+///
+/// This one must not count on cells whose type the edit changes: they still hold the old values.
+/// Entries that it calls run the old code, which is still current.
+///
+/// `crate = path` says where the crate `hotswap` is found, if not under that name.
+#[proc_macro_attribute]
+pub fn on_load(options: TokenStream, item: TokenStream) -> TokenStream {
+    hook::expand(hook::When("on_load"), options.into(), item.into(), form()).into()
+}
+
+/// Marks a function that runs before another version takes the place of its own.
+///
+/// The function takes nothing or a `Swap`, and returns nothing or a `Result`. It runs in the code that is
+/// still current, before calls are held back and before values in cells change their type. It can't keep
+/// the swap from happening, or else a fault in it could never be mended by one: an error or panic is
+/// reported with the swap, and one that does not return in the time of `SwapLimits::functions` is left
+/// behind. It also runs where the swap then fails since a cell is in use, and before the program goes
+/// back to older code.
+///
+/// Order and thread are described at [`on_load`](macro@on_load).
+#[proc_macro_attribute]
+pub fn before_swap(options: TokenStream, item: TokenStream) -> TokenStream {
+    hook::expand(
+        hook::When("before_swap"),
+        options.into(),
+        item.into(),
+        form(),
+    )
+    .into()
+}
+
+/// Marks a function that runs after its version has become current.
+///
+/// The function takes nothing or a `Swap`, and returns nothing or a `Result`. It runs in the new code, when
+/// all entries do and cells have their new values, and before the callbacks of `hotswap::on_swap`. Those are
+/// closures that the program registers, which run at each swap from then on in the code that they were
+/// written in; a function with this mark is found in each version anew, so it is always the newest, and
+/// goes when it is deleted. An error or panic is reported; the swap stands.
+///
+/// After the program went back to older code, that code's functions run.
+/// Order and thread are described at [`on_load`](macro@on_load).
+#[proc_macro_attribute]
+pub fn after_swap(options: TokenStream, item: TokenStream) -> TokenStream {
+    hook::expand(
+        hook::When("after_swap"),
+        options.into(),
+        item.into(),
+        form(),
+    )
+    .into()
+}
+
+/// Marks a function that runs before its version's code is taken out of memory: the place to let go of what
+/// refers to it.
+///
+/// The function takes nothing or a `Swap` (`from` is the version that goes, `to` the one that is current), and
+/// returns nothing or a `Result`. It runs once for each version that came by an edit, when no call is under way
+/// in that version's code any more and the program can't go back to it; then it is looked whether anything
+/// still refers to that code, and as long as something does, the code stays. An error or panic is told among
+/// what keeps the version, and does not.
+///
+/// Order and thread are described at [`on_load`](macro@on_load).
+#[proc_macro_attribute]
+pub fn on_purge(options: TokenStream, item: TokenStream) -> TokenStream {
+    hook::expand(hook::When("on_purge"), options.into(), item.into(), form()).into()
 }
 
 /// For whom the crate is compiled.

@@ -16,7 +16,7 @@ pub use self::wishes::{Wish, WishFacts};
 use crate::elf::{Elf, Symbol, offset_of, symbol_of};
 use crate::error::ObjectError;
 use crate::names::{canonical_path, is_item};
-use crate::state::{ENTRY_SECTION, Role, roles};
+use crate::state::{ENTRY_SECTION, HOOK_SECTION, Role, roles};
 
 /// What is known about an object without rewriting it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct ObjectFacts {
     pub schemas: Vec<SchemaFacts>,
     /// What shall become of statics whose initialisers are edited.
     pub wishes: Vec<WishFacts>,
+    /// Its functions that run at swaps.
+    pub hooks: Vec<SchemaFacts>,
     /// The functions that its writable statics point at when the program starts.
     pub function_pointers: Vec<FunctionPointer>,
 }
@@ -220,6 +222,7 @@ pub fn inspect(object: &[u8]) -> Result<ObjectFacts, ObjectError> {
     facts.initialisers = initialisers(&elf, &roles)?;
     facts.schemas = schemas::read(&elf)?;
     facts.wishes = wishes::read(&elf)?;
+    facts.hooks = schemas::texts(&elf, HOOK_SECTION, "__HOTSWAP_HOOK")?;
     Ok(facts)
 }
 

@@ -36,5 +36,5 @@ pub use names::{canonical_path, exact_path, identity};
 pub use pieces::{Pieces, pieces};
 pub use rewrite::{Form, Rewritten, SiteCounts, rewrite};
 pub use slice::slice;
-pub use state::{ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION};
+pub use state::{ENTRY_SECTION, HOOK_SECTION, SCHEMA_SECTION, STATIC_SECTION};
 pub use thin::thin;

@@ -13,6 +13,9 @@ pub const SCHEMA_SECTION: &str = "hotswap_schemas";
 /// Section that holds what becomes of statics whose initialisers are edited: each version has its own.
 pub const STATIC_SECTION: &str = "hotswap_statics";
 
+/// Section that holds the functions that run at swaps: each version has its own.
+pub const HOOK_SECTION: &str = "hotswap_hooks";
+
 /// What a section means to a swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -44,6 +47,7 @@ const COLLECTED: &[&str] = &[
     ENTRY_SECTION,
     SCHEMA_SECTION,
     STATIC_SECTION,
+    HOOK_SECTION,
     "linkme_",
     "linkm2_",
 ];

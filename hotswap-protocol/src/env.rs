@@ -38,6 +38,10 @@ pub const ON_PANIC: &str = "HOTSWAP_ON_PANIC";
 /// The value of [`ON_PANIC`] that has the program go back. Any other leaves it as it is.
 pub const ON_PANIC_REVERT: &str = "revert";
 
+/// What swaps do while a version before the current one is in use: `wait`, `refuse`, `kill` or `keep`. Without
+/// it they wait.
+pub const THIRD_VERSION: &str = "HOTSWAP_THIRD_VERSION";
+
 /// How old versions are taken out of memory: [`PURGE_OFF`] or [`PURGE_GUARD`], otherwise by themselves.
 pub const PURGE: &str = "HOTSWAP_PURGE";
 

@@ -24,6 +24,7 @@ pub mod crash;
 pub mod env;
 pub mod event;
 pub mod frame;
+pub mod hook;
 pub mod lifecycle;
 pub mod manifest;
 pub mod message;

@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::build_id::BuildId;
+use crate::hook::Hook;
 use crate::state::{Back, Cell, Function, Migration, MigrationError};
 
 /// The number of this manifest format.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The alignment of an entry's descriptor in memory, in bytes.
 pub const DESCRIPTOR_ALIGN: u64 = 8;
@@ -52,6 +53,12 @@ pub struct Manifest {
     /// Those of the image. Where both have one of a symbol, the image's counts.
     #[serde(default)]
     pub image_functions: Vec<Function>,
+    /// The functions of the executable that run at swaps, in the order in which they do.
+    #[serde(default)]
+    pub base_hooks: Vec<Hook>,
+    /// Those of the new version, wherever they are.
+    #[serde(default)]
+    pub hooks: Vec<Hook>,
     /// How the cells' values become what the new version expects.
     #[serde(default)]
     pub migration: Migration,
@@ -217,6 +224,14 @@ pub enum ManifestError {
         /// The address.
         address: u64,
     },
+    /// A hook at an address that can't be one, or in an image that there is not.
+    #[error("`{path}`, which runs at swaps, has no possible address ({address:#x})")]
+    ImpossibleHook {
+        /// Its path.
+        path: String,
+        /// The address.
+        address: u64,
+    },
     /// Cells or their migration.
     #[error(transparent)]
     Migration(MigrationError),
@@ -241,6 +256,8 @@ impl Manifest {
             image_cells: Vec::new(),
             base_functions: Vec::new(),
             image_functions: Vec::new(),
+            base_hooks: Vec::new(),
+            hooks: Vec::new(),
             migration: Migration::default(),
             back: Back::default(),
             label: None,
@@ -266,6 +283,8 @@ impl Manifest {
         }
         validate_entries(&self.base_entries, Side::Base)?;
         validate_entries(&self.image_entries, Side::Image)?;
+        validate_hooks(&self.base_hooks, false)?;
+        validate_hooks(&self.hooks, self.image.is_some())?;
         let (base, image) = (&self.base_cells, &self.image_cells);
         self.migration.validate(base, image)?;
         match &self.back {
@@ -324,6 +343,17 @@ fn validate_entries(entries: &[Entry], side: Side) -> Result<(), ManifestError> 
     Ok(())
 }
 
+fn validate_hooks(hooks: &[Hook], has_image: bool) -> Result<(), ManifestError> {
+    let wrong = |hook: &&Hook| !possible(hook.address) || (hook.in_image && !has_image);
+    match hooks.iter().find(wrong) {
+        Some(hook) => Err(ManifestError::ImpossibleHook {
+            path: hook.path.clone(),
+            address: hook.address,
+        }),
+        None => Ok(()),
+    }
+}
+
 fn possible(address: u64) -> bool {
     address != 0 && address < ADDRESS_LIMIT
 }
@@ -331,6 +361,7 @@ fn possible(address: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hook::When;
 
     fn entry(path: &str, descriptor: u64, body: u64) -> Entry {
         Entry {
@@ -378,7 +409,7 @@ mod tests {
     #[test]
     fn contradictions() {
         check(|_| (), "good");
-        check(|m| m.format = 7, "manifest format 7 is unknown, expected 3");
+        check(|m| m.format = 7, "manifest format 7 is unknown, expected 4");
         check(
             |m| m.image.as_mut().unwrap().path = "b.so".into(),
             "`b.so` is not absolute",
@@ -418,6 +449,18 @@ mod tests {
             |m| m.image_entries[0].body = u64::MAX,
             "no possible address of a body",
         );
+        let hook = |in_image, address| Hook {
+            when: When::OnLoad,
+            path: "a::h".into(),
+            in_image,
+            address,
+        };
+        check(|m| m.hooks = vec![hook(true, 8), hook(false, 8)], "good");
+        check(
+            |m| m.hooks = vec![hook(true, 0)],
+            "`a::h`, which runs at swaps, has no possible address (0x0)",
+        );
+        check(|m| m.base_hooks = vec![hook(true, 8)], "`a::h`, which runs");
     }
 
     #[test]

@@ -224,6 +224,10 @@ pub enum ErrorCode {
     StateBusy,
     /// A migration failed; all state is as it was.
     StateFailed,
+    /// A function of the new code that runs when it is loaded has failed.
+    OnLoadFailed,
+    /// A version before the current one is in use, and nothing is to be loaded as long as it is.
+    VersionInUse,
     /// There is nothing to go back to, or no way.
     RevertRefused,
     /// There is no place to save values in.

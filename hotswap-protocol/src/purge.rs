@@ -10,7 +10,8 @@ pub enum Manner {
     /// Takes out what nothing refers to.
     #[default]
     Soft,
-    /// The same, after the ways back to older code were given up.
+    /// The same, after the ways back to older code were given up, and named threads and tasks that old code
+    /// began were told to end.
     Full,
     /// Only tells what a full purge would do.
     DryRun,
@@ -25,6 +26,9 @@ pub struct PurgeReport {
     pub versions: Vec<PurgedVersion>,
     /// Versions that could no longer be gone back to, by the number to which the way would lead.
     pub ways_given_up: Vec<u64>,
+    /// Threads and tasks that were told to end, or would be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<String>,
 }
 
 /// What came of it for one version.
@@ -48,6 +52,9 @@ pub struct Kept {
     pub holders: Vec<Holder>,
     /// Why there is no proof that nobody else does.
     pub obstacle: Option<String>,
+    /// What went wrong in functions of its own that were to let go of it (`on_purge`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Attempts so far.
     pub attempts: u64,
     /// Microseconds for which all threads stood in the last one.

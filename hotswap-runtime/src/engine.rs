@@ -4,7 +4,7 @@
 //! targets where code can be swapped. A patch meets the modules in this order: `start`, `listen`,
 //! `control` and `process` take it, `swap` leads it through `image` (which reads with `elf` and
 //! `loaded`), `state`, `backtrace` and `version`. `crash` tells where a fatal signal met the program,
-//! `events` what else happens; `revert` goes back without a patch. `handover` and `save` carry state to the
+//! `hooks` runs the program's own functions on the way. `events` tells what else happens; `revert` goes back without a patch. `handover` and `save` carry state to the
 //! process that takes the place of this one.
 
 mod backtrace;
@@ -14,6 +14,7 @@ mod elf;
 mod events;
 mod fork;
 mod handover;
+mod hooks;
 mod image;
 mod listen;
 mod loaded;
@@ -29,6 +30,8 @@ mod save;
 mod start;
 mod state;
 mod swap;
+#[cfg(feature = "tracing")]
+mod trace;
 mod version;
 
 pub(crate) use listen::is_listening;

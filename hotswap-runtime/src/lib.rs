@@ -43,6 +43,7 @@ mod convert;
 mod entry;
 mod gate;
 mod hidden;
+mod hook;
 mod inflight;
 mod live;
 mod migrate;
@@ -65,6 +66,7 @@ mod status;
 mod sync;
 mod table;
 pub mod task;
+mod third_version;
 pub mod thread;
 mod transaction;
 mod work;
@@ -89,7 +91,9 @@ mod engine;
 #[path = "engine/none.rs"]
 mod engine;
 
-pub use hotswap_macros::{Migrate, code_change, entry, hotswap, server};
+pub use hotswap_macros::{
+    Migrate, after_swap, before_swap, code_change, entry, hotswap, on_load, on_purge, server,
+};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use migrate::code_change::Old;
@@ -104,5 +108,6 @@ pub use restart::{RestartError, restart};
 pub use revert::{RevertError, revert};
 pub use server::Server;
 pub use status::{EntryCalls, ImageStatus, State, Status, VersionStatus, status, version};
+pub use third_version::{ThirdVersion, set_third_version};
 pub use transaction::{SwapLimits, set_swap_limits};
 pub use work::{Ended, WorkKind, WorkStatus, end_old_work, end_work, work};

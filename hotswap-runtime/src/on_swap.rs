@@ -59,7 +59,8 @@ impl OnSwap {
 /// Callbacks run one after another, in the order of registration, on the runtime's own thread, and
 /// the next swap waits for them: hand longer work to another thread. The closure itself is code of
 /// the version that registered it; what should be new in it belongs into an
-/// [`entry`](macro@crate::entry) that it calls. A panic in it is caught and reported by the tool.
+/// [`entry`](macro@crate::entry) that it calls. A function that is marked
+/// [`after_swap`](macro@crate::after_swap) needs no registration, and is always the newest. A panic in it is caught and reported by the tool.
 ///
 /// Without `cargo hotswap` it never runs.
 ///
@@ -81,9 +82,14 @@ thread_local! {
     static RUNNING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread runs callbacks.
+/// Whether this thread runs callbacks, or functions that are marked to run at swaps.
 pub(crate) fn is_running() -> bool {
     RUNNING.try_with(Cell::get).unwrap_or(false)
+}
+
+/// From now on this thread runs code of the program's in the middle of a swap, or of a purge.
+pub(crate) fn begins_to_run() {
+    RUNNING.set(true);
 }
 
 /// Runs all callbacks. Gives the panics' messages.

@@ -14,6 +14,7 @@ pub mod v0_1_0 {
         call5, call6, call7, call8, call9, call10, call11, call12, call13, call14, call15, call16,
     };
     pub use crate::gate::{Tracked, TrackedFuture, Untracked, anchor, pin_box};
+    pub use crate::hook::{SwapHook, outcome as hook_outcome};
     pub use crate::migrate::code_change::{
         Ask, CodeChange, Given, Lent, Parameter, Perhaps, Run, Told, change,
     };

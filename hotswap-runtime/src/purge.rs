@@ -6,6 +6,7 @@
 //! and the image stays.
 
 mod arena;
+mod heap;
 mod kernel;
 mod maps;
 mod scan;

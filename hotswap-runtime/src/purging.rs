@@ -12,7 +12,8 @@ use crate::engine;
 /// memory and in no thread's registers refers to it: all threads stand for a moment while that is looked
 /// at, at most for 10 ms. The caller waits for the end.
 ///
-/// Without `cargo hotswap` there are no old versions, and the report is empty.
+/// Without `cargo hotswap` there are no old versions, and the report is empty; it is, too, where a callback of
+/// [`on_swap`](crate::on_swap()) or a function that runs at swaps asks, since that would wait for itself.
 ///
 /// # Examples
 ///
@@ -26,7 +27,8 @@ pub fn soft_purge() -> PurgeReport {
 }
 
 /// As [`soft_purge`], after the ways back to older code were given up: until the next swap,
-/// [`revert`](crate::revert()) has nothing to go back to.
+/// [`revert`](crate::revert()) has nothing to go back to. [Named](crate::work()) threads and tasks that the code
+/// of such a version began are told to end.
 ///
 /// # Examples
 ///

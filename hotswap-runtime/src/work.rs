@@ -179,8 +179,13 @@ pub fn end_work(number: u64) -> bool {
 /// their numbers.
 pub fn end_old_work() -> Vec<u64> {
     let current = table::current_version();
+    end_of_versions(|version| version < current)
+}
+
+/// Tells all threads and tasks to end that code of these versions began. Gives their numbers.
+pub(crate) fn end_of_versions(meant: impl Fn(u64) -> bool) -> Vec<u64> {
     let mut works = all();
-    works.retain(|work| work.version() < current);
+    works.retain(|work| meant(work.version()));
     for work in &works {
         work.end();
     }

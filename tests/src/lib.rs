@@ -14,9 +14,11 @@ mod event;
 mod gate;
 mod interrupts;
 mod package;
+mod patches;
 mod schema;
 mod session;
 pub mod terminal;
+mod wire;
 
 mod play;
 
@@ -25,8 +27,10 @@ pub use compile::{build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb}
 pub use event::Event;
 pub use gate::{Gate, Held};
 pub use package::{Manner, Package, TargetFolder};
+pub use patches::{Patched, Patches};
 pub use paths::{scenarios, target, tool, workspace};
 pub use play::{Mode, play, script as scenario_script, walk};
 pub use script::{Profile, Script, Step};
 pub use session::Session;
 pub use terminal::Terminal;
+pub use wire::Wire;

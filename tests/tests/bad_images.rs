@@ -2,23 +2,20 @@
 
 use std::{
     collections::BTreeSet,
-    env, fs,
+    fs,
     io::Write,
-    os::unix::{fs::PermissionsExt, net::UnixStream},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail, ensure};
 use hotswap_protocol::{
-    address,
     build_id::BuildId,
     checksum::checksum,
-    frame,
     manifest::{Image, Manifest},
     message::{ErrorCode, PROTOCOL, Request, Response},
 };
-use hotswap_tests::{Package, Session};
-use rustix::process::getuid;
+use hotswap_tests::{Package, Session, Wire};
 
 const SOURCE: &str = r#"
 use std::io;
@@ -34,32 +31,6 @@ fn answer() -> String {
     "one".to_owned()
 }
 "#;
-
-/// A connection to a program, past the tool.
-struct Wire(UnixStream);
-
-impl Wire {
-    /// Connects without a word.
-    fn open(pid: u32) -> Result<Self> {
-        let runtime = env::var_os(address::RUNTIME_DIR_VARIABLE);
-        let folders = address::socket_directories(runtime.as_deref(), getuid().as_raw());
-        let name = address::socket_name(pid);
-        let stream = folders
-            .iter()
-            .find_map(|folder| UnixStream::connect(folder.join(&name)).ok());
-        Ok(Self(stream.context("the program does not listen")?))
-    }
-
-    fn ask(&mut self, request: &Request) -> Result<Response> {
-        frame::write(&mut self.0, request)?;
-        Ok(frame::read(&mut self.0)?)
-    }
-
-    fn greet(&mut self, protocol: u32) -> Result<Response> {
-        let tool = "a test".to_owned();
-        self.ask(&Request::Hello { protocol, tool })
-    }
-}
 
 /// Asks on a fresh connection and takes the code of the refusal.
 fn refusal(pid: u32, request: &Request) -> Result<ErrorCode> {

@@ -1,5 +1,7 @@
 //! Old versions leave memory, unless somebody refers to them, who is named then.
 
+mod scale;
+
 use std::process::Output;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -118,6 +120,51 @@ fn what_refers_to_a_version_keeps_it_and_is_named() -> Result<()> {
         }
         edited.session.ask(&format!("drop {order}"), "dropped")?;
         edited.await_purge(held)?;
+    }
+    edited.session.quit()
+}
+
+#[test]
+fn a_version_lets_go_of_what_it_holds_itself() -> Result<()> {
+    let mut edited = Edited::start("purge-own")?;
+    edited.edit()?;
+    edited.session.ask("hold own", "held")?;
+    edited.edit()?;
+    let dry = version(&edited.ask(&["purge", "--dry-run"])?, 1)?;
+    ensure!(is_named(&dry, "static", "LET_GO"), "{dry}");
+    // A failure is told, and keeps nothing.
+    let asked = version(&edited.ask(&["purge"])?, 1)?;
+    let remarks = asked["remarks"].to_string();
+    ensure!(
+        remarks.contains("(on_purge) failed: 1 has let go"),
+        "{asked}"
+    );
+    ensure!(!is_named(&asked, "static", "LET_GO"), "{asked}");
+    edited.await_purge(1)?;
+    edited.session.quit()
+}
+
+/// The library has a list of them for good, and takes none out.
+#[test]
+fn a_callsite_of_tracing_keeps_its_version() -> Result<()> {
+    let manifest = "[package]\nname = \"purge-callsite\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
+                    hotswap-runtime = { path = \"$HOTSWAP_RUNTIME\" }\n\
+                    tracing = { version = \"0.1\", default-features = false, features = [\"std\"] }\n";
+    let source = include_str!("purge/callsite.rs");
+    let package = Package::of_manifest("purge-callsite", manifest, source)?;
+    let session = Session::run(&package, &[])?;
+    let mut edited = Edited {
+        package,
+        session,
+        number: 0,
+    };
+    edited.edit()?;
+    edited.session.ask("x", "seen 1")?;
+    edited.edit()?;
+    for _ in 0..5 {
+        let kept = version(&edited.ask(&["purge"])?, 1)?;
+        ensure!(kept["state"] == "retained", "{kept}");
+        ensure!(is_named(&kept, "static", "CALLSITES"), "{kept}");
     }
     edited.session.quit()
 }

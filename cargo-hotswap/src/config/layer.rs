@@ -133,6 +133,9 @@ impl Layer {
         say(Key::OnPanic, on_panic, "--on-panic");
         let stay = flags.stay.map(|value| Raw::Text(value.word().to_owned()));
         say(Key::Stay, stay, "--stay");
+        let third = flags.third_version;
+        let third = third.map(|value| Raw::Text(value.word().to_owned()));
+        say(Key::ThirdVersion, third, "--third-version");
         layer
     }
 }
@@ -193,7 +196,10 @@ fn from_text(key: Key, text: String) -> Raw {
         let globs = text.split(SEPARATOR).filter(|glob| !glob.is_empty());
         return Raw::List(globs.map(str::to_owned).collect());
     }
-    let words = matches!(key, Key::Linker | Key::OnPanic | Key::OnRefused | Key::Stay);
+    let words = matches!(
+        key,
+        Key::Linker | Key::OnPanic | Key::OnRefused | Key::Stay | Key::ThirdVersion
+    );
     match text.as_str() {
         _ if words => Raw::Text(text),
         "true" => Raw::Bool(true),

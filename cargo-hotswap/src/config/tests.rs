@@ -19,7 +19,7 @@ fn variables(text: &str) -> Layer {
 #[test]
 fn the_stronger_place_decides() {
     let manifest = "[workspace.metadata.hotswap]\nkeys = true\nlinker = \"w\"\non-refused = \
-                    \"restart\"\ndebug-patches = true\non-panic = \"keep\"\nwatch.poll = 10\nwatch.ignore = [\"w\"]\n\
+                    \"restart\"\ndebug-patches = true\non-panic = \"keep\"\nthird-version = \"wait\"\nwatch.poll = 10\nwatch.ignore = [\"w\"]\n\
                     [package.metadata.hotswap]\nkeys = false\nlinker = \"p\"\nwatch.poll = 20\n";
     let of_manifest = |part: &str| {
         let path = Path::new("Cargo.toml");
@@ -48,7 +48,7 @@ fn the_stronger_place_decides() {
         (
             format!("{}", config.keys.value),
             &config.keys.origin,
-            "false Cargo.toml:10",
+            "false Cargo.toml:11",
         ),
         (
             format!("{:?}", config.linker.value),
@@ -69,6 +69,11 @@ fn the_stronger_place_decides() {
             format!("{:?}", config.stay.value),
             &config.stay.origin,
             "Never --stay",
+        ),
+        (
+            format!("{:?}", config.third_version.value),
+            &config.third_version.origin,
+            "Wait Cargo.toml:7",
         ),
         (
             format!("{:?}", config.watch_ignore.value),

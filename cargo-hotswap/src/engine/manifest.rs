@@ -47,9 +47,23 @@ impl Engine {
         manifest.image_cells = cells.image;
         manifest.base_functions = cells.base_functions;
         manifest.image_functions = cells.image_functions;
+        manifest.base_hooks.clone_from(&self.host.hooks);
         manifest.migration = cells.migration;
         manifest.back = cells.back;
         manifest
+    }
+}
+
+impl Engine {
+    /// Puts the manifest beside the image, for those who debug patches.
+    pub(super) fn show(&self, manifest: &Manifest) {
+        let Some(image) = &manifest.image else { return };
+        if self.images.are_for_debuggers()
+            && let Ok(text) = serde_json::to_vec_pretty(manifest)
+        {
+            // It is there to be looked at.
+            let _ = std::fs::write(image.path.with_extension("json"), text);
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use hotswap_protocol::message::{CommitReport, PrepareReport};
 
 use super::Engine;
 use super::migration::Plan;
-use super::still_old::still_old;
+use super::still_old::{Roots, still_old};
 use crate::events::{Event, Migrated, Phases, StillOld};
+use crate::hooks::HookFacts;
 use crate::image::Part;
 use crate::image::state::State;
 
@@ -32,6 +33,8 @@ pub struct Swap {
     pub migrated: Option<Migrated>,
     /// What the program has to say of it.
     pub remarks: Vec<String>,
+    /// The functions of the version that run at swaps.
+    pub hooks: Vec<HookFacts>,
     /// The units of its image.
     pub members: BTreeSet<usize>,
     /// What its image was made of.
@@ -93,7 +96,11 @@ impl Engine {
         let kept = kept.map(|shared| shared.patch.as_str()).collect();
         let graph = self.references.graph(&swap.parts);
         let objects = self.units.iter().flat_map(|unit| &unit.objects);
-        let still_old = still_old(&edited.functions, &graph, &self.current, &kept, objects);
+        let roots = Roots {
+            entries: &self.current,
+            hooks: &swap.hooks,
+        };
+        let still_old = still_old(&edited.functions, &graph, &roots, &kept, objects);
         let cause = Cause {
             reverts_to: None,
             files,

@@ -53,8 +53,8 @@ pub fn statics(refused: &[(String, String)], units: &[Unit]) -> Event {
     refused_event("static", parts.join("\n"), &paths, places)
 }
 
-/// What the program said about state when it did not take a patch; `None` if that was not about
-/// state.
+/// What the program said when it did not take a patch for a reason of its own; `None` if that was another
+/// failure.
 pub fn state(error: &anyhow::Error) -> Option<Event> {
     let declined = error.downcast_ref::<Declined>()?;
     let (reason, what, why, help) = match declined.code {
@@ -75,6 +75,18 @@ pub fn state(error: &anyhow::Error) -> Option<Event> {
             "state could not be carried over to the new code",
             "the new code would find no value; all values are as they were, and the old code goes on with them",
             "change the function or the value that is named above, and save",
+        ),
+        ErrorCode::OnLoadFailed => (
+            "on-load",
+            "the new code does not want to be loaded",
+            "a function that is marked `#[hotswap::on_load]` runs before the new code does; as it failed, the old code goes on",
+            "change what the function complains of, or the function, and save",
+        ),
+        ErrorCode::VersionInUse => (
+            "version-in-use",
+            "the version before the current one is still in use",
+            "a third version would run beside the two",
+            "save again when its calls have ended, or allow more versions with `--third-version=keep`",
         ),
         _ => return None,
     };

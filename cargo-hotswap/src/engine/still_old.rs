@@ -7,8 +7,17 @@ use memchr::memmem::Finder;
 use crate::edits;
 use crate::entries::EntryFacts;
 use crate::events::{OldCause, StillOld};
+use crate::hooks::HookFacts;
 use crate::reach::{self, Graph};
 use crate::unit::ObjectFile;
+
+/// Where new code begins to run.
+pub struct Roots<'a> {
+    /// The image's entries.
+    pub entries: &'a [EntryFacts],
+    /// The version's functions that run at swaps.
+    pub hooks: &'a [HookFacts],
+}
 
 /// Functions that were edited and that no entry leads to: whoever runs them now goes on in the
 /// old code. `graph` is that of the image; `kept` are the statics that stay as they are: what their
@@ -17,7 +26,7 @@ use crate::unit::ObjectFile;
 pub fn still_old<'object>(
     edited: &BTreeSet<String>,
     graph: &Graph,
-    current: &[EntryFacts],
+    roots: &Roots<'_>,
     kept: &HashSet<&str>,
     objects: impl IntoIterator<Item = &'object ObjectFile>,
 ) -> Vec<StillOld> {
@@ -28,9 +37,15 @@ pub fn still_old<'object>(
     if candidates.is_empty() {
         return Vec::new();
     }
-    let bodies = current.iter().map(|entry| entry.body_symbol.as_str());
-    let bodies: Vec<&str> = bodies.collect();
-    let entries: BTreeSet<&str> = current.iter().map(|entry| entry.path.as_str()).collect();
+    let current = roots.entries.iter();
+    let bodies = current.map(|entry| entry.body_symbol.as_str());
+    let hooks = roots.hooks.iter().map(|hook| hook.function.as_str());
+    let bodies: Vec<&str> = bodies.chain(hooks).collect();
+    let entries: BTreeSet<&str> = roots
+        .entries
+        .iter()
+        .map(|entry| entry.path.as_str())
+        .collect();
     let all: BTreeSet<&str> = candidates.values().map(String::as_str).collect();
     let not_reached = || -> Vec<&str> {
         let reached = graph.reached(bodies.iter().copied(), kept, candidates.keys().copied());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Result;
-use hotswap_object::{ENTRY_SECTION, Pieces, SCHEMA_SECTION, STATIC_SECTION};
+use hotswap_object::{ENTRY_SECTION, HOOK_SECTION, Pieces, SCHEMA_SECTION, STATIC_SECTION};
 use object::read::elf::{ElfFile64, ElfSymbol64};
 use object::{
     Object, ObjectSection, ObjectSymbol, RelocationKind, RelocationTarget, SectionIndex,
@@ -186,7 +186,8 @@ impl Reader<'_> {
 
 /// Whether each version has what stands in this section for itself.
 fn is_own(section: &str) -> bool {
-    [ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION].contains(&section)
+    let own = [ENTRY_SECTION, SCHEMA_SECTION, STATIC_SECTION, HOOK_SECTION];
+    own.contains(&section)
 }
 
 /// Whether a function may be an entry's body, a closure as a plain function: it is found by its name in
@@ -202,6 +203,6 @@ pub(super) fn is_gathered(section: &str) -> bool {
         .next()
         .is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|one| one.is_ascii_alphanumeric() || one == '_');
-    // Entries, schemas and wishes are read by name, in each image those that are in it.
+    // Entries, schemas, wishes and hooks are read by name, in each image those that are in it.
     identifier && !is_own(section)
 }

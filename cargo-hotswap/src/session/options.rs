@@ -5,9 +5,10 @@ use std::process::{ExitStatus, Stdio};
 
 use anyhow::Result;
 use clap::Args;
+use hotswap_protocol::env;
 
 use super::talk::Talk;
-use crate::config::{Config, Flags, OnPanic, OnRefused, Stay};
+use crate::config::{Config, Flags, OnPanic, OnRefused, Stay, ThirdVersion};
 use crate::death;
 use crate::events::Event;
 use crate::project::Project;
@@ -22,6 +23,9 @@ pub struct Control {
     /// What the program does when an entry panics soon after a swap
     #[arg(long, value_enum, value_name = "DO", help_heading = "Control")]
     pub on_panic: Option<OnPanic>,
+    /// What a swap does while a version before the current one is still in use
+    #[arg(long, value_enum, value_name = "DO", help_heading = "Control")]
+    pub third_version: Option<ThirdVersion>,
     /// Keep types and variables in patches, for a debugger; each swap takes longer
     #[arg(long, help_heading = "Control")]
     pub debug_patches: bool,
@@ -48,6 +52,8 @@ pub struct Settings {
     pub on_refused: OnRefused,
     /// What the program does when an entry panics soon after a swap.
     pub on_panic: OnPanic,
+    /// What a swap does while a version before the current one is in use.
+    pub third_version: ThirdVersion,
     /// Whether single keys are read while the program runs.
     pub keys: bool,
     /// When to wait after the program's end.
@@ -68,6 +74,7 @@ impl Settings {
             on_refused: control.on_refused,
             on_panic: control.on_panic,
             stay: control.stay,
+            third_version: control.third_version,
             ..Flags::default()
         };
         let mut config = Config::load(project, &flags)?;
@@ -77,6 +84,7 @@ impl Settings {
         Ok(Self {
             on_refused: config.on_refused.value,
             on_panic: config.on_panic.value,
+            third_version: config.third_version.value,
             keys: config.keys.value,
             stay: config.stay.value,
             watch: watch::Settings {
@@ -90,6 +98,14 @@ impl Settings {
 }
 
 impl Settings {
+    /// What the runtime in the program is told, as variables.
+    pub fn of_runtime(&self) -> [(&'static str, &'static str); 2] {
+        [
+            (env::ON_PANIC, self.on_panic.word()),
+            (env::THIRD_VERSION, self.third_version.word()),
+        ]
+    }
+
     /// The program's standard input: the terminal is either its or the tool's.
     pub fn stdin(&self) -> Stdio {
         if self.keys {

@@ -116,11 +116,11 @@ impl Running {
             command: command.iter().map(lossy).collect(),
         });
         talk.program_started(&folder.path());
-        let (stdin, on_panic) = (settings.stdin(), settings.on_panic);
+        let (stdin, told) = (settings.stdin(), settings.of_runtime());
         let variables = &surroundings.variables;
         let target = &project.target;
         let restore = state.as_ref();
-        let started = program::start(&command, target, variables, stdin, on_panic, restore)?;
+        let started = program::start(&command, target, variables, stdin, told, restore)?;
         let pid = started.child.id();
         signals::forward_to(pid);
         talk.report(&Event::Started { pid });

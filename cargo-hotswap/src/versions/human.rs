@@ -28,10 +28,17 @@ pub(super) fn purge(report: &VersionsReport, is_dry: bool) -> String {
     for number in &report.ways_given_up {
         let _ = writeln!(text, "version {number} {ways}");
     }
+    let told = if is_dry { "would be" } else { "was" };
+    for name in &report.ended {
+        let _ = writeln!(text, "{name} {told} told to end");
+    }
     for version in &report.versions {
         let number = version.number;
         if report.purged.contains(&number) {
             let _ = writeln!(text, "version {number} {verb}");
+            for remark in &version.remarks {
+                let _ = writeln!(text, "  = {remark}");
+            }
         } else if !version.holders.is_empty() || version.obstacle.is_some() {
             let _ = writeln!(text, "version {number} stays");
             for reason in reasons(version) {
@@ -65,7 +72,8 @@ fn reasons(version: &VersionLine) -> Vec<String> {
         .obstacle
         .iter()
         .map(|why| format!("not proven: {why}"));
-    holders.chain(obstacle).collect()
+    let remarks = version.remarks.iter().cloned();
+    holders.chain(obstacle).chain(remarks).collect()
 }
 
 /// One holder in words.

@@ -14,7 +14,7 @@ const LENGTH: u64 = 8;
 /// Where the description of a function holds its address, in bytes.
 const FUNCTION: u64 = 16;
 
-/// The description of a type, or of a function that makes values of one.
+/// The description of a type, of a function that makes values of one, or of one that runs at swaps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SchemaFacts {

@@ -61,8 +61,13 @@ impl Engine for Process {
     }
 
     fn prepare(&self, manifest: &Manifest) -> Result<Offer<Prepared>, Failure> {
-        let prepared =
-            swap::prepare(manifest).map_err(|error| Failure::new(error.code(), &error))?;
+        let prepared = swap::prepare(manifest).map_err(|error| {
+            if error.code() == ErrorCode::OnLoadFailed {
+                // Its code has run, so it is still in memory.
+                purge::after_swap();
+            }
+            Failure::new(error.code(), &error)
+        })?;
         let (version, report) = (prepared.version(), prepared.report().clone());
         Ok(Offer {
             prepared,

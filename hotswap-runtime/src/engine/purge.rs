@@ -17,18 +17,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel}
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hotswap_protocol::hook::When;
 use hotswap_protocol::purge::{Holder, HolderKind, Kept, Manner, PurgeReport, PurgedVersion};
 
 use crate::engine::fork;
+use crate::engine::hooks::Hooks;
 use crate::engine::listen;
 use crate::engine::loaded;
-use crate::engine::version::{self, Candidate};
+use crate::engine::version::old::{self, Candidate, Of};
 use crate::hidden::Hidden;
 use crate::live::versions;
+use crate::on_swap::{self, Swap};
 use crate::pieces::chain;
 use crate::purge::{self, Attempt, Target};
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::table;
+use crate::work::{self, WorkKind, WorkStatus};
 
 /// For how many microseconds the program may stand.
 static BUDGET_US: AtomicU64 = AtomicU64::new(10_000);
@@ -41,6 +45,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Between two looks at whether a client's swap is over.
 const LOOK: Duration = Duration::from_millis(5);
+
+/// How long threads and tasks that were told to end are waited for before it is looked who refers to what.
+const ENDING: Duration = Duration::from_millis(200);
 
 /// Memory of this thread's that begins above its first function's variables: the frames that lead there.
 const FRAME_BYTES: usize = 256;
@@ -97,6 +104,10 @@ pub(crate) fn after_swap() {
 
 /// Purges, and waits until that is done.
 pub(crate) fn order(manner: Manner) -> PurgeReport {
+    if on_swap::is_running() {
+        // It would wait for the end of what it is called by.
+        return PurgeReport::default();
+    }
     let (answer, answered) = sync_channel(1);
     if tell(Order::Asked(manner, answer)).is_none() {
         return PurgeReport::default();
@@ -160,22 +171,26 @@ fn serve(orders: &Receiver<Order>) {
             Ok(Order::Swapped) => plan.soon(),
             Ok(Order::Asked(manner, answer)) => {
                 // Whoever asked may have left.
-                let _ = answer.send(purge(manner, own_start));
+                let (report, any_left) = purge(manner, own_start);
+                if any_left && !report.ended.is_empty() && manner == Manner::Full {
+                    plan.soon();
+                }
+                let _ = answer.send(report);
             }
             Err(RecvTimeoutError::Timeout) => {
-                let report = purge(Manner::Soft, own_start);
-                plan.again(report.versions.iter().any(|version| !version.free));
+                let (_, any_left) = purge(Manner::Soft, own_start);
+                plan.again(any_left);
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
 
-/// Looks at all images of old versions.
-fn purge(manner: Manner, own_start: usize) -> PurgeReport {
-    let mut report = PurgeReport::default();
+/// Looks at all images of old versions, and tells whether any is left.
+fn purge(manner: Manner, own_start: usize) -> (PurgeReport, bool) {
+    let (mut report, mut any_left) = (PurgeReport::default(), false);
     let Some(service) = listen::service() else {
-        return report;
+        return (report, false);
     };
     let _turn = loop {
         match service.begin_purge() {
@@ -184,20 +199,48 @@ fn purge(manner: Manner, own_start: usize) -> PurgeReport {
         }
     };
     report.ways_given_up = match manner {
-        Manner::Full => fork::undivided(version::give_up_ways),
-        Manner::DryRun => fork::undivided(version::ways),
+        Manner::Full => fork::undivided(old::give_up_ways),
+        Manner::DryRun => fork::undivided(old::ways),
         _ => Vec::new(),
     };
-    for candidate in fork::undivided(version::candidates) {
-        report
-            .versions
-            .push(purge_one(candidate, manner, own_start));
+    if manner != Manner::Soft {
+        report.ended = end_work(manner == Manner::Full);
     }
-    report
+    for candidate in fork::undivided(old::candidates) {
+        let of = candidate.of;
+        let (free, kept) = purge_one(candidate, manner, own_start);
+        any_left |= !free;
+        // What was refused is no version.
+        if let Of::Version(number) = of {
+            report.versions.push(PurgedVersion::new(number, free, kept));
+        }
+    }
+    (report, any_left)
 }
 
-fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> PurgedVersion {
-    let number = candidate.version;
+/// Tells named threads and tasks of old versions to end, if that is meant, and waits for them a moment. Gives
+/// their names.
+fn end_work(is_meant: bool) -> Vec<String> {
+    let replaced = fork::undivided(old::replaced);
+    let is_old = |work: &WorkStatus| replaced.contains(&work.version);
+    let mut works = work::work();
+    works.retain(is_old);
+    if is_meant && !works.is_empty() {
+        work::end_of_versions(|version| replaced.contains(&version));
+        let end = Instant::now() + ENDING;
+        while Instant::now() < end && work::work().iter().any(is_old) {
+            thread::sleep(LOOK);
+        }
+    }
+    let names = works.into_iter().map(|work| match work.kind {
+        WorkKind::Thread => format!("thread `{}`", work.name),
+        WorkKind::Task => format!("task `{}`", work.name),
+    });
+    names.collect()
+}
+
+/// Whether the image is out of memory, and else what keeps it.
+fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> (bool, Kept) {
     let mut kept = Kept::default();
     kept.attempts = candidate.attempts;
     kept.holders = std::mem::take(&mut candidate.holders);
@@ -208,16 +251,30 @@ fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> Purg
         kept.holders
             .retain(|holder| holder.kind != HolderKind::WayBack);
     }
+    if kept.holders.is_empty() && manner != Manner::DryRun {
+        kept.remarks = let_go(candidate.of);
+    }
     let asked = manner == Manner::Soft;
     if kept.holders.is_empty() || !asked {
         kept.attempts += 1;
         attempt(&candidate, &mut kept, manner, own_start);
     }
     let free = kept.holders.is_empty() && kept.obstacle.is_none();
-    if !free && manner != Manner::DryRun {
-        fork::undivided(|| version::is_kept(number, kept.clone()));
+    if let Of::Version(number) = candidate.of
+        && !free
+        && manner != Manner::DryRun
+    {
+        fork::undivided(|| old::is_kept(number, kept.clone()));
     }
-    PurgedVersion::new(number, free, kept)
+    (free, kept)
+}
+
+/// Has a version let go of what keeps it, the first time. Tells what went wrong.
+fn let_go(of: Of) -> Vec<String> {
+    let hooks: Hooks = fork::undivided(|| old::hooks_to_let_go(of));
+    let (Of::Version(from) | Of::Refused(from)) = of;
+    let to = table::current_version();
+    hooks.run(When::OnPurge, Swap { from, to }).failures
 }
 
 /// What the runtime itself needs of an image.
@@ -274,7 +331,7 @@ fn describe(candidate: &Candidate, attempt: &Attempt, signals: &Signals, kept: &
 fn unload(candidate: &Candidate) -> Result<(), &'static str> {
     let unknown = || "it can't be told what is mapped";
     let before = files_in(&candidate.range).ok_or_else(unknown)?;
-    let Some(image) = version::take_image(candidate.version) else {
+    let Some(image) = old::take_image(candidate.of, &candidate.range) else {
         return Err("the image is not listed");
     };
     versions::forget(&candidate.range);
@@ -286,7 +343,9 @@ fn unload(candidate: &Candidate) -> Result<(), &'static str> {
         return Err("the system's loader keeps it (a unique symbol, or another user of the file)");
     }
     keep_free(&candidate.range);
-    version::is_purged(candidate.version);
+    if let Of::Version(number) = candidate.of {
+        old::is_purged(number);
+    }
     Ok(())
 }
 

@@ -133,18 +133,22 @@ fn go_back() -> Result<Done, RevertError> {
     let current = fork::undivided(version::cells_of_current);
     let state = state::prepare_back((&current, &cells), plan, number);
     let state = state.map_err(|error| no_way(error.to_string()))?;
+    let mut warnings = swap::before_swap(number);
     let state = state.assemble().map_err(|aborted| match aborted {
         Aborted::Busy(reason) => RevertError::InUse(reason),
         Aborted::Failed(reason) | Aborted::Stuck(reason) => RevertError::Failed(reason),
     })?;
-    let version = Version::loading(number, None, None).with_cells(cells);
-    let report = swap::flip(state, number, started, || {
+    let hooks = fork::undivided(|| version::hooks_of(to));
+    let version = Version::loading(number, None, None).with_facts(cells, hooks.clone());
+    let mut report = swap::flip(state, (number, &hooks), started, || {
         on_panic::unwatch();
         version::commit(version, Origin::Revert(to), Vec::new(), || {
             table::restore(number, &way.bodies);
             Bodies::default()
         });
     });
+    warnings.append(&mut report.warnings);
+    report.warnings = warnings;
     Ok(Done {
         version: number,
         to,

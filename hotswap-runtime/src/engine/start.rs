@@ -21,10 +21,13 @@ use crate::engine::handover;
 use crate::engine::listen;
 use crate::engine::process::Process;
 use crate::engine::purge;
+#[cfg(feature = "tracing")]
+use crate::engine::trace;
 use crate::engine::version;
 use crate::on_panic::{self, OnPanic};
 use crate::on_swap::panic_message;
 use crate::sync::prepare_fences;
+use crate::third_version::{self, ThirdVersion};
 
 #[used]
 #[unsafe(link_section = ".init_array")]
@@ -59,6 +62,10 @@ fn start() {
         if get(env::ON_PANIC).as_deref() == Some(env::ON_PANIC_REVERT) {
             on_panic::set_on_panic(OnPanic::REVERT);
         }
+        let policy = get(env::THIRD_VERSION);
+        if let Some(policy) = policy.and_then(|word| ThirdVersion::of(&word)) {
+            third_version::set_third_version(policy);
+        }
         match get(env::PURGE).as_deref() {
             Some(env::PURGE_OFF) => purge::only_when_asked(),
             Some(env::PURGE_GUARD) => purge::guard(),
@@ -67,6 +74,8 @@ fn start() {
         if let Some(descriptor) = crash {
             crash::adopt(descriptor);
         }
+        #[cfg(feature = "tracing")]
+        trace::begin();
         handover::adopt(get(env::SAVE_FD), get(env::RESTORE_FD));
         listen::start(Process::new(get(env::NAME))).map_err(|error| error.to_string())
     });

@@ -6,15 +6,18 @@
 use std::time::{Duration, Instant};
 
 use hotswap_protocol::build_id::BuildId;
+use hotswap_protocol::hook::When;
 use hotswap_protocol::manifest::{Entry, Image, Manifest, ManifestError, Side};
 use hotswap_protocol::message::{CommitReport, ErrorCode, PrepareReport};
 
 use crate::engine::backtrace::{self, BacktraceError};
 use crate::engine::elf::Use;
 use crate::engine::fork;
+use crate::engine::hooks::{Hooks, NoCode};
 use crate::engine::image::{CheckedImage, ImageError, LoadedImage, Visibility};
 use crate::engine::loaded::{self, Loaded};
 use crate::engine::state::{self, AssembledState, PreparedState, StateError};
+use crate::engine::version::in_use::{self, StillInUse};
 use crate::engine::version::{self, Loading, Origin, Version};
 use crate::entry::Descriptor;
 use crate::on_panic;
@@ -50,13 +53,21 @@ pub(crate) enum SwapError {
     Register(#[from] RegisterError),
     #[error(transparent)]
     State(#[from] StateError),
+    #[error(transparent)]
+    NoHook(#[from] NoCode),
+    #[error("{0}")]
+    OnLoad(String),
+    #[error(transparent)]
+    InUse(#[from] StillInUse),
 }
 
 impl SwapError {
     /// The protocol's name for the failure.
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
-            Self::Manifest(_) | Self::Address { .. } => ErrorCode::BadManifest,
+            Self::Manifest(_) | Self::Address { .. } | Self::NoHook(_) => ErrorCode::BadManifest,
+            Self::OnLoad(_) => ErrorCode::OnLoadFailed,
+            Self::InUse(_) => ErrorCode::VersionInUse,
             Self::WrongHost { .. } => ErrorCode::WrongHost,
             Self::Image(error) => error.code(),
             Self::Register(_) => ErrorCode::EntriesRefused,
@@ -67,15 +78,45 @@ impl SwapError {
 
 /// A patch that is loaded and can be committed. Dropping it aborts.
 pub(crate) struct Prepared {
-    // Fields drop in this order: table and state refer to the image, the image to its support.
+    // Fields drop in this order: table and state refer to the image.
     table: PreparedTable,
     state: PreparedState,
-    version: Version,
+    brought: Brought,
     loading: Loading,
     origin: Origin,
-    support: Vec<LoadedImage>,
+    hooks: Hooks,
+    /// What to say of older versions.
+    remark: Option<String>,
     report: PrepareReport,
     backtrace: Result<(), BacktraceError>,
+}
+
+/// What a patch has brought into memory. If it is dropped, that goes too, unless its code has run.
+struct Brought {
+    number: u64,
+    // The image refers to its support.
+    version: Option<Version>,
+    support: Vec<LoadedImage>,
+    has_run: bool,
+}
+
+impl Brought {
+    /// The version, for good.
+    fn take(mut self) -> (Option<Version>, Vec<LoadedImage>) {
+        self.has_run = false;
+        (self.version.take(), std::mem::take(&mut self.support))
+    }
+}
+
+impl Drop for Brought {
+    fn drop(&mut self) {
+        if !self.has_run {
+            return;
+        }
+        // Something may refer to the code by now.
+        let (version, support) = (self.version.take(), std::mem::take(&mut self.support));
+        fork::undivided(|| version::old::is_refused(version, support));
+    }
 }
 
 /// Checks and loads a patch without any visible effect.
@@ -106,7 +147,9 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
     let current = fork::undivided(version::cells_of_current);
     let state = state::prepare(manifest, host, loaded, (&current, number))?;
     let base_cells = state::base_cells(manifest, host)?;
-    fork::undivided(|| version::set_host_cells(base_cells));
+    let hooks = Hooks::bind(&manifest.hooks, host, loaded)?;
+    let base_hooks = Hooks::bind(&manifest.base_hooks, host, None)?;
+    fork::undivided(|| version::set_host_facts(base_cells, base_hooks));
     let changes = table.report();
     let report = PrepareReport {
         replaced: changes.replaced,
@@ -117,22 +160,43 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
         load_us: micros(started.elapsed()),
     };
     let version = Version::loading(number, manifest.label.clone(), image);
-    Ok(Prepared {
-        version: version.with_cells(state.cells()),
+    let version = version.with_facts(state.cells(), hooks.clone());
+    let mut prepared = Prepared {
+        brought: Brought {
+            number,
+            version: Some(version),
+            support,
+            has_run: false,
+        },
         loading: Loading::tell(number),
         origin: manifest.back.clone().into(),
         table,
         state,
-        support,
+        hooks,
+        remark: None,
         report,
         backtrace,
-    })
+    };
+    prepared.remark = in_use::before_load()?;
+    prepared.ask_itself()?;
+    in_use::end()?;
+    Ok(prepared)
 }
 
 impl Prepared {
     /// The number the version will have.
     pub(crate) fn version(&self) -> u64 {
-        self.version.number
+        self.brought.number
+    }
+
+    /// Lets the new code say whether it can be loaded.
+    fn ask_itself(&mut self) -> Result<(), SwapError> {
+        let ran = self.hooks.run(When::OnLoad, swap_to(self.version()));
+        self.brought.has_run = ran.any;
+        match ran.failures.is_empty() {
+            true => Ok(()),
+            false => Err(SwapError::OnLoad(ran.failures.join("; "))),
+        }
     }
 
     /// What a commit will change.
@@ -150,19 +214,23 @@ impl Prepared {
         let Self {
             table,
             state,
-            version,
+            brought,
             loading,
             origin,
-            support,
+            hooks,
+            remark,
             report,
             backtrace,
         } = self;
+        let number = brought.number;
+        let mut warnings = before_swap(number);
+        warnings.extend(remark);
         let state = match state.assemble() {
             Ok(state) => state,
             Err(aborted) => {
                 if let Aborted::Stuck(_) = aborted {
                     // A thread runs code of the image, and may do so for ever.
-                    std::mem::forget((version, support));
+                    std::mem::forget(brought);
                     loading.stays();
                 }
                 return Err(aborted);
@@ -170,44 +238,62 @@ impl Prepared {
         };
         // Names first: the first call of the new version may already print them.
         let backtrace = backtrace.and_then(|()| backtrace::refresh());
-        let number = version.number;
-        let mut done = flip(state, number, started, || {
+        let (version, support) = brought.take();
+        let mut done = flip(state, (number, &hooks), started, || {
             match origin {
                 Origin::Edit(_) => on_panic::watch(number),
                 Origin::Revert(_) => on_panic::unwatch(),
             }
-            version::commit(version, origin, support, || table::publish(table));
+            if let Some(version) = version {
+                version::commit(version, origin, support, || table::publish(table));
+            }
         });
         loading.stays();
         done.load_us = report.check_us + report.load_us;
-        done.warnings.extend(backtrace.err().map(lacking_names));
+        warnings.extend(backtrace.err().map(lacking_names));
+        done.warnings.splice(0..0, warnings);
         Ok(done)
     }
 }
 
-/// Makes a version current whose values stand, and runs the callbacks; `publish` moves the entries.
+/// A swap from the version that is current.
+fn swap_to(number: u64) -> Swap {
+    Swap {
+        from: table::current_version(),
+        to: number,
+    }
+}
+
+/// Runs the functions of the current version that it has for the time before this one takes over, and tells
+/// what went wrong.
+pub(super) fn before_swap(number: u64) -> Vec<String> {
+    let hooks = fork::undivided(|| version::hooks_of(table::current_version()));
+    hooks.run(When::BeforeSwap, swap_to(number)).failures
+}
+
+/// Makes a version current whose values stand, and runs its functions and the callbacks; `publish` moves the
+/// entries.
 pub(super) fn flip(
     state: AssembledState,
-    number: u64,
+    (number, hooks): (u64, &Hooks),
     started: Instant,
     publish: impl FnOnce(),
 ) -> CommitReport {
-    let swap = Swap {
-        from: table::current_version(),
-        to: number,
-    };
+    let swap = swap_to(number);
     let mut flip_us = 0;
     let done = state.commit(|| {
         publish();
         flip_us = micros(started.elapsed());
     });
+    let mut warnings = done.warnings;
+    warnings.extend(hooks.run(When::AfterSwap, swap).failures);
     CommitReport {
         load_us: 0,
         flip_us,
         pause_us: micros(done.pause),
         migrated: done.values,
         callback_failures: on_swap::run(swap),
-        warnings: done.warnings,
+        warnings,
     }
 }
 

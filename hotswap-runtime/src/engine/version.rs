@@ -1,20 +1,22 @@
 //! The versions of this process: their numbers, their lives, and the images that hold their code.
 
+pub(crate) mod in_use;
+pub(crate) mod old;
+
 use std::collections::BTreeSet;
-use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::event::Event;
 use hotswap_protocol::lifecycle::State;
-use hotswap_protocol::purge::{Holder, HolderKind, Kept};
+use hotswap_protocol::purge::Kept;
 use hotswap_protocol::state::{Back, Migration};
 use hotswap_protocol::status::{EntryCalls, ImageStatus, VersionStatus};
 
 use crate::engine::events;
 use crate::engine::fork;
+use crate::engine::hooks::Hooks;
 use crate::engine::image::LoadedImage;
 use crate::engine::state::Cells;
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -24,12 +26,23 @@ use crate::table::{self, Bodies};
 static VERSIONS: Mutex<Versions> = Mutex::new(Versions {
     all: Vec::new(),
     support: Vec::new(),
+    refused: Vec::new(),
 });
 
 #[derive(Debug)]
 struct Versions {
     all: Vec<Version>,
     support: Vec<LoadedImage>,
+    /// Images that never were current, and whose code has run.
+    refused: Vec<Refused>,
+}
+
+/// An image that was not taken.
+#[derive(Debug)]
+struct Refused {
+    /// The number that its version would have had; another may have it.
+    number: u64,
+    image: LoadedImage,
 }
 
 /// One version.
@@ -44,6 +57,10 @@ pub(crate) struct Version {
     reverts_to: Option<u64>,
     /// The cells that its code knows. None as long as no patch has told.
     cells: Option<Cells>,
+    /// Its functions that run at swaps. None as long as no patch has told.
+    hooks: Option<Hooks>,
+    /// Whether those ran that let go of what keeps it.
+    has_let_go: bool,
     before: Before,
     /// What keeps its image, as the last attempt to purge it found.
     kept: Option<Kept>,
@@ -113,6 +130,8 @@ impl Version {
             image,
             reverts_to: None,
             cells: None,
+            hooks: None,
+            has_let_go: false,
             before: Before::Nothing,
             kept: None,
         }
@@ -125,9 +144,10 @@ impl Version {
         }
     }
 
-    /// The same, whose code knows these cells.
-    pub(crate) fn with_cells(mut self, cells: Cells) -> Self {
+    /// The same, whose code knows these cells, and has these functions that run at swaps.
+    pub(crate) fn with_facts(mut self, cells: Cells, hooks: Hooks) -> Self {
         self.cells = Some(cells);
+        self.hooks = Some(hooks);
         self
     }
 
@@ -289,11 +309,20 @@ pub(crate) fn has_support(build_id: &BuildId) -> bool {
         .any(|image| image.loaded.build_id.as_ref() == Some(build_id))
 }
 
-/// The cells of the executable, if a patch has told of them before.
-pub(crate) fn set_host_cells(cells: Cells) {
+/// The cells of the executable, and its functions that run at swaps, unless a patch has told of them before.
+pub(crate) fn set_host_facts(cells: Cells, hooks: Hooks) {
     if let Some(host) = Versions::lock().all.first_mut() {
         host.cells.get_or_insert(cells);
+        host.hooks.get_or_insert(hooks);
     }
+}
+
+/// The functions of a version that run at swaps.
+pub(crate) fn hooks_of(number: u64) -> Hooks {
+    let hooks = Versions::lock()
+        .find(number)
+        .and_then(|it| it.hooks.clone());
+    hooks.unwrap_or_default()
 }
 
 /// What can be gone back to from the version that is current.
@@ -328,122 +357,6 @@ pub(crate) fn commit(
     versions.is_current(version, origin, bodies);
     versions.support.extend(support);
     versions.notice_drained();
-}
-
-/// An image that may be purged, if nothing refers to it.
-#[derive(Debug)]
-pub(crate) struct Candidate {
-    pub(crate) version: u64,
-    pub(crate) path: PathBuf,
-    pub(crate) range: Range<usize>,
-    /// Parts of it that only the system's loader refers to, from its start.
-    pub(crate) of_loader: Vec<Range<u32>>,
-    /// Where the loader keeps its record of it.
-    pub(crate) record: Range<usize>,
-    /// What the record of versions knows of that keeps it.
-    pub(crate) holders: Vec<Holder>,
-    pub(crate) attempts: u64,
-}
-
-/// The images of versions that were replaced.
-pub(crate) fn candidates() -> Vec<Candidate> {
-    let mut versions = Versions::lock();
-    versions.notice_drained();
-    let all = versions.all.iter();
-    all.filter_map(|version| versions.candidate(version))
-        .collect()
-}
-
-impl Versions {
-    fn candidate(&self, version: &Version) -> Option<Candidate> {
-        if !matches!(version.state, State::Draining | State::Retained) {
-            return None;
-        }
-        let image = version.image.as_ref()?;
-        let range = image.range();
-        let calls = table::in_flight(version.number)
-            .into_iter()
-            .map(|(entry, calls)| {
-                let mut holder = Holder::new(HolderKind::Calls, entry);
-                holder.words = calls;
-                holder
-            });
-        let mut holders: Vec<Holder> = calls.collect();
-        for other in &self.all {
-            if let Before::Way(way) = &other.before
-                && (way.to == version.number || way.bodies.any_in(&range))
-            {
-                let name = format!("version {}", other.number);
-                holders.push(Holder::new(HolderKind::WayBack, name));
-            }
-        }
-        if image.dynamic.runs_at_end {
-            let why = "the image has code that runs when it is unloaded";
-            holders.push(Holder::new(HolderKind::Loader, why));
-        }
-        if image.is_shared {
-            holders.push(Holder::new(HolderKind::Shared, "later versions"));
-        }
-        Some(Candidate {
-            version: version.number,
-            path: image.path.clone(),
-            of_loader: image.loaded.layout.of_loader(&image.dynamic),
-            record: image.record(),
-            range,
-            holders,
-            attempts: version.kept.as_ref().map_or(0, |kept| kept.attempts),
-        })
-    }
-}
-
-/// Notes what keeps a version's image.
-pub(crate) fn is_kept(number: u64, kept: Kept) {
-    if let Some(version) = Versions::lock().find_mut(number) {
-        version.kept = Some(kept);
-    }
-}
-
-/// Takes the image of a version that is no candidate for anything any more. The caller has proof that
-/// nothing refers to it.
-pub(crate) fn take_image(number: u64) -> Option<LoadedImage> {
-    let mut versions = Versions::lock();
-    let version = versions.find_mut(number)?;
-    version.cells = None;
-    version.image.take()
-}
-
-/// Notes that a version's image is out of memory.
-pub(crate) fn is_purged(number: u64) {
-    if let Some(version) = Versions::lock().find_mut(number) {
-        version.kept = None;
-        version.become_state(State::Purged);
-    }
-}
-
-/// Gives up all ways back. Gives the versions to which they led.
-pub(crate) fn give_up_ways() -> Vec<u64> {
-    let mut versions = Versions::lock();
-    let mut given_up = Vec::new();
-    for version in &mut versions.all {
-        if let Before::Way(way) = &version.before {
-            given_up.push(way.to);
-            version.before = Before::Dropped;
-        }
-    }
-    given_up
-}
-
-/// The versions to which ways lead back.
-pub(crate) fn ways() -> Vec<u64> {
-    let versions = Versions::lock();
-    let ways = versions
-        .all
-        .iter()
-        .filter_map(|version| match &version.before {
-            Before::Way(way) => Some(way.to),
-            _ => None,
-        });
-    ways.collect()
 }
 
 /// All versions, oldest first, as they are now.

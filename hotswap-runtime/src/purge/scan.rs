@@ -8,12 +8,14 @@ use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
 use super::arena::{Arena, Plain, Table};
+use super::heap::{self, Heaps};
 use super::kernel::{self, Ask, GUARD, OF_FILE, PRESENT, Pages, SWAPPED, Tracking, ZERO};
 use super::maps::{self, Kind, Mapping};
 use super::stacks::{self, Descriptors};
 use super::words::Wanted;
 use super::{Obstacle, Target};
 
+mod free;
 mod skipped;
 
 /// A range of addresses.
@@ -104,6 +106,7 @@ pub(super) struct Scan {
     pub(super) asker: i32,
     pub(super) files: Files,
     descriptors: Option<Descriptors>,
+    heaps: Option<Heaps>,
     /// The stack of the thread that scans, up to its first function.
     own_stack: Range<u64>,
     pub(super) mappings: Table<Mapping>,
@@ -152,6 +155,7 @@ impl Scan {
             asker: unsafe { libc::gettid() },
             files,
             descriptors: stacks::descriptors(),
+            heaps: heap::heaps(),
             own_stack: 0..own_start as u64,
             mappings: arena.table(MAPPINGS),
             text: arena.table(TEXT_BYTES),

@@ -222,6 +222,7 @@ fn stop_and_look(shared: &Shared<'_>, scan: &mut Scan) -> Result<(), Obstacle> {
     }
     scan.look_while_standing()?;
     scan.confirm();
+    scan.forget_free();
     Ok(())
 }
 

@@ -5,13 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use hotswap::__private::v0_1_0::Arg;
+use hotswap::Swap;
 use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::checksum::checksum;
+use hotswap_protocol::hook::{Hook, When};
 use hotswap_protocol::lifecycle::State;
 use hotswap_protocol::manifest::{Entry, Image, Manifest};
 use hotswap_protocol::message::{Request, Response};
+use hotswap_protocol::purge::Manner;
 
-use crate::orders::{ENTRY, body};
+use crate::orders::{ENTRY, body, notes, refuses};
 use crate::program::{Program, ask, build_id};
 use crate::sample;
 
@@ -172,6 +175,57 @@ pub(crate) fn again() {
     assert_eq!(files, ["11.so.sample", "12.so.sample", "11.so.sample"]);
     assert!(older.iter().all(|it| it.state == State::Retained));
     assert!(current.image.is_none() && current.state == State::Current);
+    swapped.program.end();
+}
+
+/// A function of the executable's that runs at a swap.
+fn hook(when: When, function: fn(Swap) -> Result<(), String>) -> Hook {
+    Hook {
+        when,
+        path: "process::hook".into(),
+        in_image: false,
+        address: virtual_address(function as usize),
+    }
+}
+
+/// Functions run when they should, those of the version that they should be of.
+pub(crate) fn hooked() {
+    let mut swapped = Swapped::start("hooked");
+    let mut first = patch(&swapped.program, 11, "1");
+    first.base_hooks = vec![hook(When::BeforeSwap, notes)];
+    first.hooks = [When::OnLoad, When::AfterSwap, When::OnPurge]
+        .map(|when| hook(when, notes))
+        .into();
+    assert_eq!(swapped.prepare(first), "prepared 1 [1, 0, 0, 0]");
+    assert_eq!(swapped.program.line(), "hook 0 1");
+    let answer = brief(&ask(&swapped.stream, &Request::Commit {}));
+    assert_eq!(answer, "committed 1");
+    // Before, by the executable; after, by the image's version; then what was registered.
+    for line in ["hook 0 1", "hook 0 1", "swapped 0 1"] {
+        assert_eq!(swapped.program.line(), line);
+    }
+    swapped.version = 1;
+
+    let mut second = patch(&swapped.program, 12, "1");
+    second.hooks = vec![hook(When::OnLoad, notes), hook(When::OnLoad, refuses)];
+    let answer = swapped.prepare(second);
+    assert_eq!(swapped.program.line(), "hook 1 2");
+    let expected = "OnLoadFailed: `process::hook` (on_load) failed: not today";
+    assert_eq!(answer, expected);
+    swapped.calls(11);
+    // Its code has run, so it goes only when it is proven that nothing refers to it.
+    let purge = |manner| Request::Purge { manner };
+    while swapped.program.order("maps") != "maps 1" {
+        ask(&swapped.stream, &purge(Manner::Soft));
+    }
+
+    swapped.swap(13);
+    let Response::Purged(report) = ask(&swapped.stream, &purge(Manner::Full)) else {
+        panic!("no report")
+    };
+    assert_eq!(swapped.program.line(), "hook 1 2");
+    assert_eq!(report.versions[0].number, 1);
+    assert_eq!(report.versions[0].kept.remarks, [""; 0]);
     swapped.program.end();
 }
 

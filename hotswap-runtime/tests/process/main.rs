@@ -52,6 +52,8 @@ const TESTS: &[(&str, fn())] = &[
     #[cfg(target_arch = "x86_64")]
     ("keeps the last code of a signature", images::reshaped),
     #[cfg(target_arch = "x86_64")]
+    ("runs the program's own functions at swaps", images::hooked),
+    #[cfg(target_arch = "x86_64")]
     (
         "refuses images that are not what they should be",
         images::refused,

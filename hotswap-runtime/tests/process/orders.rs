@@ -15,6 +15,17 @@ pub(crate) fn body() -> Arg<u32> {
     Arg([1])
 }
 
+/// Runs at swaps, and says so.
+pub(crate) fn notes(swap: hotswap::Swap) -> Result<(), String> {
+    println!("hook {} {}", swap.from, swap.to);
+    Ok(())
+}
+
+/// Refuses new code.
+pub(crate) fn refuses(_: hotswap::Swap) -> Result<(), String> {
+    Err("not today".to_owned())
+}
+
 /// The process under test: does what each line on its standard input says, and answers with a line.
 pub(crate) fn obey() {
     hotswap::on_swap(|swap| println!("swapped {} {}", swap.from, swap.to));

@@ -90,6 +90,17 @@ pub fn dynamic(call: &dyn Fn(&str) -> usize, mut all: Vec<Box<dyn Fn() -> usize 
     all.iter().map(|call| call()).sum()
 }
 
+/// Nothing calls it but a swap.
+#[hotswap::on_load]
+fn looks() -> std::io::Result<()> {
+    std::env::current_dir().map(drop)
+}
+
+#[hotswap::after_swap]
+fn arrives(swap: hotswap::Swap) {
+    assert!(swap.from < swap.to);
+}
+
 #[test]
 fn it_runs() {
     assert_eq!(characters("ab").count(), 2);

@@ -15,6 +15,8 @@ unsafe extern "C" {
 }
 
 static FUNCTION: Mutex<Option<fn() -> &'static str>> = Mutex::new(None);
+/// Of the version with this number, which lets go of it itself.
+static LET_GO: Mutex<Option<(u64, fn() -> &'static str)>> = Mutex::new(None);
 static OBJECT: Mutex<Option<Box<dyn Named>>> = Mutex::new(None);
 static RECORDS: Mutex<Vec<(u64, &'static str)>> = Mutex::new(Vec::new());
 static FUTURE: Mutex<Option<Pin<Box<dyn Future<Output = u64> + Send>>>> = Mutex::new(None);
@@ -63,6 +65,18 @@ thread_local! {
 
 fn text() -> &'static str {
     "text 0"
+}
+
+#[hotswap::on_purge]
+fn let_go_of_own(swap: hotswap::Swap) -> Result<(), String> {
+    let mut let_go = LET_GO.lock().unwrap();
+    match *let_go {
+        Some((version, _)) if version == swap.from => {
+            *let_go = None;
+            Err(format!("{version} has let go"))
+        }
+        _ => Ok(()),
+    }
 }
 
 extern "C" fn at_signal(_: i32) {
@@ -115,6 +129,7 @@ fn start(name: &str, run: fn()) {
 fn hold(what: &str) {
     match what {
         "function" => *FUNCTION.lock().unwrap() = Some(text),
+        "own" => *LET_GO.lock().unwrap() = Some((hotswap::version(), text)),
         "object" => *OBJECT.lock().unwrap() = Some(Box::new(Some7(7))),
         "text" => RECORDS.lock().unwrap().push((5, text())),
         "name" => println!("{}", name_of_object()),

@@ -10,7 +10,7 @@ use hotswap_protocol::purge::{Holder, HolderKind};
 
 use super::symbols::Symbols;
 use crate::engine::loaded::{self, Object};
-use crate::engine::version::Candidate;
+use crate::engine::version::old::Candidate;
 use crate::purge::Found;
 
 /// Holders beyond these are not told.

@@ -7,6 +7,7 @@ fn after(swaps: &str) -> Versions {
     let mut versions = Versions {
         all: vec![Version::host()],
         support: Vec::new(),
+        refused: Vec::new(),
     };
     for (number, swap) in (1..).zip(swaps.chars()) {
         let origin = match swap {

@@ -1,0 +1,383 @@
+//! Tells which blocks the C library's allocator holds as free: words that are left in them refer to nothing.
+//!
+//! How its heaps look is private to the library, so that is tried on blocks of this thread's own first. Where
+//! it is not as expected, no block counts as free. What is free is told three ways: by the block behind it,
+//! by the lists of small blocks that each heap has, and by those that each thread has for itself.
+
+use std::fs::{self, File};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::kernel;
+
+/// Heaps but the first begin at multiples of this.
+const HEAP_BYTES: u64 = 64 << 20;
+
+/// Bytes of an arena's record, rounded up; where its parts lie.
+const ARENA_BYTES: u64 = 2208;
+const FAST_LISTS: u64 = 16;
+const TOP: u64 = 96;
+const NEXT_ARENA: u64 = 2160;
+
+/// Where a thread's own lists lie in its record, by what is in them, and that record's size with its header.
+const OWN_LISTS: u64 = 128;
+const OWN_BYTES: u64 = 0x290;
+const OWN_KINDS: u64 = 64;
+const FAST_KINDS: u64 = 10;
+
+/// A block's header, the least block, and the bits of a size that are none.
+const HEADER: u64 = 16;
+const LEAST: u64 = 32;
+const FLAGS: u64 = 7;
+const BEFORE_IS_USED: u64 = 1;
+const IN_OTHER_HEAP: u64 = 4;
+
+/// Where a thread's pointer to its record may be, below its descriptor.
+const SEARCHED: u64 = 16 << 10;
+/// Blocks in a list, and arenas, beyond which something is wrong.
+const LONGEST: usize = 1 << 12;
+
+/// How the heaps of this process look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Heaps {
+    /// Bytes from where a thread keeps the pointer to its lists to its descriptor.
+    own: u64,
+    /// Whether pointers in lists are disguised by where they stand.
+    disguised: bool,
+    /// What the second word of a block in a thread's list is; none if it is the address of the record.
+    key: Option<u64>,
+    /// The arena of the first heap.
+    first_arena: Option<u64>,
+}
+
+/// Where a word lies.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) at: u64,
+    /// The mapping.
+    pub(super) mapping: Range<u64>,
+    /// Whether that is the first heap.
+    pub(super) is_first_heap: bool,
+}
+
+/// A block of a heap, without the header.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    start: u64,
+    /// With the header.
+    bytes: u64,
+    /// None in the first heap where its arena is not known.
+    arena: Option<u64>,
+    /// Where the heap ends.
+    end: u64,
+}
+
+/// How heaps look here; none if that could not be found out now.
+pub(super) fn heaps() -> Option<Heaps> {
+    static FOUND: OnceLock<Heaps> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Some(*found);
+    }
+    let found = Heaps::find()?;
+    Some(*FOUND.get_or_init(|| found))
+}
+
+impl Heaps {
+    /// Finds it out, and tries it.
+    fn find() -> Option<Self> {
+        let memory = File::open("/proc/self/mem").ok()?;
+        let pid = std::process::id().cast_signed();
+        let word = |at: u64| {
+            let mut bytes = [0; 8];
+            let copied = kernel::copy(pid, at, &mut bytes, &memory);
+            (copied == bytes.len()).then(|| u64::from_ne_bytes(bytes))
+        };
+        // SAFETY: the call has no preconditions.
+        let thread = unsafe { libc::pthread_self() } as u64;
+        let [first, second] = [(); 2].map(|()| allocate(24));
+        release(first);
+        release(second);
+        let places = (1..=SEARCHED / 8).map(|words| words * 8);
+        let mut found = places.filter_map(|own| {
+            let record = word(thread - own)?;
+            let is_record = record.is_multiple_of(16)
+                && word(record.checked_sub(8)?)? & !FLAGS == OWN_BYTES
+                && word(record + OWN_LISTS)? == second;
+            is_record.then_some((own, record))
+        });
+        let (own, record) = found.next()?;
+        let next = word(second)?;
+        let disguised = next != first;
+        if disguised && next ^ (second >> 12) != first {
+            return None;
+        }
+        let key = word(second + 8)?;
+        if key == 0 || word(first + 8)? != key {
+            return None;
+        }
+        let heaps = Self {
+            own,
+            disguised,
+            key: (key != record).then_some(key),
+            first_arena: first_arena(second, &word),
+        };
+        heaps.holds(thread, &word).then_some(heaps)
+    }
+
+    /// Whether it is true of blocks whose state is known.
+    fn holds(&self, thread: u64, word: &impl Fn(u64) -> Option<u64>) -> bool {
+        let is_free = |block: u64| {
+            let place = place(block + 16);
+            place.is_some_and(|place| self.is_free(&place, || [thread].into_iter(), word, || true))
+        };
+        // One that goes to the thread's list, and one that goes to none.
+        [200, 3000].into_iter().all(|bytes| {
+            let (block, behind) = (allocate(bytes), allocate(bytes));
+            let was_used = !is_free(block);
+            release(block);
+            let is_told = is_free(block) && !is_free(behind);
+            release(behind);
+            was_used && is_told
+        })
+    }
+
+    /// Whether the word lies in a block that is free. `threads` are the descriptors of all threads, and `word`
+    /// reads memory, which must not change meanwhile. What can't be told in time is in use.
+    pub(super) fn is_free<T: Iterator<Item = u64>>(
+        &self,
+        place: &Place,
+        threads: impl Fn() -> T,
+        word: impl Fn(u64) -> Option<u64>,
+        in_time: impl Fn() -> bool,
+    ) -> bool {
+        let Some(block) = self.block(place, &word, &in_time) else {
+            return false;
+        };
+        self.is_free_in_heap(&block, &word) == Some(true)
+            || threads()
+                .any(|thread| in_time() && self.is_kept(&block, thread, &word) == Some(true))
+    }
+
+    /// The block that a word is in: all blocks before it are gone through.
+    fn block(
+        &self,
+        place: &Place,
+        word: &impl Fn(u64) -> Option<u64>,
+        in_time: &impl Fn() -> bool,
+    ) -> Option<Block> {
+        let (mut start, end, arena) = match place.is_first_heap {
+            true => (place.mapping.start, place.mapping.end, self.first_arena),
+            false => {
+                let heap = place.at & !(HEAP_BYTES - 1);
+                let (arena, before, bytes) = (word(heap)?, word(heap + 8)?, word(heap + 16)?);
+                let header = arena.checked_sub(arena & !(HEAP_BYTES - 1))?;
+                let end = heap.checked_add(bytes)?;
+                let is_heap = matches!(header, 32 | 48)
+                    && (before != 0 || arena == heap + header)
+                    && place.mapping.start <= heap
+                    && end <= place.mapping.end;
+                let first = match before {
+                    0 => arena + ARENA_BYTES,
+                    _ => heap + header,
+                };
+                is_heap.then_some((first, end, Some(arena)))?
+            }
+        };
+        let mut steps = 0u64;
+        while start + LEAST <= end {
+            let bytes = word(start + 8)? & !FLAGS;
+            if bytes < LEAST || !bytes.is_multiple_of(16) || bytes > end - start {
+                return None;
+            }
+            // The first word of the next header is this block's, if it is in use.
+            if place.at < start + bytes + 8 {
+                let is_inside = place.at >= start + HEADER;
+                return is_inside.then_some(Block {
+                    start,
+                    bytes,
+                    arena,
+                    end,
+                });
+            }
+            start += bytes;
+            steps += 1;
+            if steps.is_multiple_of(1 << 14) && !in_time() {
+                return None;
+            }
+        }
+        None
+    }
+
+    fn is_free_in_heap(&self, block: &Block, word: &impl Fn(u64) -> Option<u64>) -> Option<bool> {
+        let next = block.start + block.bytes;
+        if let Some(arena) = block.arena {
+            if word(arena + TOP)? == block.start {
+                return Some(true);
+            }
+            let kind = (block.bytes - LEAST) / 16;
+            if kind < FAST_KINDS {
+                let first = word(arena + FAST_LISTS + kind * 8)?;
+                let is_listed = self.lists(first, block.start, HEADER, block.bytes, word)?;
+                if is_listed {
+                    return Some(true);
+                }
+            }
+        }
+        // The block behind says so, and how long this one is.
+        let is_free = next + HEADER <= block.end
+            && word(next + 8)? & BEFORE_IS_USED == 0
+            && word(next)? == block.bytes;
+        Some(is_free)
+    }
+
+    /// Whether a thread has the block in a list of its own.
+    fn is_kept(
+        &self,
+        block: &Block,
+        thread: u64,
+        word: &impl Fn(u64) -> Option<u64>,
+    ) -> Option<bool> {
+        let kind = (block.bytes - LEAST) / 16;
+        if kind >= OWN_KINDS {
+            return Some(false);
+        }
+        let record = word(thread.checked_sub(self.own)?)?;
+        if record == 0 || word(record.checked_sub(8)?)? & !FLAGS != OWN_BYTES {
+            return Some(false);
+        }
+        let inside = block.start + HEADER;
+        if word(inside + 8)? != self.key.unwrap_or(record) {
+            return Some(false);
+        }
+        let first = word(record + OWN_LISTS + kind * 8)?;
+        self.lists(first, inside, 0, block.bytes, word)
+    }
+
+    /// Whether a list that begins so has this element. Its pointers stand so many bytes from where they
+    /// point to; all its blocks have this size.
+    fn lists(
+        &self,
+        first: u64,
+        wanted: u64,
+        pointer: u64,
+        bytes: u64,
+        word: &impl Fn(u64) -> Option<u64>,
+    ) -> Option<bool> {
+        let mut at = first;
+        for _ in 0..LONGEST {
+            if at == 0 {
+                return Some(false);
+            }
+            // Lists of threads point past the header, those of heaps to it.
+            let size = (at + pointer).checked_sub(8)?;
+            if !at.is_multiple_of(16) || word(size)? & !FLAGS != bytes {
+                return None;
+            }
+            if at == wanted {
+                return Some(true);
+            }
+            let stands = at + pointer;
+            let next = word(stands)?;
+            at = match self.disguised {
+                true => next ^ (stands >> 12),
+                false => next,
+            };
+        }
+        None
+    }
+}
+
+/// The arena of the first heap, by way of the one that a block of another heap is of: they are a ring.
+fn first_arena(block: u64, word: &impl Fn(u64) -> Option<u64>) -> Option<u64> {
+    if word(block - 8)? & IN_OTHER_HEAP == 0 {
+        return None;
+    }
+    let own = word(block & !(HEAP_BYTES - 1))?;
+    let mut arena = own;
+    for _ in 0..LONGEST {
+        arena = word(arena + NEXT_ARENA)?;
+        if arena == own {
+            return None;
+        }
+        if !matches!(arena & (HEAP_BYTES - 1), 32 | 48) {
+            // It has an end that is a block.
+            let top = word(arena + TOP)?;
+            return (top != 0 && word(top + 8)? & !FLAGS >= LEAST).then_some(arena);
+        }
+    }
+    None
+}
+
+/// A block of the C library's allocator.
+fn allocate(bytes: usize) -> u64 {
+    // SAFETY: the call has no preconditions; null is an address that is never found.
+    unsafe { libc::malloc(bytes) }.expose_provenance() as u64
+}
+
+fn release(block: u64) {
+    let block = std::ptr::with_exposed_provenance_mut(block as usize);
+    // SAFETY: it comes from `allocate` and is released once.
+    unsafe { libc::free(block) };
+}
+
+/// Where an address lies.
+fn place(at: u64) -> Option<Place> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let [start, end] = [start, end].map(|it| u64::from_str_radix(it, 16).unwrap_or(0));
+        (start <= at && at < end).then(|| Place {
+            at,
+            mapping: start..end,
+            is_first_heap: rest.ends_with("[heap]"),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    /// On a thread of its own, whose blocks are in another heap than the first.
+    #[test]
+    fn free_blocks_of_all_kinds_are_told_from_those_in_use() {
+        let check = || {
+            let heaps = Heaps::find().expect("this is the C library that it was written for");
+            let memory = File::open("/proc/self/mem").unwrap();
+            let pid = std::process::id().cast_signed();
+            let word = |at: u64| {
+                let mut bytes = [0; 8];
+                let copied = kernel::copy(pid, at, &mut bytes, &memory);
+                (copied == bytes.len()).then(|| u64::from_ne_bytes(bytes))
+            };
+            // SAFETY: the call has no preconditions.
+            let thread = unsafe { libc::pthread_self() } as u64;
+            for bytes in [24, 40, 100, 500, 1032, 1100, 5000, 100_000] {
+                let blocks = [(); 40].map(|()| allocate(bytes));
+                // To look where they are makes the heap grow, the first time.
+                let places = [(); 2].map(|()| blocks.map(|block| place(block + 16).unwrap()));
+                let places = &places[1];
+                let free = || {
+                    places
+                        .each_ref()
+                        .map(|place| heaps.is_free(place, || [thread].into_iter(), word, || true))
+                };
+                assert_eq!(free(), [false; 40], "{bytes}");
+                // Every other one: none has a neighbour with which it becomes one. More than fit a list.
+                for block in blocks.iter().step_by(2) {
+                    release(*block);
+                }
+                let mut expected = [false; 40];
+                expected.iter_mut().step_by(2).for_each(|free| *free = true);
+                assert_eq!(free(), expected, "{bytes}");
+                for block in blocks.iter().skip(1).step_by(2) {
+                    release(*block);
+                }
+            }
+        };
+        thread::spawn(check).join().unwrap();
+    }
+}

@@ -1,0 +1,83 @@
+//! Allocates, panics, makes trait objects and starts threads all the time, in code that is replaced.
+
+use std::hint::black_box;
+use std::panic;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+trait Shape: Send {
+    fn area(&self) -> u64;
+}
+
+struct Square(u64);
+
+impl Shape for Square {
+    fn area(&self) -> u64 {
+        self.0 * self.0 + text().len() as u64
+    }
+}
+
+struct Line;
+
+impl Shape for Line {
+    fn area(&self) -> u64 {
+        text().len() as u64
+    }
+}
+
+fn text() -> &'static str {
+    "text 0"
+}
+
+static ROUNDS: AtomicU64 = AtomicU64::new(0);
+
+#[hotswap::entry]
+fn work(round: u64) -> u64 {
+    let shapes: Vec<Box<dyn Shape>> = (0..round % 40)
+        .map(|side| match side % 3 {
+            0 => Box::new(Line) as Box<dyn Shape>,
+            _ => Box::new(Square(side)),
+        })
+        .collect();
+    let names: Vec<&'static str> = shapes.iter().map(|_| text()).collect();
+    let functions: Vec<fn() -> &'static str> = vec![text; round as usize % 20];
+    let mut all = shapes.iter().map(|shape| shape.area()).sum::<u64>();
+    all += black_box(names).len() as u64;
+    all += functions.iter().map(|function| function().len() as u64).sum::<u64>();
+    if round.is_multiple_of(64) {
+        let caught = panic::catch_unwind(|| panic!("{}", text()));
+        all += u64::from(caught.is_err());
+    }
+    if round.is_multiple_of(256) {
+        let joined = thread::spawn(move || Square(round).area()).join();
+        all += joined.unwrap();
+    }
+    all
+}
+
+#[hotswap::entry]
+fn answer() -> String {
+    text().to_owned()
+}
+
+fn main() {
+    // The machine may be busy.
+    hotswap::set_purge_budget(Duration::from_secs(20));
+    panic::set_hook(Box::new(|_| ()));
+    for _ in 0..4 {
+        thread::spawn(|| {
+            loop {
+                let round = ROUNDS.fetch_add(1, Ordering::Relaxed);
+                black_box(work(round));
+                if round.is_multiple_of(16) {
+                    thread::sleep(Duration::from_micros(200));
+                }
+            }
+        });
+    }
+    println!("ready");
+    for line in std::io::stdin().lines() {
+        println!("{} {}", line.unwrap(), answer());
+    }
+}

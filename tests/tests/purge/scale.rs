@@ -1,0 +1,125 @@
+//! Very many swaps and purges in a program that never rests.
+
+use std::env;
+
+use anyhow::{Context, Result, ensure};
+use hotswap_protocol::lifecycle::State;
+use hotswap_protocol::purge::Manner;
+use hotswap_tests::{Package, Patched, Patches};
+
+const SOURCE: &str = include_str!("busy.rs");
+
+/// How many swaps, unless `HOTSWAP_TESTS_SWAPS` says more.
+const SWAPS: usize = 300;
+
+fn swaps() -> Result<usize> {
+    match env::var("HOTSWAP_TESTS_SWAPS") {
+        Ok(number) => number.parse().context("HOTSWAP_TESTS_SWAPS"),
+        Err(_) => Ok(SWAPS),
+    }
+}
+
+/// Two patches of a program that is always at work in their code.
+fn busy(name: &str) -> Result<(Package, Patches)> {
+    let package = Package::of_source(name, SOURCE)?;
+    let edits = [("\"text 0\"", "\"text 1\""), ("\"text 1\"", "\"text 2\"")];
+    let patches = Patches::record(&package, "src/main.rs", &edits)?;
+    Ok((package, patches))
+}
+
+fn state(program: &mut Patched, number: u64) -> Result<State> {
+    let versions = program.status()?.versions;
+    let version = versions.iter().find(|version| version.number == number);
+    Ok(version.context("a version is not listed")?.state)
+}
+
+/// Nothing is left of a purged image: whoever used it would end the program.
+#[test]
+fn stale_use_of_purged_code_would_fault_and_there_is_none() -> Result<()> {
+    let (_package, patches) = busy("purge-guard")?;
+    let variables = [
+        ("HOTSWAP_PURGE", "guard"),
+        ("HOTSWAP_THIRD_VERSION", "keep"),
+    ];
+    let mut program = Patched::start(&patches, &variables, &[])?;
+    let swaps = swaps()?;
+    let mut purged = 0;
+    for swap in 0..swaps {
+        let which = swap % 2;
+        program.apply(&patches.manifests[which])?;
+        program
+            .session
+            .ask("is", &format!("is text {}", which + 1))?;
+        let report = program.purge(Manner::Full)?;
+        purged += report
+            .versions
+            .iter()
+            .filter(|version| version.free)
+            .count();
+    }
+    ensure!(
+        purged * 10 >= swaps * 9,
+        "{purged} of {swaps} versions were purged"
+    );
+    program.quit()
+}
+
+/// Of versions to which nobody holds on, nearly all are out of memory after one attempt or two.
+#[test]
+fn purges_succeed_at_the_first_or_second_attempt() -> Result<()> {
+    let (_package, patches) = busy("purge-attempts")?;
+    let variables = [("HOTSWAP_PURGE", "off"), ("HOTSWAP_THIRD_VERSION", "keep")];
+    let mut program = Patched::start(&patches, &variables, &[])?;
+    let swaps = swaps()?;
+    let mut by_attempt = [0usize; 3];
+    let mut failures = Vec::new();
+    for swap in 0..swaps {
+        let which = swap % 2;
+        let current = program.apply(&patches.manifests[which])?;
+        // Its own code has to run, or nothing could be left of it.
+        program
+            .session
+            .ask("is", &format!("is text {}", which + 1))?;
+        if current == 1 {
+            continue;
+        }
+        let old = current - 1;
+        // Calls that began there hold it.
+        while state(&mut program, old)? == State::Draining {}
+        let mut attempt = 0;
+        while attempt < 2 {
+            let report = program.purge(Manner::Full)?;
+            let version = report.versions.iter().find(|version| version.number == old);
+            let version = version.with_context(|| format!("version {old} is not told of"))?;
+            if version.free {
+                break;
+            }
+            failures.push(format!("{old}: {:?}", version.kept));
+            attempt += 1;
+        }
+        by_attempt[attempt] += 1;
+    }
+    println!("first, second, later: {by_attempt:?}");
+    let all: usize = by_attempt.iter().sum();
+    let late = by_attempt[2];
+    ensure!(
+        late * 100 <= all,
+        "{by_attempt:?} of {all}: {}",
+        failures.join("\n")
+    );
+    // And none stays for good.
+    let mut left = usize::MAX;
+    for _ in 0..100 {
+        let versions = program.status()?.versions;
+        let old = versions.iter().filter(|version| version.image.is_some());
+        left = old
+            .filter(|version| version.state != State::Current)
+            .count();
+        if left == 0 {
+            break;
+        }
+        program.purge(Manner::Full)?;
+    }
+    ensure!(left == 0, "{left} versions stay: {}", failures.join("\n"));
+    program.quit()
+}
