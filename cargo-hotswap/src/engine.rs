@@ -30,12 +30,14 @@ use crate::texts::{self, Texts};
 use crate::unit::{ObjectFile, Unit};
 
 mod carry;
+pub mod check;
 mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
 mod manifest;
 pub mod migration;
+pub mod modules;
 mod needed;
 mod outcome;
 mod published;
@@ -44,6 +46,7 @@ pub mod revert;
 mod statics;
 mod still_old;
 
+use check::OnlyChecked;
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
 use migration::{Cells, Known};
@@ -100,6 +103,8 @@ pub struct Engine {
     own_reverts: OwnReverts,
     /// The image that was loaded last and its version, until somebody asks.
     loaded: Option<(PathBuf, u64)>,
+    /// Nothing goes live now.
+    only_checks: bool,
 }
 
 impl Engine {
@@ -160,6 +165,7 @@ impl Engine {
             history,
             own_reverts: OwnReverts::default(),
             loaded: None,
+            only_checks: false,
         })
     }
 
@@ -375,6 +381,10 @@ impl Engine {
             .connection
             .prepare(manifest)
             .context("the patch was not loaded")?;
+        if self.only_checks {
+            self.connection.abort()?;
+            return Err(OnlyChecked(prepared).into());
+        }
         let (version, committed) = self
             .connection
             .commit(migrates)
