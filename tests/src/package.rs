@@ -1,5 +1,7 @@
 //! The work copy of a scenario's package, and the ways to save into it.
 
+mod manifest;
+
 use std::{
     collections::BTreeSet,
     fs::{self, File},
@@ -14,8 +16,6 @@ use crate::{
     script::{Profile, Script},
 };
 
-/// Stands for the path of `hotswap-runtime` in manifests.
-const RUNTIME_PLACEHOLDER: &str = "$HOTSWAP_RUNTIME";
 /// Lists, one a line, the files that an overlay takes away.
 const DELETED: &str = "deleted.txt";
 /// Set to look at work copies after the tests.
@@ -77,7 +77,7 @@ impl Package {
             package.write(&file, &text)?;
         }
         if !package.root.join("Cargo.toml").exists() {
-            package.write("Cargo.toml", default_manifest(name).as_bytes())?;
+            package.write("Cargo.toml", manifest::default(name).as_bytes())?;
         }
         package.lock_dependencies()?;
         if package.target == TargetFolder::Symlink {
@@ -99,7 +99,7 @@ impl Package {
     ///
     /// When it cannot be written.
     pub fn of_source(name: &str, main: &str) -> Result<Self> {
-        Self::of_manifest(name, &default_manifest(name), main)
+        Self::of_manifest(name, &manifest::default(name), main)
     }
 
     /// The same with this manifest, in which `$HOTSWAP_RUNTIME` is the runtime's folder.
@@ -123,23 +123,13 @@ impl Package {
     pub fn of_example(name: &str) -> Result<Self> {
         let package = Self::empty(&format!("example-{name}"), name, Profile::Dev)?;
         let root = paths::workspace();
-        let manifest = fs::read_to_string(root.join("Cargo.toml"))?;
-        let members = manifest
-            .find("members = [")
-            .context("the workspace has no members")?;
-        let end = members
-            + manifest[members..]
-                .find(']')
-                .context("the members do not end")?;
-        let paths = format!("path = \"{}/", root.display());
-        let manifest = format!(
-            "{}members = [\"examples/{name}\"{}",
-            &manifest[..members],
-            manifest[end..].replace("path = \"", &paths)
-        );
-        package.write("Cargo.toml", manifest.as_bytes())?;
+        package.write("Cargo.toml", manifest::workspace_of(name)?.as_bytes())?;
         let example = Path::new("examples").join(name);
         for (file, text) in files(&root.join(&example))? {
+            let text = match file.as_str() {
+                "Cargo.toml" => manifest::with_shared_features(&text)?,
+                _ => text,
+            };
             package.write(&example.join(file).to_string_lossy(), &text)?;
         }
         package.lock_dependencies()?;
@@ -152,7 +142,7 @@ impl Package {
         let work = base
             .join("work")
             .join(format!("{name}-{profile:?}").to_lowercase());
-        fs::create_dir_all(base.join("work"))?;
+        manifest::write_settings(&base.join("work").join(".cargo"))?;
         let lock = File::create(work.with_extension("lock"))?;
         lock.lock()?;
         remove(&work)?;
@@ -193,7 +183,9 @@ impl Package {
         let mut files = files(&overlay)?;
         files.retain(|(file, _)| file != DELETED);
         if manner != Manner::Touch {
-            files.retain(|(file, text)| self.read(file).ok().as_ref() != Some(&filled(file, text)));
+            files.retain(|(file, text)| {
+                self.read(file).ok().as_ref() != Some(&manifest::filled(file, text))
+            });
         }
         ensure!(
             !files.is_empty() || !deleted.is_empty(),
@@ -228,7 +220,8 @@ impl Package {
         let folder = path.parent().context("a file has a folder")?;
         fs::create_dir_all(folder)?;
         // A script that stands already keeps its mode, as it does under an editor.
-        fs::write(&path, filled(file, text)).with_context(|| format!("writing {file}"))?;
+        fs::write(&path, manifest::filled(file, text))
+            .with_context(|| format!("writing {file}"))?;
         if text.starts_with(b"#!") {
             let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
             fs::set_permissions(&path, mode)?;
@@ -239,7 +232,7 @@ impl Package {
     fn write_by_rename(&self, file: &str, text: &[u8]) -> Result<()> {
         let path = self.root.join(file);
         let temporary = path.with_file_name("sedQuBon3");
-        fs::write(&temporary, filled(file, text))?;
+        fs::write(&temporary, manifest::filled(file, text))?;
         fs::rename(&temporary, &path)?;
         Ok(())
     }
@@ -374,24 +367,6 @@ fn remove(path: &Path) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
         _ => Ok(()),
     }
-}
-
-fn default_manifest(name: &str) -> String {
-    format!(
-        "[package]\nname = \"{name}\"\nedition = \"2024\"\n\n[dependencies]\n\
-         hotswap-runtime = {{ path = \"{RUNTIME_PLACEHOLDER}\" }}\n\n[workspace]\n"
-    )
-}
-
-/// The text of a file, with the placeholder of a manifest filled in.
-fn filled(file: &str, text: &[u8]) -> Vec<u8> {
-    if !file.ends_with("Cargo.toml") {
-        return text.to_vec();
-    }
-    let runtime = paths::workspace().join("hotswap-runtime");
-    let text = String::from_utf8_lossy(text);
-    text.replace(RUNTIME_PLACEHOLDER, &runtime.to_string_lossy())
-        .into_bytes()
 }
 
 /// All files below a folder, by their path in it.
