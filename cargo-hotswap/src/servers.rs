@@ -83,14 +83,8 @@ struct Patience {
 
 impl Patience {
     fn ms(&self) -> u64 {
-        // Saturates, and was checked to be a number that is not negative.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "it is no more than an hour"
-        )]
-        let ms = (self.timeout * 1e3) as u64;
-        ms
+        // It is no more than an hour, and not negative.
+        (self.timeout * 1e3) as u64
     }
 }
 
