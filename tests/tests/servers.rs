@@ -142,101 +142,20 @@ impl Ended {
 }
 
 #[test]
-fn servers_are_listed_suspended_and_resumed() -> Result<()> {
+fn servers_are_told_what_to_do() -> Result<()> {
     let package = Package::of_source("servers", SOURCE)?;
     let mut session = Session::run(&package, &[])?;
-    session.ask("add", "1")?;
-    let listed = json(&package, &session, &["servers"])?;
-    ensure!(
-        listed.all("name")?
-            == ["first", "second"]
-                .map(Value::from)
-                .iter()
-                .chain([&Value::Null])
-                .collect::<Vec<_>>()
-    );
-    ensure!(listed.all("activity")? == ["idle"; 3]);
-    ensure!(listed.all("handled")? == [1, 0, 0]);
-    ensure!(listed.all("kind")? == ["servers::Tally", "servers::Tally", "servers::Secret"]);
-    human(&package, &session, &["servers"])?.expect(
-        0,
-        &[
-            "first   servers::Tally   idle",
-            "1 handled",
-            "-       servers::Secret",
-        ],
-    )?;
-
-    // One.
-    human(&package, &session, &["suspend", "first"])?
-        .expect(0, &["Suspended servers::Tally `first`"])?;
-    session.ask("later", "asked")?;
-    let suspended = json(&package, &session, &["servers"])?;
-    ensure!(suspended.all("activity")? == ["suspended", "idle", "idle"]);
-    ensure!(suspended.all("waiting")? == [1, 0, 0]);
-    human(&package, &session, &["resume", "first"])?
-        .expect(0, &["Resumed servers::Tally `first`"])?;
-    session.ask("fetch", "Ok([2])")?;
-
-    // All, and one that is started meanwhile.
-    let all = json(&package, &session, &["suspend", "--all"])?;
-    all.expect(0, &[])?;
-    ensure!(all.all("activity")? == ["suspended"; 3]);
-    session.ask("later", "asked")?;
-    // Calls made meanwhile are answered by the new code.
-    package.edit(
-        "src/main.rs",
-        "self.count += more",
-        "self.count += 10 * more",
-    )?;
-    session.await_swapped()?;
-    session.send("start")?;
-    let mut listed = json(&package, &session, &["servers"])?;
-    while listed.all("waiting")?.len() < 4 || listed.all("waiting")?[3] != 1 {
-        listed = json(&package, &session, &["servers"])?;
-    }
-    ensure!(listed.all("activity")? == ["suspended"; 4]);
-    human(&package, &session, &["resume", "--all"])?.expect(0, &["Resumed 4 servers"])?;
-    session.expect("50")?;
-    session.ask("fetch", "Ok([12])")?;
+    states_are_shown(&package, &mut session)?;
+    a_busy_one_keeps_all_from_being_suspended(&package, &mut session)?;
+    all_are_listed_suspended_and_resumed(&package, &mut session)?;
     session.quit()
 }
 
-#[test]
-fn a_busy_server_keeps_all_from_being_suspended() -> Result<()> {
-    let package = Package::of_source("servers-busy", SOURCE)?;
-    let mut session = Session::run(&package, &[])?;
-    session.ask("busy", "busy")?;
-    for which in ["--all", "second"] {
-        human(&package, &session, &["suspend", which, "--timeout=0.01"])?.expect(
-            1,
-            &[
-                "busy for 10ms: servers_busy::Tally `second`\n",
-                "= help: nothing was changed",
-            ],
-        )?;
-    }
-    human(&package, &session, &["state", "second", "--timeout=0"])?.expect(1, &["busy for 0ns"])?;
-    let listed = json(&package, &session, &["servers"])?;
-    ensure!(listed.all("activity")? == ["idle", "busy", "idle"]);
-    ensure!(listed.all("busy_ms")?[1].is_u64());
+fn states_are_shown(package: &Package, session: &mut Session) -> Result<()> {
     session.ask("add", "1")?;
-    session.ask("idle", "Ok(0)")?;
-    human(&package, &session, &["suspend", "--all"])?.expect(0, &["Suspended 3 servers"])?;
-    session.quit()
-}
-
-#[test]
-fn states_are_shown_as_their_types_show_them() -> Result<()> {
-    let package = Package::of_source("servers-state", SOURCE)?;
-    let mut session = Session::run(&package, &[])?;
-    session.ask("add", "1")?;
-    let shown = json(&package, &session, &["state", "first"])?;
-    ensure!(
-        shown.line["state"] == "Tally {\n    count: 1,\n}",
-        "{}",
-        shown.line
-    );
+    let shown = json(package, session, &["state", "first"])?;
+    let text = "Tally {\n    count: 1,\n}";
+    ensure!(shown.line["state"] == text, "{}", shown.line);
     ensure!(shown.all("name")? == ["first"]);
     // By its number, in the code that is current.
     let field = "struct Tally {\n    #[migrate(default = 4)]\n    extra: u64,\n";
@@ -245,16 +164,13 @@ fn states_are_shown_as_their_types_show_them() -> Result<()> {
     package.write("src/main.rs", source.as_bytes())?;
     session.await_swapped()?;
     let number = shown.all("number")?[0].to_string();
-    human(&package, &session, &["state", &number])?
-        .expect(0, &["extra: 4,\n    count: 1,\n}\n"])?;
-    let listed = json(&package, &session, &["servers"])?;
-    let secret = listed.all("number")?[2].to_string();
-    human(&package, &session, &["state", &secret])?.expect(
+    human(package, session, &["state", &number])?.expect(0, &["extra: 4,\n    count: 1,\n}\n"])?;
+    let secret = json(package, session, &["servers"])?.all("number")?[2].to_string();
+    human(package, session, &["state", &secret])?.expect(
         1,
-        &["its type `servers_state::Secret` shows nothing: derive `Debug` for it"],
+        &["its type `servers::Secret` shows nothing: derive `Debug` for it"],
     )?;
-    let unknown = json(&package, &session, &["state", "nobody"])?;
-    unknown.expect(
+    json(package, session, &["state", "nobody"])?.expect(
         1,
         &[
             "no server has the name or number `nobody`",
@@ -262,8 +178,82 @@ fn states_are_shown_as_their_types_show_them() -> Result<()> {
         ],
     )?;
     for arguments in [&["suspend"][..], &["resume", "first", "--all"]] {
-        human(&package, &session, arguments)?.expect(2, &["Usage: cargo hotswap"])?;
+        human(package, session, arguments)?.expect(2, &["Usage: cargo hotswap"])?;
     }
-    session.ask("x", "one")?;
-    session.quit()
+    Ok(())
+}
+
+fn a_busy_one_keeps_all_from_being_suspended(
+    package: &Package,
+    session: &mut Session,
+) -> Result<()> {
+    session.ask("busy", "busy")?;
+    for which in ["--all", "second"] {
+        human(package, session, &["suspend", which, "--timeout=0.01"])?.expect(
+            1,
+            &[
+                "busy for 10ms: servers::Tally `second`\n",
+                "= help: nothing was changed",
+            ],
+        )?;
+    }
+    human(package, session, &["state", "second", "--timeout=0"])?.expect(1, &["busy for 0ns"])?;
+    let listed = json(package, session, &["servers"])?;
+    ensure!(listed.all("activity")? == ["idle", "busy", "idle"]);
+    ensure!(listed.all("busy_ms")?[1].is_u64());
+    session.ask("add", "2")?;
+    session.ask("idle", "Ok(0)")?;
+    human(package, session, &["suspend", "--all"])?.expect(0, &["Suspended 3 servers"])?;
+    human(package, session, &["resume", "--all"])?.expect(0, &["Resumed 3 servers"])
+}
+
+fn all_are_listed_suspended_and_resumed(package: &Package, session: &mut Session) -> Result<()> {
+    let listed = json(package, session, &["servers"])?;
+    let names = [Value::from("first"), Value::from("second"), Value::Null];
+    ensure!(listed.all("name")? == names.iter().collect::<Vec<_>>());
+    ensure!(listed.all("activity")? == ["idle"; 3]);
+    ensure!(listed.all("handled")? == [2, 1, 0]);
+    let (tally, secret) = ("servers::Tally", "servers::Secret");
+    ensure!(listed.all("kind")? == [tally, tally, secret]);
+    human(package, session, &["servers"])?.expect(
+        0,
+        &[
+            "first   servers::Tally   idle",
+            "2 handled",
+            "-       servers::Secret",
+        ],
+    )?;
+
+    // One.
+    human(package, session, &["suspend", "first"])?
+        .expect(0, &["Suspended servers::Tally `first`"])?;
+    session.ask("later", "asked")?;
+    let suspended = json(package, session, &["servers"])?;
+    ensure!(suspended.all("activity")? == ["suspended", "idle", "idle"]);
+    ensure!(suspended.all("waiting")? == [1, 0, 0]);
+    human(package, session, &["resume", "first"])?
+        .expect(0, &["Resumed servers::Tally `first`"])?;
+    session.ask("fetch", "Ok([3])")?;
+
+    // All, and one that is started meanwhile.
+    let all = json(package, session, &["suspend", "--all"])?;
+    all.expect(0, &[])?;
+    ensure!(all.all("activity")? == ["suspended"; 3]);
+    session.ask("later", "asked")?;
+    // Calls made meanwhile are answered by the new code.
+    package.edit("src/main.rs", "count += more", "count += 10 * more")?;
+    session.await_swapped()?;
+    session.send("start")?;
+    let mut listed = json(package, session, &["servers"])?;
+    while listed
+        .all("waiting")?
+        .get(3)
+        .is_none_or(|count| **count != 1)
+    {
+        listed = json(package, session, &["servers"])?;
+    }
+    ensure!(listed.all("activity")? == ["suspended"; 4]);
+    human(package, session, &["resume", "--all"])?.expect(0, &["Resumed 4 servers"])?;
+    session.expect("50")?;
+    session.ask("fetch", "Ok([13])").map(drop)
 }

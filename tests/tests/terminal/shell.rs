@@ -110,6 +110,7 @@ fn commands_history_and_completion() -> Result<()> {
     terminal.expect("in-shell> ")?;
     terminal.type_keys(END)?;
     ensure!(terminal.end()? == 0);
+    lines_from_a_file(&package, &session)?;
     session.quit()
 }
 
@@ -163,21 +164,20 @@ fn crates(package: &Package, session: &mut Session, terminal: &mut Terminal) -> 
     session.ask("x", "three x").map(drop)
 }
 
-#[test]
-fn lines_from_a_file_are_obeyed() -> Result<()> {
-    let package = Package::of_source("in-shell-piped", SOURCE)?;
-    let session = Session::run(&package, &[])?;
+/// What does not come from a terminal.
+fn lines_from_a_file(package: &Package, session: &Session) -> Result<()> {
     let pid = session.tool_pid().to_string();
     for (lines, code, said) in [
         (
             "# nothing\n\nm --message-format=json\n",
             0,
-            "\"package\":\"in-shell-piped\"",
+            "\"package\":\"in-shell\"",
         ),
         ("state nobody\nservers\nexit\nnonsense\n", 1, "lobby"),
     ] {
-        let mut command = hotswap_verb(&package, &["shell", "--pid", &pid])?;
+        let mut command = hotswap_verb(package, &["shell", "--pid", &pid])?;
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.stderr(Stdio::null());
         let mut child = command.spawn()?;
         let mut stdin = child.stdin.take().context("stdin is piped")?;
         stdin.write_all(lines.as_bytes())?;
@@ -191,5 +191,5 @@ fn lines_from_a_file_are_obeyed() -> Result<()> {
         );
         ensure!(text.contains(said), "{lines}: {text}");
     }
-    session.quit()
+    Ok(())
 }
