@@ -31,12 +31,14 @@ use crate::texts::{self, Texts};
 use crate::unit::{ObjectFile, Unit};
 
 mod carry;
+pub mod check;
 mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
 mod manifest;
 pub mod migration;
+pub mod modules;
 mod needed;
 mod outcome;
 mod published;
@@ -45,6 +47,7 @@ pub mod revert;
 mod statics;
 mod still_old;
 
+use check::OnlyChecked;
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
 use migration::{Cells, Known};
@@ -103,6 +106,8 @@ pub struct Engine {
     own_reverts: OwnReverts,
     /// The image that was loaded last and its version, until somebody asks.
     loaded: Option<(PathBuf, u64)>,
+    /// Nothing goes live now.
+    only_checks: bool,
 }
 
 impl Engine {
@@ -164,6 +169,7 @@ impl Engine {
             history,
             own_reverts: OwnReverts::default(),
             loaded: None,
+            only_checks: false,
         })
     }
 
@@ -387,6 +393,10 @@ impl Engine {
             .connection
             .prepare(manifest)
             .context("the patch was not loaded")?;
+        if self.only_checks {
+            self.connection.abort()?;
+            return Err(OnlyChecked(prepared).into());
+        }
         let (version, committed) = self
             .connection
             .commit(patiently)

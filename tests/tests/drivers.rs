@@ -12,6 +12,7 @@ mod init;
 mod programs;
 mod purge;
 mod saves;
+mod servers;
 mod soak;
 mod terminal;
 mod timings;

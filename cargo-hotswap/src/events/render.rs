@@ -9,7 +9,7 @@ use super::{BackCause, Builder, Event, Migrated, OldCause, Phases, StaticReport,
 use crate::death::Death;
 
 mod handover;
-mod names;
+pub mod names;
 
 /// How the text shall look. It has colours in any case; who writes it takes them out.
 #[derive(Debug, Clone, Default)]

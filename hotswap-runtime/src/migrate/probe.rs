@@ -1,9 +1,10 @@
-//! What a type has, asked where it may have it or not: a schema, a default, a `Drop`, a destructor.
+//! What a type has, asked where it may have it or not: a schema, a default, a text, a `Drop`, a destructor.
 //!
 //! `Probe::<T>::SCHEMA` is the inherent constant where its bound holds, which is preferred, else the
 //! trait's. Macro output asks for concrete types, or with the bounds of a generic definition.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::marker::PhantomData;
 
 use crate::migrate::schema::{Destructor, Maker, Of};
@@ -21,6 +22,23 @@ impl<T: Migrate> Probe<T> {
 impl<T: Default> Probe<T> {
     /// Makes the type's default.
     pub const DEFAULT: Option<Maker> = Some(|place| put(place, T::default()));
+}
+
+impl<T: fmt::Debug> Probe<T> {
+    /// Makes the type's text, over several lines where it is long.
+    pub const TEXT: Option<fn(&T) -> String> = Some(|value| format!("{value:#?}"));
+}
+
+/// The answer for types without a text.
+pub trait NoText {
+    /// What it would be the text of.
+    type Value;
+    /// None.
+    const TEXT: Option<fn(&Self::Value) -> String> = None;
+}
+
+impl<T> NoText for Probe<T> {
+    type Value = T;
 }
 
 #[expect(drop_bounds, reason = "it asks for the implementation itself")]
