@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -219,6 +220,21 @@ fn sockets() -> Vec<(PathBuf, bool)> {
         .collect()
 }
 
+/// Why a program did not say who it is. What the system calls waiting in vain helps nobody.
+fn silence(error: &anyhow::Error) -> String {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    let in_vain = |cause: &io::Error| {
+        matches!(
+            cause.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+        )
+    };
+    match causes.any(in_vain) {
+        true => format!("nothing came within {} seconds", PATIENCE.as_secs()),
+        false => format!("{error:#}"),
+    }
+}
+
 fn ask(path: &Path, tool: bool) -> Answer {
     let answer = if tool {
         Client::open(path).map(|client| Answer::Tool(Box::new(client)))
@@ -226,7 +242,7 @@ fn ask(path: &Path, tool: bool) -> Answer {
         client::connect(path).and_then(|stream| {
             Connection::greet(stream, PATIENCE)
                 .map(|connection| Answer::Program(Box::new(connection)))
-                .map_err(|error| ConnectError::Silent(format!("{error:#}")))
+                .map_err(|error| ConnectError::Silent(silence(&error)))
         })
     };
     answer.unwrap_or_else(|error| match error {
@@ -244,7 +260,16 @@ fn ask(path: &Path, tool: bool) -> Answer {
 mod tests {
     use std::path::{Path, PathBuf};
 
-    use super::nearest;
+    use super::{nearest, silence};
+
+    #[test]
+    fn who_does_not_answer_is_told_from_who_answers_wrongly() {
+        let waited = std::io::Error::from_raw_os_error(rustix::io::Errno::AGAIN.raw_os_error());
+        let waited = anyhow::Error::new(waited).context("the program did not answer");
+        assert_eq!(silence(&waited), "nothing came within 3 seconds");
+        let wrong = anyhow::anyhow!("no JSON").context("the program did not answer");
+        assert_eq!(silence(&wrong), "the program did not answer: no JSON");
+    }
 
     #[test]
     fn who_asks_in_a_workspace_means_its_program() {

@@ -93,9 +93,14 @@ fn a_program_that_is_killed_leaves_a_sane_terminal() -> Result<()> {
     let mut terminal = on_terminal(&package, &[])?;
     terminal.type_line("raw")?;
     terminal.expect("first: raw 7\n")?;
+    terminal.type_line("full-screen")?;
+    terminal.shows(|screen| screen.starts_with("a picture"))?;
     terminal.type_line("raise 9")?;
     terminal.expect("settings are again what they were before\n")?;
     ensure!(!terminal.is_raw()?);
+    // Nor is it left on the second screen, where its last picture stands.
+    let screen = terminal.screen();
+    ensure!(!screen.contains("picture"), "{screen}");
     ensure!(terminal.end()? == -9);
     Ok(())
 }
