@@ -221,8 +221,11 @@ fn unchanged(report: &mut Report) {
     report.table(&table);
 }
 
+/// Migrates so many elements, and tells the pause and the time until all have migrated.
+type Way = fn(usize) -> (Duration, Duration);
+
 /// The ways to migrate many elements.
-const WAYS: [(&str, fn(usize) -> (Duration, Duration)); 3] = [
+const WAYS: [(&str, Way); 3] = [
     ("one thread", |count| migration(count, ONE)),
     ("all threads", |count| migration(count, ALL)),
     ("first use", lazy),

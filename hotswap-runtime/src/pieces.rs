@@ -49,7 +49,16 @@ use piece::{Body, Changes, ELEMENTS, Piece};
 /// assert_eq!(WORLD.read().entities[0].mass, 2.0);
 /// ```
 ///
-/// Without the attribute all elements are changed at once, as those of a `Vec`.
+/// Without the attribute all elements are changed at once, as those of a `Vec`. On a field of another type it
+/// does not compile:
+///
+/// ```compile_fail
+/// #[derive(hotswap::Migrate)]
+/// struct World {
+///     #[migrate(lazy)]
+///     entities: Vec<u32>,
+/// }
+/// ```
 ///
 /// # Later changes
 ///

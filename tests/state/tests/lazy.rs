@@ -91,7 +91,12 @@ mod v1 {
     #[derive(Migrate)]
     pub enum Kind {
         Plain,
-        Nested(Box<Vec<Leaf>>),
+        Nested(Box<Twig>),
+    }
+
+    #[derive(Migrate)]
+    pub struct Twig {
+        pub leaves: Vec<Leaf>,
     }
 
     #[derive(Migrate)]
@@ -123,8 +128,13 @@ mod v2 {
 
     #[derive(Migrate)]
     pub enum Kind {
-        Nested(Box<Vec<Leaf>>),
+        Nested(Box<Twig>),
         Plain,
+    }
+
+    #[derive(Migrate)]
+    pub struct Twig {
+        pub leaves: Vec<Leaf>,
     }
 
     #[derive(Migrate)]
@@ -169,7 +179,9 @@ fn item(number: usize) -> v1::Item {
         kept: Owned::new(id),
         kind: match number % 2 {
             0 => v1::Kind::Plain,
-            _ => v1::Kind::Nested(Box::new((0..id % 4).map(leaf).collect())),
+            _ => v1::Kind::Nested(Box::new(v1::Twig {
+                leaves: (0..id % 4).map(leaf).collect(),
+            })),
         },
         by_name: HashMap::from([(format!("item {id}"), leaf(id))]),
     }
@@ -189,7 +201,7 @@ fn check_first(number: usize, item: &v1::Item) {
     assert_eq!(item.by_name[&format!("item {id}")].number, id);
     match &item.kind {
         v1::Kind::Plain => assert_eq!(number % 2, 0),
-        v1::Kind::Nested(leaves) => assert_eq!(leaves.len() as u64, id % 4),
+        v1::Kind::Nested(twig) => assert_eq!(twig.leaves.len() as u64, id % 4),
     }
 }
 
@@ -201,8 +213,8 @@ fn check_second(number: usize, item: &v2::Item) {
     assert_eq!((leaf.number, leaf.new), (id, 3));
     match &item.kind {
         v2::Kind::Plain => assert_eq!(number % 2, 0),
-        v2::Kind::Nested(leaves) => {
-            let leaves = leaves.iter().map(|leaf| (leaf.number, leaf.new));
+        v2::Kind::Nested(twig) => {
+            let leaves = twig.leaves.iter().map(|leaf| (leaf.number, leaf.new));
             assert!(leaves.eq((0..id % 4).map(|number| (number, 3))));
         }
     }
