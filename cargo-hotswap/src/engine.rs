@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hotswap_layout::Program;
 use hotswap_layout::migrate::Way;
-use hotswap_protocol::manifest::{Image, Manifest};
-use hotswap_protocol::message::{CommitReport, PrepareReport};
+use hotswap_protocol::manifest::Image;
 
 use crate::cells;
 use crate::diagnostics::Form;
@@ -36,6 +35,7 @@ mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
+mod load;
 mod manifest;
 pub mod migration;
 pub mod modules;
@@ -47,7 +47,6 @@ pub mod revert;
 mod statics;
 mod still_old;
 
-use check::OnlyChecked;
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
 use migration::{Cells, Known};
@@ -383,25 +382,6 @@ impl Engine {
             state,
             phases: clock.phases,
         })))
-    }
-
-    /// Has the program load a patch and make it current.
-    fn load(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport, CommitReport)> {
-        self.show(&manifest);
-        let patiently = !manifest.migration.cells.is_empty() || !manifest.hooks.is_empty();
-        let (_, prepared) = self
-            .connection
-            .prepare(manifest)
-            .context("the patch was not loaded")?;
-        if self.only_checks {
-            self.connection.abort()?;
-            return Err(OnlyChecked(prepared).into());
-        }
-        let (version, committed) = self
-            .connection
-            .commit(patiently)
-            .context("the patch did not go live")?;
-        Ok((version, prepared, committed))
     }
 
     /// Records that a version is current.

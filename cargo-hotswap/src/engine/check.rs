@@ -27,7 +27,7 @@ pub(super) struct OnlyChecked(pub(super) PrepareReport);
 
 impl Engine {
     /// Compiles what these files say, and has the program check and load what comes of it, without any
-    /// effect.
+    /// effect: what is to run at a load does not run.
     pub fn check(&mut self, files: &[PathBuf], detected: Instant) -> Checked {
         self.only_checks = true;
         let result = self.try_update(files, detected);
