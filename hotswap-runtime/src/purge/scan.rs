@@ -15,7 +15,7 @@ use super::stacks::{self, Descriptors};
 use super::words::Wanted;
 use super::{Obstacle, Target};
 
-mod free;
+mod forgotten;
 mod skipped;
 
 /// A range of addresses.
@@ -218,25 +218,6 @@ impl Scan {
             }
         }
         Ok(())
-    }
-
-    /// Forgets words that are there no longer.
-    pub(super) fn confirm(&mut self) {
-        let mut kept = 0;
-        for index in 0..self.hits.len() {
-            let hit = self.hits[index];
-            if hit.at == 0 || self.still(&hit) {
-                self.hits[kept] = hit;
-                kept += 1;
-            }
-        }
-        self.hits.set_length(kept);
-    }
-
-    fn still(&self, hit: &Hit) -> bool {
-        self.word(hit.at)
-            .and_then(|word| self.wanted.address(word))
-            .is_some_and(|address| address - self.start == u64::from(hit.to))
     }
 
     /// A word of this process's memory, if it can be read.

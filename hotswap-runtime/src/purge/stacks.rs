@@ -10,6 +10,12 @@ use std::sync::OnceLock;
 
 use super::maps::Mapping;
 
+/// Descriptors begin at multiples of this.
+const ALIGN: u64 = 16;
+
+/// Stacks that are larger are not looked for within other mappings.
+const LARGEST_STACK: u64 = 16 << 20;
+
 /// How a thread's descriptor looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Descriptors {
@@ -98,6 +104,36 @@ impl Descriptors {
         if descriptor < mapping.start || !descriptor.is_multiple_of(8) {
             return None;
         }
+        let (start, stack) = self.stack_of(descriptor, &word)?;
+        (start == mapping.start).then_some(stack)
+    }
+
+    /// The stack that an address is on, and where it begins; its descriptor must come before `end`. The
+    /// kernel lists a stack as one mapping with what lies above, if there is no gap.
+    pub(super) fn around(
+        &self,
+        at: u64,
+        end: u64,
+        word: impl Fn(u64) -> Option<u64>,
+    ) -> Option<(u64, Stack)> {
+        let end = end.min(at + LARGEST_STACK);
+        let mut descriptor = at.next_multiple_of(ALIGN);
+        while descriptor + self.to_end as u64 <= end {
+            let stack = self.stack_of(descriptor, &word);
+            if stack.is_some() {
+                return stack.filter(|(start, _)| *start <= at);
+            }
+            descriptor += ALIGN;
+        }
+        None
+    }
+
+    /// Where a stack begins whose thread has its descriptor there, if one has.
+    fn stack_of(
+        &self,
+        descriptor: u64,
+        word: &impl Fn(u64) -> Option<u64>,
+    ) -> Option<(u64, Stack)> {
         // A descriptor begins with its own address, and has it again as its third word.
         if word(descriptor)? != descriptor || word(descriptor + 16)? != descriptor {
             return None;
@@ -105,18 +141,16 @@ impl Descriptors {
         let at = descriptor + self.block as u64;
         let [block, bytes, guard] = [word(at)?, word(at + 8)?, word(at + 16)?];
         // What the program itself has given for a stack has no guard before it.
-        let is_whole = block.checked_add(bytes) == Some(mapping.end)
-            && guard > 0
-            && block.checked_add(guard) == Some(mapping.start);
-        if !is_whole {
+        if guard == 0 || block.checked_add(bytes)? != descriptor + self.to_end as u64 {
             return None;
         }
         let number = descriptor + self.number as u64;
         let half = if number.is_multiple_of(8) { 0 } else { 32 };
         let number = (word(number & !7)? >> half) as u32;
-        Some(Stack {
+        let stack = Stack {
             descriptor,
             lives: number.cast_signed() > 0,
-        })
+        };
+        Some((block.checked_add(guard)?, stack))
     }
 }

@@ -145,17 +145,22 @@ impl Shared<'_> {
             tv_sec: 0,
             tv_nsec: time.subsec_nanos().into(),
         };
+        // Past the C library: `errno` is one and the same for the thread that asked and the tracer, and
+        // this mostly ends with an error.
         // SAFETY: the word and the time live as long as the call.
         unsafe {
-            let wait = libc::FUTEX_WAIT;
-            libc::syscall(
-                libc::SYS_futex,
-                self.step.as_ptr(),
-                wait,
-                step,
-                &raw const time,
-            )
-        };
+            std::arch::asm!(
+                "syscall",
+                inlateout("rax") libc::SYS_futex => _,
+                in("rdi") self.step.as_ptr(),
+                in("rsi") libc::FUTEX_WAIT,
+                in("rdx") step,
+                in("r10") &raw const time,
+                out("rcx") _,
+                out("r11") _,
+                options(nostack),
+            );
+        }
     }
 }
 

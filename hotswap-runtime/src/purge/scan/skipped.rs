@@ -7,7 +7,7 @@ use super::super::{Obstacle, stacks};
 use super::{Scan, Span};
 
 /// Bytes below the stack pointer that a function may use.
-const RED_ZONE: u64 = 128;
+pub(super) const RED_ZONE: u64 = 128;
 
 impl Scan {
     /// Leaves out the image itself, what the loader keeps of it, the tables, and this thread's stack.
