@@ -20,6 +20,14 @@ impl Hidden {
     }
 }
 
+/// Leaves nothing of so many elements behind the last one, which were just removed.
+pub(crate) fn wipe_behind<T>(vector: &mut Vec<T>, count: usize) {
+    let removed = vector.spare_capacity_mut().iter_mut().take(count);
+    removed.for_each(|place| *place = MaybeUninit::zeroed());
+    // Otherwise the compiler may leave out what nobody reads.
+    std::hint::black_box(vector.as_mut_ptr());
+}
+
 /// Frees a vector's memory with nothing left in it.
 pub(crate) fn wipe<T>(mut vector: Vec<T>) {
     vector.clear();

@@ -11,7 +11,7 @@ use hotswap_protocol::purge::Manner;
 use hotswap_tests::{Package, Patched, Patches};
 
 const SOURCE: &str = include_str!("soak/program.rs");
-const SWAPS: usize = 300;
+const SWAPS: usize = 120;
 
 /// The state's type changes in every hundredth swap, and changes back in the next.
 const MIGRATES: usize = 100;

@@ -30,6 +30,7 @@ use crate::live::versions;
 use crate::on_swap::{self, Swap};
 use crate::pieces::chain;
 use crate::purge::{self, Attempt, Target};
+use crate::server::registry;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::table;
 use crate::work::{self, WorkKind, WorkStatus};
@@ -43,11 +44,19 @@ const LONGEST_BUDGET_US: u64 = 60_000_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How often memory is looked through in an attempt, where what is found may pass, and the pause between.
+const LOOKS: u32 = 3;
+const BREATH: Duration = Duration::from_millis(3);
+
 /// Between two looks at whether a client's swap is over.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// How long threads and tasks that were told to end are waited for before it is looked who refers to what.
 const ENDING: Duration = Duration::from_millis(200);
+
+/// The C library gives new threads the stacks of ended ones, and what is left there above this thread's first
+/// function would count. Of this size it has none.
+const FRESH_STACK: usize = 32 << 20;
 
 /// Memory of this thread's that begins above its first function's variables: the frames that lead there.
 const FRAME_BYTES: usize = 256;
@@ -124,6 +133,7 @@ fn tell(order: Order) -> Option<()> {
         let (sender, receiver) = channel();
         let thread = listen::with_signals_blocked(|| {
             let builder = thread::Builder::new().name("hotswap-purge".to_owned());
+            let builder = builder.stack_size(FRESH_STACK);
             builder.spawn(move || serve(&receiver))
         });
         thread.ok()?;
@@ -257,7 +267,16 @@ fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> (boo
     let asked = manner == Manner::Soft;
     if kept.holders.is_empty() || !asked {
         kept.attempts += 1;
-        attempt(&candidate, &mut kept, manner, own_start);
+        let booked = kept.holders.len();
+        for look in 1.. {
+            attempt(&candidate, &mut kept, manner, own_start);
+            let may_pass = booked == 0 && manner != Manner::DryRun && may_pass(&kept);
+            if !may_pass || look == LOOKS {
+                break;
+            }
+            thread::sleep(BREATH);
+            kept.holders.clear();
+        }
     }
     let free = kept.holders.is_empty() && kept.obstacle.is_none();
     if let Of::Version(number) = candidate.of
@@ -267,6 +286,16 @@ fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> (boo
         fork::undivided(|| old::is_kept(number, kept.clone()));
     }
     (free, kept)
+}
+
+/// Whether all that was found may be what is left in memory that is in use again, in part: it goes as the
+/// program runs.
+fn may_pass(kept: &Kept) -> bool {
+    use HolderKind::{Memory, Register, Stack};
+    let mut holders = kept.holders.iter();
+    kept.obstacle.is_none()
+        && !kept.holders.is_empty()
+        && holders.all(|holder| matches!(holder.kind, Memory | Register | Stack))
 }
 
 /// Has a version let go of what keeps it, the first time. Tells what went wrong.
@@ -293,7 +322,10 @@ fn booked(range: &Range<usize>) -> Vec<Holder> {
 
 /// Scans memory, and takes the image out of it if nothing is found and that is what is wanted.
 fn attempt(candidate: &Candidate, kept: &mut Kept, manner: Manner, own_start: usize) {
-    fork::undivided(table::scrub);
+    fork::undivided(|| {
+        table::scrub();
+        registry::leave(&candidate.range);
+    });
     let target = Target {
         range: candidate.range.clone(),
         ignored: candidate.of_loader.clone(),

@@ -6,6 +6,7 @@
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
+use crate::hidden;
 use crate::sync::{Condvar, Mutex, MutexGuard, Thread, current_thread, lock, wait};
 
 /// The name of threads that make values for a swap.
@@ -180,7 +181,10 @@ impl Lock {
     /// Gives the cell back.
     pub(crate) fn release(&self, Ticket(ticket): Ticket) {
         let mut state = lock(&self.state);
+        let before = state.holders.len();
         state.holders.retain(|held| held.ticket != ticket);
+        let gone = before - state.holders.len();
+        hidden::wipe_behind(&mut state.holders, gone);
         if state.holders.is_empty() {
             self.wake(&state);
         }

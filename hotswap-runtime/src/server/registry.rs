@@ -1,11 +1,13 @@
 //! All servers of the program, by number and by name.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use std::thread::ThreadId;
 
 use crate::server::control::Control;
 use crate::server::errors::SpawnError;
+use crate::server::serve::Shim;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 
 #[derive(Debug, Default)]
@@ -60,6 +62,33 @@ pub(crate) fn named(name: &str) -> Option<Arc<Control>> {
     let registry = lock(&REGISTRY);
     let id = registry.names.get(name)?;
     registry.servers.get(id).cloned()
+}
+
+/// Has servers that do nothing, and whose turns would go through an entry in this range, take the entry of
+/// another server of their type, the newest there is: all of them lead to the version that is current.
+pub(crate) fn leave(range: &Range<usize>) {
+    let is_inside = |shim: Shim| range.contains(&(shim as usize));
+    let all = all();
+    let mut newest: HashMap<usize, (u64, Shim)> = HashMap::new();
+    for control in &all {
+        let inner = control.lock();
+        let (version, shim) = (inner.version, inner.shim);
+        if !is_inside(shim) {
+            let known = newest.entry(control.cell).or_insert((version, shim));
+            if known.0 < version {
+                *known = (version, shim);
+            }
+        }
+    }
+    for control in &all {
+        let mut inner = control.lock();
+        if let Some((_, shim)) = newest.get(&control.cell)
+            && is_inside(inner.shim)
+            && inner.busy.is_none()
+        {
+            inner.shim = *shim;
+        }
+    }
 }
 
 /// All servers in the order in which they were started.

@@ -10,7 +10,7 @@ use hotswap_tests::{Package, Patched, Patches};
 const SOURCE: &str = include_str!("busy.rs");
 
 /// How many swaps, unless `HOTSWAP_TESTS_SWAPS` says more.
-const SWAPS: usize = 300;
+const SWAPS: usize = 100;
 
 fn swaps() -> Result<usize> {
     match env::var("HOTSWAP_TESTS_SWAPS") {
@@ -102,8 +102,9 @@ fn purges_succeed_at_the_first_or_second_attempt() -> Result<()> {
     println!("first, second, later: {by_attempt:?}");
     let all: usize = by_attempt.iter().sum();
     let late = by_attempt[2];
+    // One in a hundred.
     ensure!(
-        late * 100 <= all,
+        late * 100 <= all.next_multiple_of(100),
         "{by_attempt:?} of {all}: {}",
         failures.join("\n")
     );

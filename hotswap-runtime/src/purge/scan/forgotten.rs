@@ -119,11 +119,11 @@ impl Scan {
             is_first_heap,
         };
         let in_time = || self.check_time().is_ok();
-        let stack = |stacks: Descriptors| stacks.around(at, mapping.end, &word);
+        let stack = |stacks: Descriptors| stacks.around(at, mapping.end, word);
         if let Some((start, stack)) = self.descriptors.and_then(stack) {
             return !stack.lives || self.is_below(at, start, stack.descriptor);
         }
-        let is_free = |heaps: Heaps| heaps.is_free(&place, threads, &word, in_time);
+        let is_free = |heaps: Heaps| heaps.is_free(&place, threads, word, in_time);
         self.heaps.is_some_and(is_free)
     }
 }
