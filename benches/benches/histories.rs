@@ -1,6 +1,7 @@
 //! Makes the edits of published programs' histories live, one by one, and counts what became of them.
 //!
-//! A refusal is printed with its words, so that somebody can say whether the edit was harmless.
+//! Each refusal is listed by its kind, with its first words, and printed in full, so that somebody can say
+//! whether the edit was harmless.
 //! `HOTSWAP_HISTORY` names a program to try it alone.
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ fn main() -> anyhow::Result<()> {
     let only = std::env::var("HOTSWAP_HISTORY").ok();
     let mut report = Report::new("histories");
     let mut table = Table::new("edits from histories", &COLUMNS, 0);
+    let mut refusals: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for program in PROGRAMS {
         if only.as_ref().is_some_and(|name| name != program.name) {
             continue;
@@ -37,8 +39,11 @@ fn main() -> anyhow::Result<()> {
                     Fate::PartlyOld => "old",
                     Fate::NoCode => "no code",
                     Fate::NoEdit => continue,
-                    Fate::Refused(words) => {
+                    Fate::Refused { kind, words } => {
                         println!("refused: {name}, {place}\n{words}");
+                        let first = words.lines().next().unwrap_or_default();
+                        let all = refusals.entry(kind.clone()).or_default();
+                        all.push(format!("{name}, {place}: {first}"));
                         "refused"
                     }
                     Fate::Failed(words) => {
@@ -55,6 +60,20 @@ fn main() -> anyhow::Result<()> {
         }
     }
     report.table(&table);
+    list(&mut report, &refusals);
     report.finish()?;
     Ok(())
+}
+
+/// Lists all refusals, by kind.
+fn list(report: &mut Report, refusals: &BTreeMap<String, Vec<String>>) {
+    if refusals.is_empty() {
+        report.line("No edit was refused.");
+    }
+    for (kind, all) in refusals {
+        report.line(&format!("refused for `{kind}`: {}", all.len()));
+        for one in all {
+            report.line(&format!("  {one}"));
+        }
+    }
 }

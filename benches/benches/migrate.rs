@@ -2,14 +2,15 @@
 //!
 //! A million elements whose type changed are migrated, written and read as JSON, and written and
 //! read by bincode, in turns, so that a machine that is slow for a while is slow for all. Then
-//! what a swap takes for a map that did not change, and for more and fewer elements.
+//! what a swap takes for a map that did not change, and for more and fewer elements: at once by one thread
+//! and by all, and when each is first used.
 
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::num::NonZero;
 use std::time::{Duration, Instant};
 
-use hotswap::SwapLimits;
+use hotswap::{Live, Pieces, SwapLimits};
 use hotswap_bench::figures::{Report, Table, median, pairs};
 use hotswap_state::{cell, dispose, migrate, migrate_within};
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,12 @@ mod v1 {
         pub entries: HashMap<u64, String>,
         pub round: u64,
     }
+
+    #[derive(hotswap::Migrate, Default)]
+    pub struct Box {
+        #[migrate(lazy)]
+        pub particles: hotswap::Pieces<Particle>,
+    }
 }
 
 mod v2 {
@@ -66,6 +73,12 @@ mod v2 {
         pub round: u64,
         pub entries: HashMap<u64, String>,
     }
+
+    #[derive(hotswap::Migrate, Default)]
+    pub struct Box {
+        #[migrate(lazy)]
+        pub particles: hotswap::Pieces<Particle>,
+    }
 }
 
 /// The fields of a new element.
@@ -89,6 +102,12 @@ fn particles(count: usize) -> Vec<v1::Particle> {
     (0..count).map(particle).collect()
 }
 
+/// Drops a cell that a measurement is done with.
+fn end<T: hotswap::Migrate>(cell: &'static Live<T>) {
+    // SAFETY: that was its last use, and it has a value of this type.
+    unsafe { dispose(cell) };
+}
+
 /// One thread, and as many as there are processors.
 const ONE: Option<NonZero<usize>> = NonZero::new(1);
 const ALL: Option<NonZero<usize>> = None;
@@ -105,8 +124,23 @@ fn migration(count: usize, threads: Option<NonZero<usize>>) -> (Duration, Durati
     let total = begun.elapsed();
     assert_eq!(cell.read().len(), count);
     assert_eq!(cell.read()[count / 2].id, particle(count / 2).id);
-    // SAFETY: nobody uses it again.
-    unsafe { dispose(cell) };
+    end(cell);
+    (done.pause, total)
+}
+
+/// The pause of a migration when elements are first used, and that with the time until all have migrated.
+fn lazy(count: usize) -> (Duration, Duration) {
+    let cell = cell(v1::Box::default);
+    cell.write().particles = (0..count).map(particle).collect::<Pieces<_>>();
+    let begun = Instant::now();
+    let (cell, done) = migrate::<v1::Box, v2::Box>(cell, &[]).unwrap_or_else(|e| panic!("{e}"));
+    for piece in (0..count).step_by(1024) {
+        black_box(&cell.read().particles[piece]);
+    }
+    let total = begun.elapsed();
+    assert_eq!(cell.read().particles.left(), 0);
+    assert_eq!(cell.read().particles[count / 2].id, particle(count / 2).id);
+    end(cell);
     (done.pause, total)
 }
 
@@ -171,8 +205,7 @@ fn unchanged_map() -> (Duration, Duration) {
         .collect();
     let (cell, done) = migrate::<v1::Book, v2::Book>(cell, &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(cell.read().entries.len(), ELEMENTS);
-    // SAFETY: nobody uses it again.
-    unsafe { dispose(cell) };
+    end(cell);
     (done.assembling, done.pause)
 }
 
@@ -188,22 +221,45 @@ fn unchanged(report: &mut Report) {
     report.table(&table);
 }
 
+/// Migrates so many elements, and tells the pause and the time until all have migrated.
+type Way = fn(usize) -> (Duration, Duration);
+
+/// The ways to migrate many elements.
+const WAYS: [(&str, Way); 3] = [
+    ("one thread", |count| migration(count, ONE)),
+    ("all threads", |count| migration(count, ALL)),
+    ("first use", lazy),
+];
+
 fn sizes(report: &mut Report) {
+    let columns = ["pause ms", "total ms", "of pause", "of total"];
     let mut table = Table::new(
-        "Changed elements, by one thread and by all",
-        &["pause ms", "total ms", "pause, all", "total, all"],
+        "Changed elements; last, as parts of one thread's",
+        &columns,
         3,
     );
     for exponent in 2..=7 {
         let count = 10_usize.pow(exponent);
-        let times = [ONE, ALL].map(|threads| {
-            let (pauses, totals): (Vec<_>, Vec<_>) = (0..5)
-                .map(|_| migration(count, threads))
-                .map(|(pause, total)| (millis(pause), millis(total)))
-                .unzip();
-            [median(&pauses), median(&totals)]
-        });
-        table.row(&count.to_string(), times.as_flattened());
+        // In turns, so that a machine that is slow for a while is slow for all.
+        let mut times = [const { (Vec::new(), Vec::new()) }; WAYS.len()];
+        for _ in 0..5 {
+            for ((_, way), (pauses, totals)) in WAYS.iter().zip(&mut times) {
+                let (pause, total) = way(count);
+                pauses.push(millis(pause));
+                totals.push(millis(total));
+            }
+        }
+        let (first_pauses, first_totals) = &times[0];
+        for ((name, _), (pauses, totals)) in WAYS.iter().zip(&times) {
+            let part = |times: &[f64], first: &[f64]| median(&pairs(times, first, |a, b| a / b));
+            let row = [
+                median(pauses),
+                median(totals),
+                part(pauses, first_pauses),
+                part(totals, first_totals),
+            ];
+            table.row(&format!("{count}, {name}"), &row);
+        }
     }
     report.table(&table);
 }

@@ -120,8 +120,13 @@ pub enum Fate {
     NoCode,
     /// It does not compile by itself, so nobody ever made it so.
     NoEdit,
-    /// It was refused: the reason and the things that it names.
-    Refused(String),
+    /// It was refused.
+    Refused {
+        /// The kind of reason, in a word.
+        kind: String,
+        /// The reason and the things that it names.
+        words: String,
+    },
     /// The tool or the program failed.
     Failed(String),
 }
@@ -227,7 +232,10 @@ fn fate(event: &Event) -> Fate {
         "swapped" => Fate::Live,
         "unchanged" => Fate::NoCode,
         "compile-error" => Fate::NoEdit,
-        "refused" => Fate::Refused(message()),
+        "refused" => Fate::Refused {
+            kind: event.text("reason").unwrap_or("other").to_owned(),
+            words: message(),
+        },
         _ => Fate::Failed(event.to_string()),
     }
 }

@@ -11,6 +11,7 @@ use crate::audit;
 use crate::clean;
 use crate::completions::{self, CompletedShell};
 use crate::config;
+use crate::control::crates::{self, CompileArgs, LoadArgs, ModulesArgs};
 use crate::control::message::Verb;
 use crate::control::verbs::{self, RestartArgs, VerbArgs};
 use crate::doctor;
@@ -20,7 +21,9 @@ use crate::init;
 use crate::man;
 use crate::output;
 use crate::selection::{Colour, Diagnostics, Messages, Selection};
+use crate::servers::{self, ResumeArgs, ServersArgs, StateArgs, SuspendArgs};
 use crate::session;
+use crate::shell::{self, ShellArgs};
 use crate::status::{self, command::StatusArgs};
 use crate::timings::{self, TimingsArgs};
 use crate::versions::{self, ProgramArgs, PurgeArgs, VersionsArgs};
@@ -40,8 +43,9 @@ enum CargoCommand {
     Hotswap(Hotswap),
 }
 
+/// What follows `cargo hotswap`.
 #[derive(Debug, Args)]
-struct Hotswap {
+pub struct Hotswap {
     #[command(subcommand)]
     command: Command,
 }
@@ -66,6 +70,28 @@ enum Command {
     SoftPurge(ProgramArgs),
     /// The same, after the ways back to older code were given up
     Purge(PurgeArgs),
+    /// Compile a crate of a running program, edited or not, and make it live
+    C(CompileArgs),
+    /// Make live what was edited of a crate and is not
+    L(LoadArgs),
+    /// The same for all crates
+    Lm(VerbArgs),
+    /// Show which crates have edits that are not live
+    Mm(VerbArgs),
+    /// Show the crates of a running program: version, image, sources
+    M(ModulesArgs),
+    /// Compile what was edited and is not live, and tell whether it could go live
+    Check(VerbArgs),
+    /// Show the servers of a running program, and what they do
+    Servers(ServersArgs),
+    /// Hold back the messages of a server, or of all at the same time
+    Suspend(SuspendArgs),
+    /// Let a server, or all, go on
+    Resume(ResumeArgs),
+    /// Show the state of a server
+    State(StateArgs),
+    /// Take commands for one running program in a shell, with history and completion
+    Shell(ShellArgs),
     /// Show where the time of swaps went, and write a page about it
     Timings(TimingsArgs),
     /// Check what keeps edits from going live here, and say what to change
@@ -184,6 +210,15 @@ pub fn command() -> clap::Command {
 /// What the command could not do.
 pub fn run(args: Vec<OsString>) -> Result<i32> {
     let CargoCommand::Hotswap(hotswap) = Cargo::parse_from(args).command;
+    perform(hotswap)
+}
+
+/// Does what was asked for.
+///
+/// # Errors
+///
+/// As for [`run`].
+pub fn perform(hotswap: Hotswap) -> Result<i32> {
     match hotswap.command {
         Command::Run(run) => run_program(run),
         Command::Restart(args) => verbs::restart(&args),
@@ -193,6 +228,17 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
         Command::Versions(args) => Ok(versions::run(&args)),
         Command::SoftPurge(args) => Ok(versions::soft_purge(&args)),
         Command::Purge(args) => Ok(versions::purge(&args)),
+        Command::C(args) => crates::compile(&args),
+        Command::L(args) => crates::load(&args),
+        Command::Lm(args) => verbs::run(Verb::Load { module: None }, &args),
+        Command::Mm(args) => crates::show(None, &args, true),
+        Command::M(args) => crates::show_one(&args),
+        Command::Check(args) => verbs::run(Verb::Check, &args),
+        Command::Shell(args) => shell::run(&args),
+        Command::Servers(args) => Ok(servers::run(&args)),
+        Command::Suspend(args) => Ok(servers::suspend(&args)),
+        Command::Resume(args) => Ok(servers::resume(&args)),
+        Command::State(args) => Ok(servers::state(&args)),
         Command::Status(args) => Ok(status::command::run(&args)),
         Command::Audit(command) => {
             settings(&command.selection.messages, MessageFormat::Human)?;

@@ -7,6 +7,7 @@
 //! handed to the session's loop, so that no client can hold it up.
 
 pub mod client;
+pub mod crates;
 pub mod find;
 pub mod message;
 pub mod place;

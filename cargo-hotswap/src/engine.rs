@@ -5,11 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hotswap_layout::Program;
 use hotswap_layout::migrate::Way;
-use hotswap_protocol::manifest::{Image, Manifest};
-use hotswap_protocol::message::{CommitReport, PrepareReport};
+use hotswap_protocol::manifest::Image;
 
 use crate::cells;
 use crate::diagnostics::Form;
@@ -31,12 +30,15 @@ use crate::texts::{self, Texts};
 use crate::unit::{ObjectFile, Unit};
 
 mod carry;
+pub mod check;
 mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
+mod load;
 mod manifest;
 pub mod migration;
+pub mod modules;
 mod needed;
 mod outcome;
 mod published;
@@ -82,6 +84,8 @@ pub struct Engine {
     cold_libraries: Vec<PathBuf>,
     /// Rust libraries that the program needs since, and the host does not have.
     added_libraries: Vec<PathBuf>,
+    /// Other builds of them were asked for, and wait for a restart.
+    dependencies_refused: bool,
     guard: Guard,
     /// The layouts of all state in cells.
     cells: Cells,
@@ -101,6 +105,8 @@ pub struct Engine {
     own_reverts: OwnReverts,
     /// The image that was loaded last and its version, until somebody asks.
     loaded: Option<(PathBuf, u64)>,
+    /// Nothing goes live now.
+    only_checks: bool,
 }
 
 impl Engine {
@@ -151,6 +157,7 @@ impl Engine {
             libraries,
             cold_libraries: link.cold_libraries,
             added_libraries: Vec::new(),
+            dependencies_refused: false,
             guard: Guard::default(),
             cells,
             edited: BTreeSet::new(),
@@ -161,6 +168,7 @@ impl Engine {
             history,
             own_reverts: OwnReverts::default(),
             loaded: None,
+            only_checks: false,
         })
     }
 
@@ -224,6 +232,7 @@ impl Engine {
             .compilation
             .run(&mut self.units, &self.cache, &self.texts)?;
         if let Compiled::Failed { message, summary } = compiled {
+            let message = dependencies::without_refused(message, self.dependencies_refused);
             return Ok(Event::CompileError { message, summary });
         }
         clock.phases.compile = clock.lap();
@@ -258,7 +267,8 @@ impl Engine {
         let mut clock = Clock::new(detected);
         clock.phases.compile = clock.lap();
         let (added, exchanged) = dependencies::compare(&self.cold_libraries, &link.cold_libraries);
-        if !exchanged.is_empty() {
+        self.dependencies_refused = !exchanged.is_empty();
+        if self.dependencies_refused {
             return Ok(dependencies::refusal(exchanged));
         }
         self.catch_up();
@@ -299,11 +309,11 @@ impl Engine {
         if digests == self.live {
             return Ok(Brought::Unchanged);
         }
-        let members = self.members();
+        let members = self.members()?;
         let analysed = self.analyse()?;
         let types = self.types(&analysed);
         let cells = cells::of_units(&self.units, &analysed, &types);
-        let state = self.decide_state(&members, &analysed, &cells, &types, way)?;
+        let mut state = self.decide_state(&members, &analysed, &cells, &types, way)?;
         if !state.refused.is_empty() {
             let refusal = refusal::statics(&state.refused, &self.units);
             return Ok(Brought::Refused(Box::new(refusal)));
@@ -313,9 +323,10 @@ impl Engine {
         if let Some(refusal) = plan.refusal(&self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
+        state.reports.extend(self.cells.told(&plan));
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
-        let parts = self.needed(&members, &plan, &state)?;
+        let parts = self.needed(&members, &plan, &mut state)?;
         let (linked, support) = self.link(&parts, &state)?;
         clock.phases.link = clock.lap();
         let entries = match &linked {
@@ -371,21 +382,6 @@ impl Engine {
             state,
             phases: clock.phases,
         })))
-    }
-
-    /// Has the program load a patch and make it current.
-    fn load(&mut self, manifest: Manifest) -> Result<(u64, PrepareReport, CommitReport)> {
-        self.show(&manifest);
-        let patiently = !manifest.migration.cells.is_empty() || !manifest.hooks.is_empty();
-        let (_, prepared) = self
-            .connection
-            .prepare(manifest)
-            .context("the patch was not loaded")?;
-        let (version, committed) = self
-            .connection
-            .commit(patiently)
-            .context("the patch did not go live")?;
-        Ok((version, prepared, committed))
     }
 
     /// Records that a version is current.

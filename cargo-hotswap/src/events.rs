@@ -59,7 +59,8 @@ impl Phases {
 pub struct StaticReport {
     /// Its path.
     pub name: String,
-    /// `kept`: the edited initialiser does not apply; `new`: it starts afresh.
+    /// `kept`: the edited initialiser does not apply; `new`: it starts afresh; `gone`: a cell that no code has
+    /// any more.
     pub verdict: &'static str,
     /// Why.
     pub reason: String,

@@ -29,6 +29,8 @@ pub struct Part {
     pub object: ObjectFile,
     /// Its sections, by index; `None` is all of it.
     pub sections: Option<BTreeSet<usize>>,
+    /// Those of them that nothing uses, because the host's take their place.
+    pub hollow: BTreeSet<usize>,
 }
 
 impl Part {
@@ -37,6 +39,7 @@ impl Part {
         Self {
             object,
             sections: None,
+            hollow: BTreeSet::new(),
         }
     }
 
@@ -44,8 +47,11 @@ impl Part {
     fn digest(&self) -> u128 {
         let mut digest = xxhash_rust::xxh3::Xxh3::new();
         digest.update(&self.object.digest.to_le_bytes());
-        for section in self.sections.iter().flatten() {
-            digest.update(&section.to_le_bytes());
+        for sections in [self.sections.as_ref(), Some(&self.hollow)] {
+            for section in sections.into_iter().flatten() {
+                digest.update(&section.to_le_bytes());
+            }
+            digest.update(&[0]);
         }
         digest.digest128()
     }
@@ -214,11 +220,8 @@ fn rewrite_one(
 ) -> Result<()> {
     let object = &part.object;
     let sliced = match &part.sections {
-        Some(sections) => {
-            let sections: Vec<usize> = sections.iter().copied().collect();
-            hotswap_object::slice(&object.bytes, &sections)
-                .with_context(|| format!("no part of {} can be taken", object.name))?
-        }
+        Some(sections) => hotswap_object::slice(&object.bytes, sections, &part.hollow)
+            .with_context(|| format!("no part of {} can be taken", object.name))?,
         None => None,
     };
     let original = sliced.as_deref().unwrap_or(&object.bytes);

@@ -17,6 +17,26 @@ pub fn with_dependents(dependencies: &[Vec<usize>], seeds: &BTreeSet<usize>) -> 
     members
 }
 
+/// The units of an image: `changed` and their dependents, and all that share a gathered section with one
+/// that is in it, with theirs. `gathered[i]` has the sections that unit `i` adds to or reads.
+pub fn of_image<S: Ord>(
+    dependencies: &[Vec<usize>],
+    gathered: &[BTreeSet<S>],
+    changed: BTreeSet<usize>,
+) -> BTreeSet<usize> {
+    let mut members = with_dependents(dependencies, &changed);
+    loop {
+        let shared: BTreeSet<&S> = members.iter().flat_map(|unit| &gathered[*unit]).collect();
+        let shares = |unit: &usize| gathered[*unit].iter().any(|one| shared.contains(one));
+        let more = (0..gathered.len()).filter(shares).chain(members.clone());
+        let more = with_dependents(dependencies, &more.collect());
+        if more == members {
+            return members;
+        }
+        members = more;
+    }
+}
+
 /// The first unit in `waiting` that depends on none in `unsettled`, directly or not: all that its
 /// compilation reads is what it will be.
 pub fn first_ready(
@@ -36,7 +56,7 @@ pub fn first_ready(
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::{first_ready, with_dependents};
+    use super::{first_ready, of_image, with_dependents};
 
     #[test]
     fn a_unit_waits_for_what_it_reads() {
@@ -56,6 +76,26 @@ mod tests {
             let set = |units: &[usize]| units.iter().copied().collect::<BTreeSet<usize>>();
             let found = first_ready(&dependencies, &set(waiting), &set(unsettled));
             assert_eq!(found, expected, "{waiting:?}, {unsettled:?}");
+        }
+    }
+
+    #[test]
+    fn who_shares_a_gathered_section_comes_along() {
+        // 0 <- 1 <- 3, 2 <- 3, 4 alone; 5 adds to what 0 reads, and 4 to what 5 does.
+        let dependencies = [vec![], vec![0], vec![], vec![1, 2], vec![], vec![]];
+        let sections: [&[&str]; 6] = [&["a"], &[], &[], &[], &["b"], &["a", "b"]];
+        let gathered = sections.map(|names| names.iter().copied().collect::<BTreeSet<_>>());
+        let table: &[(&[usize], &[usize])] = &[
+            (&[], &[]),
+            (&[2], &[2, 3]),
+            (&[1], &[1, 3]),
+            (&[4], &[0, 1, 3, 4, 5]),
+            (&[0], &[0, 1, 3, 4, 5]),
+        ];
+        for &(changed, expected) in table {
+            let changed = changed.iter().copied().collect();
+            let members = of_image(&dependencies, &gathered, changed);
+            assert_eq!(members.into_iter().collect::<Vec<_>>(), expected);
         }
     }
 

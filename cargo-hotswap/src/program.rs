@@ -14,7 +14,6 @@ use command_fds::{CommandFdExt, FdMapping};
 use hotswap_protocol::message::{
     ErrorCode, Hello, PROTOCOL, PrepareReport, Request, Response, check_protocol,
 };
-use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::saved::{RestoreReport, SaveReport};
 use hotswap_protocol::state::Cell;
 use hotswap_protocol::{
@@ -29,13 +28,11 @@ use crate::control::place;
 use crate::handover;
 
 pub mod listener;
+mod orders;
 
 /// How long the program may take to answer one request: loading an image takes milliseconds, but
 /// a stopped program (a debugger, Ctrl-Z) must not hang the tool for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-
-/// How long a program may take to look through its memory for every old version.
-const PURGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The same where values in the program get new layouts, of which there may be very many.
 const MIGRATION_TIMEOUT: Duration = Duration::from_secs(120);
@@ -417,19 +414,6 @@ impl Connection {
     pub fn status(&mut self) -> Result<Status> {
         match self.ask(&Request::Status {})? {
             Response::Status(status) => Ok(status),
-            other => bail!(unexpected(&other)),
-        }
-    }
-
-    /// Has the program take old versions out of memory.
-    ///
-    /// # Errors
-    ///
-    /// The runtime is gone, or older than this.
-    pub fn purge(&mut self, manner: Manner) -> Result<PurgeReport> {
-        self.stream.set_read_timeout(Some(PURGE_TIMEOUT))?;
-        match self.ask(&Request::Purge { manner })? {
-            Response::Purged(report) => Ok(report),
             other => bail!(unexpected(&other)),
         }
     }

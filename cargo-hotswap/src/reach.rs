@@ -4,7 +4,7 @@
 //! is referred to. rustc gives each function and constant a section of its own, so a section stands
 //! for what is in it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Result;
@@ -19,7 +19,7 @@ mod nodes;
 mod read;
 
 pub use graph::Graph;
-pub use needed::{Parts, Seeds};
+pub use needed::{Needed, Parts, Seeds};
 use nodes::Edges;
 pub use nodes::{Node, NodeMap, NodeSet, node_of};
 use read::read;
@@ -46,6 +46,10 @@ struct References {
     gathered: Vec<Node>,
     /// Its sections that are loaded.
     sections: Vec<Section>,
+    /// Read-only statics by name, in each section that has some.
+    constants: NodeMap<Vec<String>>,
+    /// What its data refers to by the distance from itself: that has to be in the same file.
+    near: Vec<Node>,
     /// Nodes of what each version has of its own: descriptors, schemas, bodies of entries.
     own: Vec<Node>,
     /// Sections that come along with any other.
@@ -140,6 +144,22 @@ impl Index {
         for node in &references.needs {
             remove(&mut self.users, node);
         }
+    }
+
+    /// For each unit, by its objects, the bounds of gathered sections that it adds to or reads.
+    pub fn gathered<'a>(
+        &self,
+        units: impl Iterator<Item = &'a [ObjectFile]>,
+    ) -> Vec<BTreeSet<Node>> {
+        let all = self.objects.values().flat_map(|object| &object.gathered);
+        let all: NodeSet = all.copied().collect();
+        let of_unit = |objects: &[ObjectFile]| {
+            let objects = objects.iter().filter(|_| !all.is_empty());
+            let objects = objects.filter_map(|object| self.objects.get(&object.digest));
+            let nodes = objects.flat_map(|object| object.gathered.iter().chain(&object.needs));
+            nodes.filter(|node| all.contains(node)).copied().collect()
+        };
+        units.map(of_unit).collect()
     }
 
     /// The references among the objects of which these are parts.

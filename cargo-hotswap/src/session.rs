@@ -1,6 +1,5 @@
 //! `cargo hotswap run`: one program, its sources, and one explicit loop between them.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -11,7 +10,6 @@ use hotswap_protocol::event as program;
 use rustix::termios::Termios;
 
 use crate::config::OnRefused;
-use crate::control::message::Outcome;
 use crate::control::server::{Ask, Server};
 use crate::death;
 use crate::events::{Builder, Event, MessageFormat, Reporter};
@@ -27,6 +25,7 @@ use launch::Launch;
 use options::{Control, Settings};
 use running::Running;
 use talk::Talk;
+use wanted::{Restart, Wanted};
 use worker::{Done, Job};
 
 mod asked;
@@ -36,11 +35,14 @@ mod inputs;
 pub mod journal;
 mod keys;
 mod launch;
+mod load;
+pub mod modules;
 pub mod options;
 mod running;
 mod signals;
 mod talk;
 mod told;
+mod wanted;
 mod worker;
 
 /// Everything that can happen while the program runs.
@@ -128,31 +130,6 @@ enum Then {
     Exit,
     /// Another start, of this.
     Launch(Box<Launch>),
-}
-
-/// Another start.
-struct Restart {
-    /// Why.
-    reason: String,
-    /// Only if all state can be saved.
-    with_state: bool,
-}
-
-/// What was asked for and has not begun, and who waits for it.
-#[derive(Default)]
-struct Wanted {
-    /// How the program is to be started again.
-    restart: Option<Restart>,
-    /// One revert for each.
-    reverts: VecDeque<Option<Sender<Outcome>>>,
-    /// Those who wait for a restart.
-    restarted: Vec<Sender<Outcome>>,
-    /// Cells whose values are lost by it.
-    afresh: Vec<String>,
-    /// Who waits for the revert under way.
-    reverted: Option<Sender<Outcome>>,
-    /// Those who wait for the end.
-    ended: Vec<Sender<Outcome>>,
 }
 
 /// One run of the tool.
@@ -288,6 +265,8 @@ impl<'a> Session<'a> {
         } else if let Some(waiting) = self.wanted.reverts.pop_front() {
             self.wanted.reverted = waiting;
             Job::Revert
+        } else if let Some(job) = self.take_load() {
+            job
         } else if self.running.deaf && !restarts && !self.has_ended() {
             return;
         } else if let Some(edit) = self.running.take_edit() {
@@ -325,9 +304,12 @@ impl<'a> Session<'a> {
 
     /// The worker finished what it was at.
     fn done(&mut self, done: Done) -> Result<Option<i32>> {
-        self.running.busy = matches!(done, Done::Loaded { .. });
+        self.running.busy = matches!(done, Done::Loaded { .. } | Done::Modules { .. });
         match done {
+            Done::Modules { modules, version } => self.running.crates.are(modules, version),
+            Done::Checked(checked) => self.checked(checked),
             Done::Loaded { path, version } => {
+                self.running.crates.loaded(&path, version);
                 self.running.code.add_image(path, version);
                 self.running.code.look();
             }
@@ -359,6 +341,7 @@ impl<'a> Session<'a> {
                 saved,
             } => {
                 self.building = false;
+                self.wanted.restarted.extend(self.wanted.loaded.take());
                 self.running.settled(false);
                 self.talk.report(&Event::Restarting { reason });
                 self.wanted.afresh.clear();
@@ -369,13 +352,17 @@ impl<'a> Session<'a> {
                     self.end_program(Then::Launch(launch));
                 }
             }
-            Done::NotBuilt { event } => return Ok(self.not_built(&event)),
+            Done::NotBuilt { event } => {
+                self.wanted.restarted.extend(self.wanted.loaded.take());
+                return Ok(self.not_built(&event));
+            }
         }
         Ok(None)
     }
 
     /// An edit went live, or did not.
     fn updated(&mut self, event: Event) {
+        self.has_loaded(&event);
         if self.has_ended() {
             // It came too late for the program that it was made for.
             self.want_restart("a file was saved".to_owned(), false);
@@ -384,6 +371,7 @@ impl<'a> Session<'a> {
         if matches!(event, Event::Swapped { .. } | Event::Unchanged { .. }) {
             self.running.behind = false;
         }
+        self.running.refused = matches!(event, Event::Refused { .. } | Event::Failed { .. });
         // The same code may go live later, when who holds a value has let it go.
         self.running.behind |=
             matches!(event, Event::Refused { reason, .. } if reason.starts_with("state-"));

@@ -272,12 +272,16 @@ mod tests {
     use std::path::Path;
 
     use super::{StatusReport, schema};
+    use crate::control::crates::ModulesLine;
+    use crate::servers::ServersLine;
     use crate::timings::TimingsReport;
     use crate::versions::VersionsReport;
 
     #[test]
     fn the_schemas_are_up_to_date() {
         for (file, now) in [
+            ("modules.schema.json", schema::<ModulesLine>()),
+            ("servers.schema.json", schema::<ServersLine>()),
             ("status.schema.json", schema::<StatusReport>()),
             ("timings.schema.json", schema::<TimingsReport>()),
             ("versions.schema.json", schema::<VersionsReport>()),

@@ -4,6 +4,7 @@
 use anyhow::{Result, bail};
 use clap::Args;
 use hotswap_protocol::purge::{Kept, Manner, PurgeReport};
+use hotswap_protocol::servers::ServerOrder;
 use hotswap_protocol::status::VersionStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -84,6 +85,8 @@ pub struct VersionLine {
     pub mapped_bytes: Option<u64>,
     /// Calls and unfinished futures under way in it, by entry.
     pub in_flight: Vec<CallsLine>,
+    /// Servers whose code was of it when they last handled something.
+    pub servers: u64,
     /// Who refers to it, as far as the last look told.
     pub holders: Vec<HolderLine>,
     /// Why that look could not tell all.
@@ -108,7 +111,7 @@ pub struct CallsLine {
 /// Somebody who refers to a version.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, JsonSchema)]
 pub struct HolderLine {
-    /// `calls`, `entry`, `cell`, `way-back`, `shared`, `stack`, `register`, `static`, `memory`, `signal` or
+    /// `calls`, `entry`, `cell`, `elements`, `way-back`, `shared`, `stack`, `register`, `static`, `memory`, `signal` or
     /// `loader`.
     pub kind: String,
     /// A thread's name, an entry's or cell's path, a file, a signal's number.
@@ -180,6 +183,9 @@ fn gather(
     is_purge: bool,
 ) -> Result<VersionsReport> {
     let status = connection.status()?;
+    // A program of an older runtime tells nothing of them.
+    let servers = connection.servers(ServerOrder::List {});
+    let servers = servers.unwrap_or_default().servers;
     let mut report = VersionsReport {
         format: FORMAT,
         pid: connection.hello.pid,
@@ -194,7 +200,12 @@ fn gather(
             report.purged.push(told.number);
         }
         let kept = told.map(|told| told.kept.clone());
-        report.versions.push(line(version, kept));
+        let servers = servers.iter().filter(|it| it.version == version.number);
+        let servers = servers.count() as u64;
+        report.versions.push(VersionLine {
+            servers,
+            ..line(version, kept)
+        });
     }
     if is_purge {
         report.ways_given_up = purged.ways_given_up;
@@ -216,6 +227,7 @@ fn line(version: VersionStatus, kept: Option<Kept>) -> VersionLine {
         reverts_to: version.reverts_to,
         mapped_bytes: version.image.map(|image| image.mapped_bytes),
         in_flight: calls.collect(),
+        servers: 0,
         holders: kept.holders.into_iter().map(holder).collect(),
         obstacle: kept.obstacle,
         remarks: kept.remarks,

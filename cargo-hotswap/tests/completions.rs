@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The line that is typed, what is offered, and what is not.
-const CASES: [(&str, &[&str], &[&str]); 14] = [
+const CASES: [(&str, &[&str], &[&str]); 15] = [
     (
         "cargo-hotswap hotswap r",
         &["run", "restart", "revert"],
@@ -26,10 +26,15 @@ const CASES: [(&str, &[&str], &[&str]); 14] = [
     ),
     (
         "cargo hotswap c",
-        &["clean", "completions", "config"],
-        &["run", "check"],
+        &["clean", "completions", "config", "check"],
+        &["run", "build"],
     ),
     ("cargo hotswap st", &["status"], &["restart"]),
+    (
+        "cargo hotswap suspend --",
+        &["--all", "--timeout", "--pid"],
+        &["--release"],
+    ),
     ("cargo hotswap timings --na", &["--name"], &["--json"]),
     ("cargo +stable hotswap cl", &["clean"], &["config"]),
     ("cargo hotswap run --rel", &["--release"], &["--locked"]),

@@ -21,7 +21,7 @@ pub fn finding(finding: &Finding, place: Option<&str>) -> String {
         line(&mut text, format_args!("  --> {place}"));
     }
     line(&mut text, format_args!("   |"));
-    for difference in &finding.differences {
+    for difference in in_short(&finding.differences) {
         line(&mut text, format_args!("   | {difference}"));
     }
     if let (Some(old), Some(new)) = (&finding.old, &finding.new) {
@@ -59,6 +59,52 @@ pub fn refusal(findings: &[Finding], place: impl Fn(&Finding) -> Option<String>)
         .collect();
     (!texts.is_empty()).then(|| texts.join("\n"))
 }
+
+/// So many fields that only moved are told one by one.
+const MOVED: usize = 2;
+
+/// The differences, those first that somebody made. Where a field comes or goes the compiler moves others.
+fn in_short(differences: &[String]) -> Vec<String> {
+    let moved = |difference: &&String| {
+        let field = difference.strip_prefix("field `");
+        field.is_some_and(|field| field.contains("`: offset "))
+    };
+    let (moved, mut told): (Vec<&String>, Vec<&String>) = differences.iter().partition(moved);
+    if told.is_empty() || moved.len() <= MOVED {
+        told.extend(moved);
+        return told.into_iter().cloned().collect();
+    }
+    let mut told: Vec<String> = told.into_iter().cloned().collect();
+    told.push(format!("{} fields: other offsets", moved.len()));
+    told
+}
+
+/// Layouts with more lines than this that stand one below the other are told by where they differ.
+const LONGEST: usize = 8;
+
+/// A layout's lines, without those that the other has too, maybe at another offset.
+fn where_different(layout: &Layout, other: &Layout) -> Layout {
+    let content = |line: &str| {
+        line.trim_start_matches([' ', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+            .to_owned()
+    };
+    let known: Vec<String> = other.lines.iter().map(|line| content(line)).collect();
+    let mut lines: Vec<String> = Vec::new();
+    for line in &layout.lines {
+        if !known.contains(&content(line)) {
+            lines.push(line.clone());
+        } else if lines.last().is_none_or(|last| last != ELSE) {
+            lines.push(ELSE.to_owned());
+        }
+    }
+    Layout {
+        lines,
+        ..layout.clone()
+    }
+}
+
+/// Stands for lines that are left out.
+const ELSE: &str = "…";
 
 /// Layouts that need more columns than this side by side stand one below the other.
 const WIDEST: usize = 100;
@@ -105,6 +151,14 @@ fn side_by_side(text: &mut String, old: &Layout, new: &Layout) {
     };
     let width = longest(&left);
     if FRAME + width + longest(&right) > WIDEST {
+        let (left, right) = match left.len().max(right.len()) > LONGEST {
+            true => {
+                let new_alone = where_different(new, old);
+                let old_alone = where_different(old, new);
+                (column(&old_alone, "running"), column(&new_alone, "edited"))
+            }
+            false => (left, right),
+        };
         for row in left.iter().chain(&right) {
             line(text, format_args!("   |   {row}"));
         }
@@ -128,7 +182,7 @@ fn dimensions(layout: &Layout) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{as_written, side_by_side};
+    use super::{as_written, in_short, side_by_side};
     use crate::finding::Layout;
 
     #[test]
@@ -157,6 +211,58 @@ mod tests {
                  |   edited (8 bytes, aligned to 8)\n   |     0  a: u64\n"
             )
         );
+    }
+
+    #[test]
+    fn long_layouts_are_told_by_where_they_differ() {
+        let layout = |lines: &[String]| Layout {
+            name: String::new(),
+            size: None,
+            align: 8,
+            lines: lines.to_vec(),
+        };
+        let field = |at: usize, name: &str| {
+            format!("{at:>5}  {name}: core::option::Option<alloc::string::String>, 24 bytes")
+        };
+        let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+        let old = names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| field(at * 24, name));
+        let old: Vec<String> = old.collect();
+        let with = ["a", "b", "new", "c", "d", "e", "f", "g", "h", "i"];
+        let new = with
+            .iter()
+            .enumerate()
+            .map(|(at, name)| field(at * 24, name));
+        let mut text = String::new();
+        side_by_side(&mut text, &layout(&old), &layout(&new.collect::<Vec<_>>()));
+        let expected = format!(
+            "   |   running\n   |     …\n   |   edited\n   |     …\n   |     {}\n   |     …\n",
+            field(48, "new")
+        );
+        assert_eq!(text, expected);
+        // A few are shown.
+        let mut text = String::new();
+        side_by_side(&mut text, &layout(&old[..2]), &layout(&old[..1]));
+        assert_eq!(text.lines().count(), 5);
+    }
+
+    #[test]
+    fn what_somebody_did_comes_before_what_moved() {
+        let lines = |lines: &[&str]| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let moved = ["field `a`: offset 0, now 8", "field `b`: offset 8, now 16"];
+        let added = "field `new`: added (`u64` at offset 0)";
+        assert_eq!(in_short(&lines(&moved)), moved);
+        let few = in_short(&lines(&[moved[0], added]));
+        assert_eq!(few, [added, moved[0]]);
+        let many = in_short(&lines(&[
+            moved[0],
+            moved[1],
+            "field `c`: offset 1, now 2",
+            added,
+        ]));
+        assert_eq!(many, [added, "3 fields: other offsets"]);
     }
 
     #[test]

@@ -6,7 +6,9 @@ use syn::spanned::Spanned as _;
 use syn::{Error, ImplItem, ItemImpl, Path, Type, parse_quote};
 
 use crate::hygiene;
-use crate::options::Options;
+use options::ServerOptions;
+
+mod options;
 
 /// The kinds of messages, and what is filled in where there is none.
 const KINDS: [&str; 5] = ["Args", "Call", "Reply", "Cast", "Info"];
@@ -14,7 +16,7 @@ const KINDS: [&str; 5] = ["Args", "Call", "Reply", "Cast", "Info"];
 /// Expands the attribute. The form is the same for all: cells and entries know what they are built for.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let read = || {
-        let options: Options = syn::parse2(options)?;
+        let options: ServerOptions = syn::parse2(options)?;
         let block: ItemImpl = syn::parse2(item.clone())?;
         Definition::read(options, block)
     };
@@ -30,13 +32,15 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
 /// An implementation that has been checked.
 struct Definition {
     krate: Path,
+    /// The types that this one comes after.
+    after: Vec<Path>,
     private: Path,
     block: ItemImpl,
     name: Ident,
 }
 
 impl Definition {
-    fn read(options: Options, block: ItemImpl) -> syn::Result<Self> {
+    fn read(options: ServerOptions, block: ItemImpl) -> syn::Result<Self> {
         if block.trait_.is_none() {
             let message =
                 "this attribute stands on an implementation: `impl hotswap::Server for …`";
@@ -59,10 +63,11 @@ impl Definition {
             return Err(Error::new(name.arguments.span(), generic));
         }
         let name = name.ident.clone();
-        let krate = options.krate;
+        let ServerOptions { krate, after } = options;
         Ok(Self {
             private: hygiene::private(&krate),
             krate,
+            after,
             block,
             name,
         })
@@ -124,6 +129,8 @@ impl Definition {
                 #private::serve::<#server>(#entry);
             }
             #cells
+            // Computed in any case, so that a circle is an error.
+            const _: usize = <#server as #krate::Server>::__AFTER;
         }
     }
 
@@ -158,12 +165,27 @@ impl Definition {
                 }
             });
         }
+        if !self.defines("show") {
+            let private = &self.private;
+            items.push(parse_quote! {
+                fn show(&self) -> ::core::option::Option<::std::string::String> {
+                    #[allow(unused_imports)]
+                    use #private::NoText as _;
+                    #private::Probe::<Self>::TEXT.map(|text| text(self))
+                }
+            });
+        }
         self.block.items.extend(items);
     }
 
     /// The implementation, with the function that names the cells.
     fn cells(&self, declared: &[&str]) -> TokenStream {
-        let Self { private, .. } = self;
+        let Self {
+            krate,
+            private,
+            after,
+            ..
+        } = self;
         let cell = |kind: &str| {
             if declared.contains(&kind) {
                 let cell = self.cell(&upper(kind));
@@ -196,10 +218,16 @@ impl Definition {
                     no_reply: #no_reply,
                     casts: #casts,
                     infos: #infos,
+                    after: &[#(#private::states_of::<#after>),*],
                     serve: #entry,
                 }
             }
         });
+        if !after.is_empty() {
+            block.items.push(parse_quote! {
+                const __AFTER: usize = #private::place(&[#(<#after as #krate::Server>::__AFTER),*]);
+            });
+        }
         quote!(#block)
     }
 }
@@ -245,7 +273,8 @@ mod tests {
             fn handle_info(&mut self, tick: Tick, _: &mut Context<'_, Self>) {}
         }";
         let parse = |text: &str| text.parse::<TokenStream>().unwrap();
-        let expanded = expand(parse("crate = my::hotswap"), parse(item));
+        let options = "after(Store, db::Pool), crate = my::hotswap";
+        let expanded = expand(parse(options), parse(item));
         let file = syn::parse2(expanded.clone());
         let file = file.unwrap_or_else(|error| panic!("{error}: {expanded}"));
         insta::assert_snapshot!(prettyplease::unparse(&file));

@@ -30,7 +30,8 @@ pub enum Binding {
 #[derive(Debug, Clone, Default)]
 pub struct Bindings {
     /// Binding by symbol name in the patch. Every static that [`inspect`](crate::inspect)
-    /// reports must be here. Undefined symbols may be: those bound to [`Binding::Image`] keep
+    /// reports must be here. Read-only statics may be, which are the image's own unless they are bound to
+    /// [`Binding::Host`]. Undefined symbols may be: those bound to [`Binding::Image`] keep
     /// their direct references, others go through the global offset table.
     pub symbols: HashMap<String, Binding>,
     /// Thread-locals that the host defines and the image does not, with their distance from

@@ -7,6 +7,7 @@
 //! resulting [`Bindings`], and [`thin`] them, before they are linked as an image.
 
 mod bindings;
+mod constants;
 mod elf;
 mod error;
 mod expose;

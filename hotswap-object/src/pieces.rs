@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use object::elf;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
+use crate::constants::is_constant;
 use crate::elf::{Elf, Rela, Symbol, addend_of, offset_of, symbol_of, type_of};
 use crate::error::ObjectError;
 use crate::state::{Role, role};
@@ -26,6 +27,8 @@ pub struct Pieces {
     pub unwound_by: Vec<(usize, usize)>,
     /// Sections that unwinding needs as soon as there is any code.
     pub for_unwinding: Vec<usize>,
+    /// Sections with read-only statics, each with the symbol of one.
+    pub constants: Vec<(usize, String)>,
 }
 
 /// Reads the pieces of a relocatable object.
@@ -37,6 +40,10 @@ pub fn pieces(object: &[u8]) -> Result<Pieces, ObjectError> {
     let elf = Elf::object(object)?;
     let mut pieces = Pieces::default();
     read_unwinding(&elf, &mut pieces)?;
+    let constants = elf.symbols.iter().filter(|one| is_constant(&elf, one));
+    pieces.constants = constants
+        .filter_map(|symbol| Some((symbol.section?, symbol.name.to_owned())))
+        .collect();
     let mut digests = Digests {
         elf: &elf,
         names: names(&elf),

@@ -6,6 +6,8 @@
 mod frames;
 mod output;
 
+use std::collections::BTreeSet;
+
 use object::elf;
 
 use crate::elf::{Elf, Rela, symbol_of};
@@ -13,14 +15,19 @@ use crate::error::ObjectError;
 use crate::state::{Role, role};
 use frames::Frames;
 
-/// The object without those of its loaded sections that are not in `kept`, by index. `None` if it is of
-/// a form of which nothing can be taken out.
+/// The object without those of its loaded sections that are not in `kept`, by index. Of those in `hollow`
+/// only names and places are of use afterwards: what they refer to goes. `None` if it is of a form of which
+/// nothing can be taken out.
 ///
 /// # Errors
 ///
 /// If the file is not an x86_64 ELF object or malformed, or if a section that stays refers to something
 /// without a name in one that goes.
-pub fn slice(object: &[u8], kept: &[usize]) -> Result<Option<Vec<u8>>, ObjectError> {
+pub fn slice(
+    object: &[u8],
+    kept: &BTreeSet<usize>,
+    hollow: &BTreeSet<usize>,
+) -> Result<Option<Vec<u8>>, ObjectError> {
     let elf = Elf::object(object)?;
     let (Some(table), None) = (elf.symbol_table, elf.extended_indices) else {
         return Ok(None);
@@ -34,7 +41,7 @@ pub fn slice(object: &[u8], kept: &[usize]) -> Result<Option<Vec<u8>>, ObjectErr
     }
     for target in 0..elf.sections.len() {
         if let Some(relocations) = elf.relocations[target] {
-            stay[relocations] = stay[target];
+            stay[relocations] = stay[target] && !hollow.contains(&target);
         }
     }
     let groups = groups(&elf, &mut stay)?;
@@ -50,6 +57,7 @@ pub fn slice(object: &[u8], kept: &[usize]) -> Result<Option<Vec<u8>>, ObjectErr
         table,
         used: vec![false; elf.symbols.len()],
         stay,
+        hollow,
         frames,
         groups,
     };
@@ -68,6 +76,8 @@ struct Slice<'elf, 'data> {
     table: usize,
     /// For each section whether it stays.
     stay: Vec<bool>,
+    /// Those that refer to nothing.
+    hollow: &'elf BTreeSet<usize>,
     /// For each symbol whether loaded sections that stay refer to it.
     used: Vec<bool>,
     frames: Option<Frames>,
@@ -91,7 +101,8 @@ impl Slice<'_, '_> {
         let elf = self.elf;
         for (index, section) in elf.sections.iter().enumerate() {
             let loaded = role(section) != Role::Unloaded;
-            if !self.stay[index] || !loaded || section.name == ".eh_frame" {
+            let hollow = self.hollow.contains(&index);
+            if !self.stay[index] || !loaded || hollow || section.name == ".eh_frame" {
                 continue;
             }
             for relocation in elf.relocations_of(index)? {

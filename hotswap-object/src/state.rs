@@ -61,7 +61,8 @@ const INITIALISERS: &[&str] = &[
     ".dtors",
 ];
 
-fn named(name: &str, prefix: &str) -> bool {
+/// Whether a section's name is this one, or begins with it and a dot.
+pub fn is_named(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
@@ -76,14 +77,14 @@ pub fn role(section: &Section<'_>) -> Role {
         return Role::Text;
     }
     let name = section.name;
-    if INITIALISERS.iter().any(|prefix| named(name, prefix)) {
+    if INITIALISERS.iter().any(|prefix| is_named(name, prefix)) {
         return Role::Initialisers;
     }
     if flags & u64::from(elf::SHF_TLS) != 0 {
         return Role::ThreadState;
     }
     let per_version = flags & u64::from(elf::SHF_WRITE) == 0
-        || PER_VERSION.iter().any(|prefix| named(name, prefix))
+        || PER_VERSION.iter().any(|prefix| is_named(name, prefix))
         || COLLECTED.iter().any(|prefix| name.starts_with(prefix))
         || name.contains("DW.ref.");
     if per_version {

@@ -1,11 +1,11 @@
 //! Parts of an object are together what it was, and digests tell which of them changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hotswap_object::{Pieces, inspect, pieces, slice, thin};
+use hotswap_object::{Binding, Bindings, Pieces, inspect, pieces, rewrite, slice, thin};
 use object::read::elf::ElfFile64;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, RelocationTarget, SymbolKind};
 
@@ -98,7 +98,7 @@ fn parts_are_together_what_the_object_was() {
         let parts = (0..3).map(|part| {
             let kept = groups.iter().skip(part).step_by(3).flatten().copied();
             let path = folder.join(format!("{part}.o"));
-            let sliced = slice(&bytes, &kept.collect::<Vec<_>>()).unwrap();
+            let sliced = slice(&bytes, &kept.collect(), &BTreeSet::new()).unwrap();
             let sliced = sliced.expect("it can be sliced");
             // What comes next reads it as any other object.
             inspect(&sliced).unwrap();
@@ -120,11 +120,45 @@ fn what_refers_to_a_private_thing_does_not_stay_without_it() {
         .iter()
         .find(|(name, _)| name.contains("7checked"))
         .unwrap();
-    let error = slice(&bytes, &[*checked]).unwrap_err().to_string();
+    let kept = BTreeSet::from([*checked]);
+    let error = slice(&bytes, &kept, &BTreeSet::new());
+    let error = error.unwrap_err().to_string();
     assert!(
         error.contains("refers to") && error.contains("which goes"),
         "{error}"
     );
+}
+
+#[test]
+fn what_is_the_hosts_needs_nothing() {
+    let text = "static TABLE: [fn() -> u8; 2] = [one, two]; fn one() -> u8 { 1 } fn two() -> u8 { 2 }\n\
+                #[unsafe(no_mangle)] pub fn call(at: usize) -> u8 { TABLE[at]() }";
+    let object = compile(&folder("hollow"), "whole", text, CASES[0].1);
+    let bytes = fs::read(object).unwrap();
+    let pieces = pieces(&bytes).unwrap();
+    let [(table, name)] = pieces.constants.as_slice() else {
+        panic!("{:?}", pieces.constants)
+    };
+    assert!(name.contains("5TABLE"), "{name}");
+    let functions = functions(&bytes);
+    let (_, call) = functions.iter().find(|(name, _)| name == "call").unwrap();
+    // The compiler's own constants are needed where the place of a failed check is told.
+    let nameless = pieces.nameless.iter().copied();
+    let kept = nameless.chain([*call, *table]).collect();
+    let error = slice(&bytes, &kept, &BTreeSet::new());
+    assert!(error.unwrap_err().to_string().contains("which goes"));
+    let sliced = slice(&bytes, &kept, &BTreeSet::from([*table]));
+    let sliced = sliced.unwrap().expect("it can be sliced");
+    let host = Binding::Host {
+        symbol: name.clone(),
+    };
+    let bindings = Bindings {
+        symbols: [(name.clone(), host)].into(),
+        ..Bindings::default()
+    };
+    let rewritten = rewrite(&sliced, &bindings).unwrap();
+    let facts = inspect(&rewritten.bytes.expect("it is changed")).unwrap();
+    assert!(facts.undefined.contains(name), "{:?}", facts.undefined);
 }
 
 #[test]

@@ -30,5 +30,6 @@ pub mod manifest;
 pub mod message;
 pub mod purge;
 pub mod saved;
+pub mod servers;
 pub mod state;
 pub mod status;

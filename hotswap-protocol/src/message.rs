@@ -11,6 +11,7 @@ use crate::build_id::BuildId;
 use crate::manifest::Manifest;
 use crate::purge::{Manner, PurgeReport};
 use crate::saved::{RestoreReport, SaveReport};
+use crate::servers::{ServerOrder, ServersReport};
 use crate::state::Cell;
 use crate::status::Status;
 
@@ -60,6 +61,11 @@ pub enum Request {
     Purge {
         /// How far to go.
         manner: Manner,
+    },
+    /// Tell about servers, hold them back or let them go on. Answered by [`Response::Servers`].
+    Servers {
+        /// What is to be done, and with which.
+        order: ServerOrder,
     },
     /// Tell what happens from now on. Answered by [`Response::Subscribed`]; afterwards the program
     /// sends an [`Event`](crate::event::Event) in each frame, and takes no more requests on this
@@ -117,6 +123,8 @@ pub enum Response {
     Status(Status),
     /// What was taken out of memory, and what keeps the rest.
     Purged(PurgeReport),
+    /// The servers that were asked for.
+    Servers(ServersReport),
     /// Fatal signals are reported.
     Reporting {
         /// Their numbers. Those that the program handles itself are left out.
@@ -232,6 +240,12 @@ pub enum ErrorCode {
     RevertRefused,
     /// There is no place to save values in.
     SaveRefused,
+    /// There is no such server.
+    NoSuchServer,
+    /// Servers did not finish what they do in time.
+    ServerBusy,
+    /// The server's state can't be shown.
+    StateHidden,
     /// The running system lacks something that loading needs.
     Unsupported,
     /// A fault in the runtime itself.
@@ -298,6 +312,12 @@ mod tests {
             ),
             (Request::Restore {}, r#"{"restore":{}}"#),
             (
+                Request::Servers {
+                    order: ServerOrder::List {},
+                },
+                r#"{"servers":{"order":{"list":{}}}}"#,
+            ),
+            (
                 Request::ReportCrashes {
                     stack_overflow_handler: Some(7),
                 },
@@ -346,6 +366,7 @@ mod tests {
             Response::Saved(SaveReport::default()),
             Response::Restored(RestoreReport::default()),
             Response::Status(Status::new(2, true)),
+            Response::Servers(ServersReport::default()),
             Response::Reporting { signals: vec![11] },
             error,
         ] {

@@ -102,6 +102,8 @@ pub enum HolderKind {
     Entry,
     /// A cell whose schema or first value is the image's.
     Cell,
+    /// Elements, of containers of this type, that migrate when they are first used; their pieces are counted.
+    Elements,
     /// The program can go back to this code.
     WayBack,
     /// Later images use what it has brought.

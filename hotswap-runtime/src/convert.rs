@@ -16,6 +16,7 @@ pub(crate) mod dropped;
 pub(crate) mod entries;
 pub(crate) mod failure;
 pub(crate) mod parallel;
+pub(crate) mod pieces;
 pub(crate) mod progress;
 pub(crate) mod records;
 pub(crate) mod resolve;
@@ -23,8 +24,11 @@ pub(crate) mod run;
 pub(crate) mod shared;
 pub(crate) mod undo;
 pub(crate) mod variants;
+pub(crate) mod waits;
 pub(crate) mod whole;
 
+use std::ops::Range;
+use std::ptr;
 use std::sync::Arc;
 
 use crate::migrate::cells::Cellular;
@@ -56,6 +60,28 @@ pub(crate) struct Versions {
 impl Conversions {
     pub(crate) fn get(&self, index: Index) -> &Conversion {
         &self.all[index]
+    }
+
+    /// Whether any of them needs a schema or function in this range, as far as these are named here.
+    pub(crate) fn are_in(&self, range: &Range<usize>) -> bool {
+        let schema = |schema: &'static Schema| {
+            let drop = schema.drop.map(|drop| drop as usize);
+            range.contains(&ptr::from_ref(schema).addr())
+                || drop.is_some_and(|drop| range.contains(&drop))
+        };
+        let step = |step: &Step| match step {
+            Step::Make { by, .. } => match *by {
+                Making::Conversion(_) => false,
+                Making::Default(maker, _) => range.contains(&(maker as usize)),
+                Making::Hook(hook, _) => range.contains(&(hook as usize)),
+            },
+            Step::Copy { .. } => false,
+        };
+        let mut all = self.all.iter();
+        all.any(|it| {
+            let steps = matches!(&it.how, How::Record(record) if record.steps.iter().any(step));
+            steps || schema(it.old) || schema(it.new)
+        })
     }
 }
 
@@ -115,6 +141,13 @@ pub(crate) enum How {
         new: &'static Entries,
         /// One for each part of an element.
         parts: Vec<EntryPart>,
+    },
+    /// Both hold elements in pieces.
+    Pieces {
+        /// The conversion of a piece, which is a `Vec`.
+        piece: Index,
+        /// Whether each waits until it is used.
+        lazy: bool,
     },
     /// Elements are listed there, and a container is built of them here, by functions of the user's.
     Custom {

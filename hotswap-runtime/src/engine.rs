@@ -27,6 +27,7 @@ mod purge;
 mod restart;
 mod revert;
 mod save;
+mod servers;
 mod start;
 mod state;
 mod swap;

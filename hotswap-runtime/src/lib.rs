@@ -49,6 +49,7 @@ mod live;
 mod migrate;
 mod on_panic;
 mod on_swap;
+pub mod pieces;
 #[cfg(all(
     target_os = "linux",
     target_env = "gnu",
@@ -99,6 +100,7 @@ pub use migrate::code_change::Old;
 pub use migrate::container::{Container, MapContainer};
 pub use on_panic::{OnPanic, set_on_panic};
 pub use on_swap::{OnSwap, Swap, on_swap};
+pub use pieces::Pieces;
 pub use purging::{
     Holder, HolderKind, Kept, PurgeReport, PurgedVersion, purge, set_purge_budget, soft_purge,
 };

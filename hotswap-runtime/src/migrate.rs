@@ -4,6 +4,7 @@
 //! the offsets, sizes and functions that belong to that version's layout. Nothing here decides what
 //! becomes of what; the tool does, by names.
 
+pub(crate) mod around;
 pub(crate) mod cells;
 pub(crate) mod code_change;
 pub(crate) mod container;
@@ -11,6 +12,7 @@ pub(crate) mod describe;
 pub(crate) mod hook;
 pub(crate) mod maps;
 pub(crate) mod parts;
+pub(crate) mod pieces;
 pub(crate) mod probe;
 pub(crate) mod schema;
 pub(crate) mod sequence;
@@ -57,6 +59,8 @@ use schema::Schema;
 ///   `fn(&Old) -> Result<New, impl Display>`, makes the new value.
 /// - `#[migrate(back = path)]`: the way back for a revert, `fn(&New) -> Old`; or a `Result`, if `was`
 ///   says the old type.
+///
+/// - `#[migrate(lazy)]`: it is a [`Pieces`](crate::Pieces), whose elements are changed when they are first used.
 ///
 /// On a variant: `#[migrate(was = "OldName")]`.
 ///

@@ -22,10 +22,12 @@ pub mod v0_1_0 {
     pub use crate::migrate::describe::Description;
     pub use crate::migrate::hook::{Answer, Hook, Request, ask as ask_hook, from_clone};
     pub use crate::migrate::parts::{Choose, Fields, Parts};
-    pub use crate::migrate::probe::{NoDefault, NoOwnDrop, NoSchema, Probe, put};
+    pub use crate::migrate::pieces::{Lazy, is_lazy};
+    pub use crate::migrate::probe::{NoAround, NoDefault, NoOwnDrop, NoSchema, NoText, Probe, put};
     pub use crate::migrate::schema::{Choice, Field, Maker, Schema, Shape, Variant};
 
     pub use crate::rehearsal::{Rehearsal, Rehearsed};
+    pub use crate::server::after::{place, states_of};
     pub use crate::server::cells::{Cells, Messages, States};
     pub use crate::server::serve::serve;
 

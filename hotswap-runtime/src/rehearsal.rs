@@ -85,7 +85,12 @@ impl<'a> Rehearsal<'a> {
     ///
     /// The text of what would have refused the swap.
     pub fn run(self, limits: SwapLimits) -> Result<Rehearsed, String> {
-        let transaction = Transaction::new(self.resolver.finish(), self.changes);
+        let transaction = Transaction::new(
+            self.resolver
+                .finish()
+                .map_err(|error| format!("refused: {error}"))?,
+            self.changes,
+        );
         let assembled = transaction.assemble(limits, || ()).map_err(|error| {
             let kind = match error {
                 Aborted::Busy(_) => "busy",

@@ -41,17 +41,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod after;
 pub(crate) mod cells;
+pub(crate) mod registry;
 pub(crate) mod serve;
 pub(crate) mod waiter;
 
+mod any;
 mod context;
 mod control;
 mod errors;
 mod handle;
 mod pending;
 mod policy;
-pub(crate) mod registry;
 mod run;
 mod spawn;
 mod system;
@@ -61,9 +63,10 @@ use std::error::Error;
 use crate::migrate::Migrate;
 use crate::migrate::schema::Schema;
 
+pub use any::{AnyHandle, find};
 pub use context::Context;
 pub use errors::{BusyError, CallError, Reason, SendError, SpawnError, StateError};
-pub use handle::{Handle, whereis};
+pub use handle::{Handle, handles, whereis};
 pub use pending::Pending;
 pub use policy::{Intensity, Restart};
 pub use run::ServerLoop;
@@ -149,6 +152,11 @@ pub trait Server: Migrate + Send + Sized + 'static {
     /// Runs first in a new version, before the next message: for what a change of types alone does not
     /// do. The state has the new type already. `from` and `to` are numbers of versions; all versions
     /// count, also those that changed nothing here, and versions in which no message came are skipped.
+    ///
+    /// With `#[hotswap::server(after(Store, crate::db::Pool))]` it runs when it has run for all servers of
+    /// these types, which don't wait for a message then; messages wait that long too. A handler of theirs
+    /// that runs is waited for, unless it waits for a reply. Types that come after one another in a circle
+    /// do not compile.
     fn code_change(&mut self, from: u64, to: u64) {
         let _ = (from, to);
     }
@@ -157,6 +165,16 @@ pub trait Server: Migrate + Send + Sized + 'static {
     fn terminate(&mut self, reason: &Reason) {
         let _ = reason;
     }
+
+    /// The state for people: what [`AnyHandle::state`] and `cargo hotswap state` show. The attribute
+    /// takes it from `Debug` where the type has that; else there is none.
+    fn show(&self) -> Option<String> {
+        None
+    }
+
+    /// The place in the order of types that `after` declares.
+    #[doc(hidden)]
+    const __AFTER: usize = 0;
 
     #[doc(hidden)]
     fn __cells() -> cells::Cells<Self>;

@@ -64,6 +64,18 @@ pub(crate) fn light_must_be_full() -> bool {
     !membarrier::is_registered()
 }
 
+/// Has the kernel make ready for [`heavy_fence`], which takes it tens of milliseconds once a process has
+/// several threads, and next to nothing before.
+#[cfg(all(
+    not(loom),
+    target_os = "linux",
+    target_env = "gnu",
+    target_pointer_width = "64"
+))]
+pub(crate) fn prepare_fences() {
+    membarrier::is_registered();
+}
+
 /// Under loom every light fence is full.
 #[cfg(loom)]
 pub(crate) fn light_must_be_full() -> bool {

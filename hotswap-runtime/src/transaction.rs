@@ -19,6 +19,7 @@ use crate::live::core::Hold;
 use crate::live::handle::Handle;
 use crate::live::lock::{Mode, NO_MARK, Patience, Who};
 use crate::live::versions;
+use crate::server::registry;
 use crate::sync::{Mutex, lock};
 use walker::{New, Stopped, Walker};
 use wanted::Wanted;
@@ -250,9 +251,13 @@ pub(crate) fn busy(path: &str, handle: &Handle, limit: Duration) -> String {
             let version = versions::version_of(who.mark)
                 .map_or_else(String::new, |version| format!(", version {version}"));
             let location = who.location;
+            // A server's own thread is called as the server is.
+            let server = registry::running_on(who.thread.id()).map(|server| server.title());
+            let server = server.filter(|server| server != thread);
+            let server = server.map_or_else(String::new, |server| format!(", server {server},"));
             write!(
                 text,
-                "{how} at {location} by thread `{thread}` for {age:.1?}{version}"
+                "{how} at {location} by thread `{thread}`{server} for {age:.1?}{version}"
             )
         };
     }

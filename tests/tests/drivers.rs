@@ -12,6 +12,7 @@ mod init;
 mod programs;
 mod purge;
 mod saves;
+mod servers;
 mod terminal;
 mod timings;
 mod watching;

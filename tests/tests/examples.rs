@@ -1,6 +1,7 @@
 //! The examples, edited as their texts say.
 
 mod actix;
+mod actors;
 mod arena;
 mod bevy;
 mod chat;

@@ -5,3 +5,4 @@ mod jobs;
 mod looks;
 mod program;
 mod screen;
+mod shell;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -46,6 +47,26 @@ pub struct Found {
     pub tool: Option<Client>,
     /// The connection to the program itself.
     pub connection: Option<Connection>,
+}
+
+impl Found {
+    /// The folder of its workspace, if that is known.
+    fn workspace(&self) -> Option<PathBuf> {
+        let workspace = self.tool.as_ref().map(|tool| &tool.hello.workspace);
+        workspace
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .cloned()
+    }
+}
+
+/// For each program, by the folder of its workspace, whether it may be meant by somebody in the folder
+/// `here`: if that lies in a workspace, only that one's, else all.
+fn nearest(workspaces: &[Option<PathBuf>], here: &Path) -> Vec<bool> {
+    let around = |folder: &&PathBuf| here.starts_with(folder);
+    let depth = |folder: &&PathBuf| folder.components().count();
+    let innermost = workspaces.iter().flatten().filter(around).max_by_key(depth);
+    let meant = |folder: &Option<PathBuf>| innermost.is_none_or(|one| folder.as_ref() == Some(one));
+    workspaces.iter().map(meant).collect()
 }
 
 /// Everything that was found.
@@ -125,7 +146,8 @@ impl Running {
         running
     }
 
-    /// The one that is meant.
+    /// The one that is meant. Where that is not said, and several run, it is that of the workspace from
+    /// which is asked.
     ///
     /// # Errors
     ///
@@ -141,6 +163,12 @@ impl Running {
                  = help: if it is stopped (Ctrl-Z, a debugger), let it go on",
                 path.file_stem().unwrap_or_default().to_string_lossy(),
             );
+        }
+        if let Some(here) = std::env::current_dir().ok().filter(|_| target.is_open()) {
+            let workspaces = self.programs.iter().map(Found::workspace);
+            let near = nearest(&workspaces.collect::<Vec<_>>(), &here);
+            let mut near = near.into_iter();
+            self.programs.retain(|_| near.next().unwrap_or(true));
         }
         let programs = self.programs.iter().map(|found| found.program.clone());
         let programs: Vec<Program> = programs.collect();
@@ -192,6 +220,21 @@ fn sockets() -> Vec<(PathBuf, bool)> {
         .collect()
 }
 
+/// Why a program did not say who it is. What the system calls waiting in vain helps nobody.
+fn silence(error: &anyhow::Error) -> String {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref());
+    let in_vain = |cause: &io::Error| {
+        matches!(
+            cause.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+        )
+    };
+    match causes.any(in_vain) {
+        true => format!("nothing came within {} seconds", PATIENCE.as_secs()),
+        false => format!("{error:#}"),
+    }
+}
+
 fn ask(path: &Path, tool: bool) -> Answer {
     let answer = if tool {
         Client::open(path).map(|client| Answer::Tool(Box::new(client)))
@@ -199,7 +242,7 @@ fn ask(path: &Path, tool: bool) -> Answer {
         client::connect(path).and_then(|stream| {
             Connection::greet(stream, PATIENCE)
                 .map(|connection| Answer::Program(Box::new(connection)))
-                .map_err(|error| ConnectError::Silent(format!("{error:#}")))
+                .map_err(|error| ConnectError::Silent(silence(&error)))
         })
     };
     answer.unwrap_or_else(|error| match error {
@@ -211,4 +254,42 @@ fn ask(path: &Path, tool: bool) -> Answer {
         }
         error => Answer::Silent(path.to_owned(), error.to_string()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::{nearest, silence};
+
+    #[test]
+    fn who_does_not_answer_is_told_from_who_answers_wrongly() {
+        let waited = std::io::Error::from_raw_os_error(rustix::io::Errno::AGAIN.raw_os_error());
+        let waited = anyhow::Error::new(waited).context("the program did not answer");
+        assert_eq!(silence(&waited), "nothing came within 3 seconds");
+        let wrong = anyhow::anyhow!("no JSON").context("the program did not answer");
+        assert_eq!(silence(&wrong), "the program did not answer: no JSON");
+    }
+
+    #[test]
+    fn who_asks_in_a_workspace_means_its_program() {
+        let table: &[(&[&str], &str, &[bool])] = &[
+            (&[], "/a", &[]),
+            (&["/a", "/b"], "/a", &[true, false]),
+            (&["/a", "/b"], "/b/src/deep", &[false, true]),
+            (&["/a", "/b", "/a"], "/a/src", &[true, false, true]),
+            // Of two around it the inner one.
+            (&["/a", "/a/b"], "/a/b/c", &[false, true]),
+            (&["/a", "/ab"], "/ab", &[false, true]),
+            // Elsewhere all may be meant, and one that did not tell only there.
+            (&["/a", ""], "/c", &[true, true]),
+            (&["/a", ""], "/a", &[true, false]),
+        ];
+        for (workspaces, here, expected) in table {
+            let folders = workspaces.iter().map(|folder| Some(PathBuf::from(folder)));
+            let folders = folders.map(|folder| folder.filter(|one| !one.as_os_str().is_empty()));
+            let found = nearest(&folders.collect::<Vec<_>>(), Path::new(here));
+            assert_eq!(found, *expected, "{workspaces:?} {here}");
+        }
+    }
 }

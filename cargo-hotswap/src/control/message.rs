@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::session::modules::ModuleStatus;
 use crate::status::RunStatus;
 
 /// The number of this protocol; raised when a message changes its meaning or loses a field.
@@ -36,7 +37,7 @@ pub enum Request {
 }
 
 /// What a tool can be asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verb {
     /// Start the program again on the newest code.
@@ -47,15 +48,39 @@ pub enum Verb {
     Revert,
     /// End the program, and the tool with it.
     Quit,
+    /// Compile a crate, edited or not, and make it live.
+    Compile {
+        /// The crate.
+        module: String,
+    },
+    /// Make live what was edited and is not.
+    Load {
+        /// Only in this crate.
+        #[serde(default)]
+        module: Option<String>,
+    },
+    /// Compile what was edited, and tell whether it could go live.
+    Check,
+    /// Tell about crates.
+    Modules {
+        /// Only about this one.
+        #[serde(default)]
+        module: Option<String>,
+    },
 }
 
 impl Verb {
     /// Its name on the command line.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::Restart | Self::RestartWithState => "restart",
             Self::Revert => "revert",
             Self::Quit => "quit",
+            Self::Compile { .. } => "c",
+            Self::Load { module: Some(_) } => "l",
+            Self::Load { module: None } => "lm",
+            Self::Check => "check",
+            Self::Modules { .. } => "m",
         }
     }
 }
@@ -95,6 +120,8 @@ pub struct Hello {
     pub name: String,
     /// The program's executable.
     pub executable: PathBuf,
+    /// The folder of its workspace; empty from tools that did not tell.
+    pub workspace: PathBuf,
 }
 
 /// An event, as it is told.
@@ -123,6 +150,9 @@ pub struct Outcome {
     pub code: Option<i32>,
     /// The signal that ended the program, if one did.
     pub signal: Option<i32>,
+    /// The crates that were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<ModuleStatus>,
 }
 
 /// Whether a verb did what it is for.
@@ -174,6 +204,12 @@ mod tests {
             (
                 Request::Do { verb: Verb::Quit },
                 r#"{"do":{"verb":"quit"}}"#,
+            ),
+            (
+                Request::Do {
+                    verb: Verb::Load { module: None },
+                },
+                r#"{"do":{"verb":{"load":{"module":null}}}}"#,
             ),
         ] {
             assert_eq!(serde_json::to_string(&value).unwrap(), text);

@@ -216,6 +216,7 @@ impl Service {
             program: running.map(|start| start.pid),
             name: status.name,
             executable: status.executable,
+            workspace: status.workspace,
         }
     }
 

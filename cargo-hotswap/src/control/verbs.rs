@@ -19,10 +19,10 @@ pub const FAILED: i32 = 1;
 #[derive(Debug, Clone, Args)]
 pub struct VerbArgs {
     #[command(flatten)]
-    target: Target,
+    pub(super) target: Target,
     /// How to tell what came of it, on stdout
     #[arg(long, value_enum, value_name = "FMT", default_value_t)]
-    message_format: Format,
+    pub(super) message_format: Format,
 }
 
 /// What `restart` takes.
@@ -52,7 +52,7 @@ pub fn restart(args: &RestartArgs) -> Result<i32> {
 #[derive(Serialize)]
 struct Report<'a> {
     format: u32,
-    verb: Verb,
+    verb: &'a str,
     name: &'a str,
     #[serde(flatten)]
     outcome: &'a Outcome,
@@ -65,6 +65,8 @@ struct Report<'a> {
 /// Standard output can't be written.
 pub fn run(verb: Verb, args: &VerbArgs) -> Result<i32> {
     let mut name = String::new();
+    let past = past(&verb);
+    let told = told(&verb);
     let mut outcome = match perform(verb, &args.target, &mut name) {
         Ok(outcome) => outcome,
         Err(error) => Outcome::failed(format!("{error:#}")),
@@ -75,26 +77,42 @@ pub fn run(verb: Verb, args: &VerbArgs) -> Result<i32> {
             outcome.message = anstream::adapter::strip_str(&outcome.message).to_string();
             let report = Report {
                 format: FORMAT,
-                verb,
+                verb: told,
                 name: &name,
                 outcome: &outcome,
             };
             output::print(&(serde_json::to_string(&report)? + "\n"))?;
         }
-        Format::Human if done => {
-            let past = match verb {
-                Verb::Restart | Verb::RestartWithState => "Restarted",
-                Verb::Revert => "Reverted",
-                Verb::Quit => "Ended",
-            };
-            output::status(past, &outcome.message);
-        }
+        Format::Human if done => output::status(past, &outcome.message),
         Format::Human => output::error(&outcome.message),
     }
     Ok(if done { 0 } else { FAILED })
 }
 
-fn perform(verb: Verb, target: &Target, name: &mut String) -> Result<Outcome> {
+fn past(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::Restart | Verb::RestartWithState => "Restarted",
+        Verb::Revert => "Reverted",
+        Verb::Quit => "Ended",
+        Verb::Compile { .. } | Verb::Load { .. } => "Loaded",
+        Verb::Check | Verb::Modules { .. } => "Checked",
+    }
+}
+
+/// The verb in the JSON form.
+fn told(verb: &Verb) -> &'static str {
+    match verb {
+        Verb::RestartWithState => "restart-with-state",
+        other => other.name(),
+    }
+}
+
+/// Has a program's tool do something.
+///
+/// # Errors
+///
+/// It is not clear which program, or it has no tool any more, or that ends.
+pub(super) fn perform(verb: Verb, target: &Target, name: &mut String) -> Result<Outcome> {
     let Found { program, tool, .. } = Running::look().select(target)?;
     name.clone_from(&program.name);
     let Some(tool) = tool else {
@@ -103,7 +121,10 @@ fn perform(verb: Verb, target: &Target, name: &mut String) -> Result<Outcome> {
              = why: the `cargo hotswap run` that started it has ended or was killed; the program \
              runs on with the code that it has, and only `cargo hotswap status` can be asked\n  \
              = help: end the program yourself, and start it with `cargo hotswap run`",
-            verb.name()
+            match verb.name() {
+                name @ ("restart" | "revert" | "quit") => name,
+                _ => "compile anything",
+            }
         );
     };
     tool.perform(verb).with_context(|| {

@@ -30,9 +30,9 @@ pub fn compare(host: &[PathBuf], new: &[PathBuf]) -> (Vec<PathBuf>, Vec<String>)
 /// The refusal of an edit that exchanged these crates.
 pub fn refusal(crates: Vec<String>) -> Event {
     let message = format!(
-        "dependencies changed: {} {} other features or another version now\n\
+        "dependencies changed: {} {} other features or another version now\n   \
          = why: the running program's values were made by the build it has, and would be read by \
-         another\n\
+         another\n   \
          = help: restart the program to run with the new dependencies",
         crates.join(", "),
         if crates.len() == 1 { "has" } else { "have" },
@@ -43,6 +43,17 @@ pub fn refusal(crates: Vec<String>) -> Event {
         items: crates,
         places: Vec::new(),
     }
+}
+
+/// What the compiler said of an edit, and that it may be about crates that wait for a restart: it was
+/// given those that the running program has.
+pub fn without_refused(mut message: String, refused: bool) -> String {
+    if refused {
+        message.truncate(message.trim_end().len());
+        message += "\n\nnote: other dependencies were asked for and refused, and this was compiled without \
+                    them; `cargo hotswap restart` takes them in\n";
+    }
+    message
 }
 
 #[cfg(test)]

@@ -11,14 +11,16 @@ use hotswap_protocol::state;
 
 use super::refusal;
 use crate::cells::{self, CellFacts};
-use crate::events::{Event, MigratedType};
+use crate::events::{Event, MigratedType, StaticReport};
 use crate::facts::Analysed;
 use crate::host::Host;
 use crate::unit::Unit;
 
+mod afresh;
 mod back;
 mod program;
 
+use afresh::Named;
 pub use program::{ForProgram, base_cells, for_program};
 
 /// The types of a version and what they say of themselves.
@@ -185,6 +187,29 @@ impl Cells {
             plan.cells.push(Next { facts, layout });
         }
         plan
+    }
+
+    /// What there is to tell of cells that a version with these has no more, and of those that it begins with.
+    pub fn told(&self, plan: &Plan) -> Vec<StaticReport> {
+        let next = || plan.cells.iter().map(|next| &next.facts);
+        let is_live = |held: &Held| Arc::ptr_eq(&held.version.types, &self.live);
+        let gone = self
+            .held
+            .iter()
+            .filter(|(path, held)| is_live(held) && !next().any(|facts| facts.path == **path));
+        let gone: Vec<(&str, String)> = gone
+            .filter_map(|(path, held)| Some((path.as_str(), self.live.cell(&held.symbol)?.name)))
+            .collect();
+        let gone = gone
+            .iter()
+            .map(|(path, type_name)| Named { path, type_name });
+        let born = next().filter(|facts| !self.held.contains_key(&facts.path));
+        let born = born.map(
+            |CellFacts {
+                 path, type_name, ..
+             }| Named { path, type_name },
+        );
+        afresh::reports(&gone.collect::<Vec<_>>(), &born.collect::<Vec<_>>())
     }
 
     /// The name of the layout that a cell has in this version: one that it had before only if the

@@ -8,19 +8,26 @@ use super::migration::Plan;
 use super::{Engine, objects};
 use crate::image::Part;
 use crate::image::state::State;
-use crate::membership::with_dependents;
+use crate::membership;
 use crate::reach::{self, Seeds};
 use crate::unit::{self, ObjectFile};
 
 impl Engine {
     /// The units of the image: those that differ from the host, and their dependents.
-    pub(super) fn members(&self) -> BTreeSet<usize> {
+    ///
+    /// A section that linkers gather from several units is in an image once more, so all of these units
+    /// are, and those that read it.
+    pub(super) fn members(&mut self) -> Result<BTreeSet<usize>> {
+        self.references.update(&objects(&self.units))?;
+        let objects = self.units.iter().map(|unit| unit.objects.as_slice());
+        let gathered = self.references.gathered(objects);
         let changed = self.units.iter().enumerate();
         let changed = changed.filter(|(_, unit)| self.host.differs(unit));
-        with_dependents(
+        Ok(membership::of_image(
             &unit::dependencies(&self.units),
-            &changed.map(|(at, _)| at).collect(),
-        )
+            &gathered,
+            changed.map(|(at, _)| at).collect(),
+        ))
     }
 
     /// The parts of the members' objects that the image needs; all of them where a cell has another
@@ -29,9 +36,8 @@ impl Engine {
         &mut self,
         members: &BTreeSet<usize>,
         plan: &Plan,
-        state: &State,
+        state: &mut State,
     ) -> Result<Vec<Part>> {
-        self.references.update(&objects(&self.units))?;
         let (mut all, mut changed) = (Vec::new(), Vec::new());
         for unit in members.iter().map(|&index| &self.units[index]) {
             all.extend(&unit.objects);
@@ -57,14 +63,21 @@ impl Engine {
             .map(|name| reach::node_of(name))
             .collect();
         let exported = |node| self.exported.contains(&node) || support.contains(&node);
-        let needed = self.references.needed(&seeds, exported);
+        let mut needed = self.references.needed(&seeds, exported);
         let part = |object: &ObjectFile| {
-            let sections = needed.get(&object.digest)?;
-            Some(Part {
-                object: object.clone(),
-                sections: (!self.images.are_for_debuggers()).then(|| sections.clone()),
+            let sections = needed.parts.remove(&object.digest)?;
+            let hollow = needed.hosts.remove(&object.digest).unwrap_or_default();
+            Some(match self.images.are_for_debuggers() {
+                true => Part::whole(object.clone()),
+                false => Part {
+                    object: object.clone(),
+                    sections: Some(sections),
+                    hollow,
+                },
             })
         };
-        Ok(all.into_iter().filter_map(part).collect())
+        let parts = all.into_iter().filter_map(part).collect();
+        state.take_from_host(needed.constants);
+        Ok(parts)
     }
 }

@@ -9,7 +9,7 @@ use super::{BackCause, Builder, Event, Migrated, OldCause, Phases, StaticReport,
 use crate::death::Death;
 
 mod handover;
-mod names;
+pub mod names;
 
 /// How the text shall look. It has colours in any case; who writes it takes them out.
 #[derive(Debug, Clone, Default)]
@@ -343,6 +343,7 @@ fn statics_in_short(statics: &[StaticReport], look: &Look) -> String {
 fn static_in_full(one: &StaticReport, look: &Look) -> String {
     let verb = match one.verdict {
         "new" => "New",
+        "gone" => "Gone",
         _ => "Kept",
     };
     look.detail(verb, &format!("{}: {}", one.name, one.reason))

@@ -113,8 +113,9 @@ impl Reporter {
     }
 
     /// The program has ended: tells what was kept in the log, and gives the terminal back the
-    /// settings that it had before a program that was killed changed them.
-    pub fn program_ended(&self, status: ExitStatus) {
+    /// settings that it had before a program that was killed changed them. That is worth a word unless the
+    /// tool was `asked` to end it.
+    pub fn program_ended(&self, status: ExitStatus, asked: bool) {
         let log = self.log().take();
         // What a program leaves behind that ends by itself is its own affair.
         let killed = std::os::unix::process::ExitStatusExt::signal(&status).is_some();
@@ -124,7 +125,7 @@ impl Reporter {
         if let Some(mut log) = log {
             self.put(&log.digest(&self.look(), false));
         }
-        if restored {
+        if restored && !asked {
             let message = "the program was killed while it had the terminal in raw mode, whose \
                            settings are again what they were before";
             self.report(&Event::Warning {

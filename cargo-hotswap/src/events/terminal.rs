@@ -1,6 +1,6 @@
 //! The terminal that stderr is: its width, whether the program has it for itself, its settings.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 
 use anyhow::Result;
 use rustix::stdio::stderr;
@@ -8,6 +8,12 @@ use rustix::termios::{self, LocalModes, OptionalActions, OutputModes, Termios};
 
 /// Names the width to use instead of the terminal's own.
 const WIDTH_VARIABLE: &str = "COLUMNS";
+
+/// Takes back what full-screen programs ask of a terminal: reports of the mouse, marks around what is
+/// pasted, a second screen, no cursor, colours. Where a program did not ask, nothing but the cursor's place
+/// changes, which is the last line then: nobody knows where the program had it on the first screen.
+const AS_BEFORE: &str = "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[?47l\x1b[?25h\x1b[0m\
+                         \x1b[999;1H\r\n";
 
 /// A terminal and the settings that it had when the tool was started.
 #[derive(Debug, Clone)]
@@ -47,7 +53,8 @@ impl Terminal {
             && termios::tcgetattr(stderr()).is_ok_and(|now| is_raw(&now))
     }
 
-    /// Gives it the settings that it had at the start, as a shell does when a program is killed.
+    /// Gives it the settings that it had at the start, as a shell does when a program is killed, and its
+    /// first screen.
     ///
     /// # Errors
     ///
@@ -56,6 +63,7 @@ impl Terminal {
         // Who is in the background and changes the settings is stopped by the terminal.
         anyhow::ensure!(in_foreground(), "another job has the terminal");
         termios::tcsetattr(stderr(), OptionalActions::Now, &self.at_start)?;
+        std::io::stderr().write_all(AS_BEFORE.as_bytes())?;
         Ok(())
     }
 }

@@ -409,6 +409,16 @@ impl State {
         own.chain(self.placed.keys()).map(String::as_str)
     }
 
+    /// Binds read-only statics to the host's.
+    pub fn take_from_host(&mut self, constants: BTreeSet<String>) {
+        for symbol in constants {
+            let binding = Binding::Host {
+                symbol: symbol.clone(),
+            };
+            self.bindings.symbols.insert(symbol, binding);
+        }
+    }
+
     /// The symbols that the patch finds in support images.
     pub fn global_symbols(&self) -> HashSet<String> {
         let global = self

@@ -149,6 +149,12 @@ pub const FRAMEWORKS: &[Framework] = &[
         ..NONE
     },
     Framework {
+        packages: &["cursive", "cursive_core"],
+        traits: &[("View", &["draw", "on_event"])],
+        what: "called once a frame or key by cursive",
+        ..NONE
+    },
+    Framework {
         packages: &["winit"],
         traits: &[(
             "ApplicationHandler",

@@ -118,6 +118,15 @@ fn handlers_are_found_by_what_they_are_given_to() {
                 "tick: named `tick`, as what is called once a frame or step",
             ],
         ),
+        (
+            "cursive",
+            "impl View for Board { fn draw(&self, p: &Printer) { all(p) } fn on_event(&mut self, e: Event) -> R { x(e) }
+               fn required_size(&mut self, s: Vec2) -> Vec2 { s } }",
+            &[
+                "Board::draw: called once a frame or key by cursive",
+                "Board::on_event: called once a frame or key by cursive",
+            ],
+        ),
         ("clap", "fn main() {} fn update(x: u8) {}", &[]),
     ] {
         assert_eq!(found(dependencies, &[("", text)]), expected, "{dependencies}");

@@ -2,11 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::nodes::{Node, NodeSet};
+use super::nodes::{Node, NodeSet, node_of};
 use super::{Index, References};
 
 /// The parts of objects that an image needs: sections, by index, of objects, by digest.
 pub type Parts = BTreeMap<u128, BTreeSet<usize>>;
+
+/// What an image needs.
+#[derive(Debug, Default)]
+pub struct Needed {
+    /// The parts of objects.
+    pub parts: Parts,
+    /// Those of them that hold a read-only static which is the host's for everybody.
+    pub hosts: Parts,
+    /// The symbols of these statics.
+    pub constants: BTreeSet<String>,
+}
 
 /// What an image is made for.
 #[derive(Debug, Default)]
@@ -38,51 +49,75 @@ impl Index {
     /// What an image needs: what the host has otherwise or not at all, all code and data that leads to
     /// it, and what these need that the host does not give away. What is left out is in the host as it
     /// would be in the image.
-    pub fn needed(&self, seeds: &Seeds<'_>, exported: impl Fn(Node) -> bool) -> Parts {
+    pub fn needed(&self, seeds: &Seeds<'_>, exported: impl Fn(Node) -> bool) -> Needed {
+        let members = || {
+            let objects = seeds.members.iter();
+            objects.filter_map(|digest| Some((*digest, self.objects.get(digest)?)))
+        };
         let mut search = Search {
             index: self,
+            exported: &exported,
             members: seeds.members.iter().copied().collect(),
+            near: members()
+                .flat_map(|(_, object)| &object.near)
+                .copied()
+                .collect(),
             whole: seeds.whole,
+            followed: HashMap::new(),
+            seen: NodeSet::default(),
             kept: HashMap::new(),
+            hosts: HashMap::new(),
+            alone: Vec::new(),
             todo: Vec::new(),
         };
+        search.add_users(search.seeds(seeds));
         // What is registered by standing in a section is registered once more in the image, and who reads
         // what is registered shall read the image's.
-        let gathered = seeds.members.iter().filter_map(|&digest| {
-            let object = self.objects.get(&digest)?;
-            (!object.gathered.is_empty()).then_some((digest, object))
-        });
+        let gathered = members().filter(|(_, object)| !object.gathered.is_empty());
         let gathered: Vec<_> = gathered.collect();
         let bounds = gathered.iter().flat_map(|(_, object)| &object.gathered);
-        search.add_users(seeds, bounds.copied());
+        search.add_users_of_shown(bounds.copied().collect());
         for (digest, _) in gathered {
             search.keep_all(digest);
         }
-        search.add_needs(exported);
-        search.parts()
+        search.add_needs();
+        // What can't be the host's is the image's for all.
+        while !search.alone.is_empty() {
+            let alone = std::mem::take(&mut search.alone);
+            search.add_users(alone);
+            search.add_needs();
+        }
+        search.finish()
     }
 }
 
 /// A search for all that an image needs.
 struct Search<'a> {
     index: &'a Index,
+    exported: &'a dyn Fn(Node) -> bool,
     members: HashSet<u128>,
+    /// What data refers to by distance.
+    near: NodeSet,
     whole: bool,
+    /// What was followed backwards, object by object, and what others see among it.
+    followed: HashMap<u128, NodeSet>,
+    seen: NodeSet,
     /// Sections that are needed, by object.
     kept: HashMap<u128, NodeSet>,
+    /// Sections with read-only statics that are needed and that the host has.
+    hosts: HashMap<u128, NodeSet>,
+    /// Sections with read-only statics that are needed and that the image has for itself.
+    alone: Vec<(u128, Node)>,
     /// Those whose needs were not looked at yet.
     todo: Vec<(u128, Node)>,
 }
 
 impl Search<'_> {
-    /// Follows references backwards from all that changed, and from these nodes.
-    fn add_users(&mut self, seeds: &Seeds<'_>, nodes: impl Iterator<Item = Node>) {
-        // What was followed before, object by object, and what others see among it.
-        let mut followed: HashMap<u128, NodeSet> = HashMap::new();
-        let mut seen: NodeSet = nodes.collect();
-        let mut todo: Vec<Node> = seen.iter().copied().collect();
+    /// What is otherwise than in the host, by object.
+    fn seeds(&self, seeds: &Seeds<'_>) -> Vec<(u128, Node)> {
         let changed = seeds.changed.iter().map(|digest| (digest, true));
         let members = seeds.members.iter().map(|digest| (digest, false));
+        let mut found = Vec::new();
         for (&digest, changed) in changed.chain(members) {
             let Some(object) = self.index.objects.get(&digest) else {
                 continue;
@@ -91,46 +126,61 @@ impl Search<'_> {
                 true => object.seeds(seeds),
                 false => object.statics_in(&seeds.elsewhere),
             };
-            for node in nodes {
-                let shown = object.shown_users(node, followed.entry(digest).or_default());
-                todo.extend(shown.into_iter().filter(|node| seen.insert(*node)));
-            }
+            found.extend(nodes.into_iter().map(|node| (digest, node)));
         }
+        found
+    }
+
+    /// Follows references backwards from all of these.
+    fn add_users(&mut self, of: Vec<(u128, Node)>) {
+        let mut todo = Vec::new();
+        for (digest, node) in of {
+            self.follow(digest, node, &mut todo);
+        }
+        self.add_users_of_shown(todo);
+    }
+
+    /// The same for what others than the object that defines it see.
+    fn add_users_of_shown(&mut self, mut todo: Vec<Node>) {
         while let Some(node) = todo.pop() {
             let users = self.index.users.get(&node).into_iter().flatten();
-            for digest in users.filter(|digest| self.members.contains(digest)) {
-                let Some(object) = self.index.objects.get(digest) else {
-                    continue;
-                };
-                let shown = object.shown_users(node, followed.entry(*digest).or_default());
-                todo.extend(shown.into_iter().filter(|node| seen.insert(*node)));
+            for digest in users {
+                if self.members.contains(digest) {
+                    self.follow(*digest, node, &mut todo);
+                }
             }
         }
-        for (digest, nodes) in followed {
-            let object = &self.index.objects[&digest];
-            for section in object
-                .sections
-                .iter()
-                .filter(|one| nodes.contains(&one.node))
-            {
-                self.keep(digest, section.node);
-            }
+        let index = self.index;
+        let followed = self.followed.iter().flat_map(|(&digest, nodes)| {
+            let sections = index.objects[&digest].sections.iter();
+            let sections = sections.filter(|section| nodes.contains(&section.node));
+            sections.map(move |section| (digest, section.node))
+        });
+        for (digest, section) in followed.collect::<Vec<_>>() {
+            self.keep(digest, section);
+        }
+    }
+
+    fn follow(&mut self, digest: u128, node: Node, todo: &mut Vec<Node>) {
+        if let Some(object) = self.index.objects.get(&digest) {
+            let shown = object.shown_users(node, self.followed.entry(digest).or_default());
+            todo.extend(shown.into_iter().filter(|node| self.seen.insert(*node)));
         }
     }
 
     /// Follows references forwards to what only members have.
-    fn add_needs(&mut self, exported: impl Fn(Node) -> bool) {
+    fn add_needs(&mut self) {
         while let Some((digest, section)) = self.todo.pop() {
             let object = &self.index.objects[&digest];
             for node in object.edges.of(section) {
                 if object.section(node).is_some() {
-                    self.keep(digest, node);
+                    self.need(digest, node);
                     continue;
                 }
-                let own = self.index.own.contains(&node);
+                let own = self.index.own.contains(&node) || self.near.contains(&node);
                 let definers = self.index.definers.get(&node);
                 let others = definers.map(Vec::as_slice).unwrap_or_default();
-                if !others.is_empty() && exported(node) && !own {
+                if !others.is_empty() && (self.exported)(node) && !own {
                     continue;
                 }
                 // One that several objects define is taken from this one.
@@ -152,11 +202,30 @@ impl Search<'_> {
         let mut defined = false;
         for node in object.edges.of(symbol) {
             if object.section(node).is_some() {
-                self.keep(digest, node);
+                self.need(digest, node);
                 defined = true;
             }
         }
         defined
+    }
+
+    /// Keeps a section, or finds that it is one of read-only statics of which the host's are taken, so
+    /// that code in the host and in the image sees one.
+    fn need(&mut self, digest: u128, section: Node) {
+        let constants = self.index.objects[&digest].constants.get(&section);
+        let followed = self.followed.get(&digest);
+        let own = followed.is_some_and(|nodes| nodes.contains(&section));
+        let Some(names) = constants.filter(|_| !own) else {
+            return self.keep(digest, section);
+        };
+        let is_near = |node| self.near.contains(&node);
+        let of_host = |name: &String| !is_near(node_of(name)) && (self.exported)(node_of(name));
+        // Where several stand in one section, it is no longer known what lies between them.
+        if names.len() == 1 && !is_near(section) && names.iter().all(of_host) {
+            self.hosts.entry(digest).or_default().insert(section);
+        } else {
+            self.alone.push((digest, section));
+        }
     }
 
     fn keep(&mut self, digest: u128, section: Node) {
@@ -178,18 +247,33 @@ impl Search<'_> {
 
     fn keep_all(&mut self, digest: u128) {
         for section in &self.index.objects[&digest].sections {
-            self.keep(digest, section.node);
+            self.need(digest, section.node);
         }
     }
 
-    fn parts(self) -> Parts {
-        let index = self.index;
-        let part = |(digest, nodes): (u128, NodeSet)| {
-            let sections = index.objects[&digest].sections.iter();
-            let kept = sections.filter(|section| nodes.contains(&section.node));
-            (digest, kept.map(|section| section.index).collect())
-        };
-        self.kept.into_iter().map(part).collect()
+    fn finish(self) -> Needed {
+        let mut needed = Needed::default();
+        for (digest, kept) in self.kept {
+            let object = &self.index.objects[&digest];
+            let hosts = self.hosts.get(&digest);
+            let parts = needed.parts.entry(digest).or_default();
+            for section in &object.sections {
+                if kept.contains(&section.node) {
+                    parts.insert(section.index);
+                } else if hosts.is_some_and(|hosts| hosts.contains(&section.node)) {
+                    parts.insert(section.index);
+                    needed
+                        .hosts
+                        .entry(digest)
+                        .or_default()
+                        .insert(section.index);
+                    needed
+                        .constants
+                        .extend(object.constants[&section.node].iter().cloned());
+                }
+            }
+        }
+        needed
     }
 }
 

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use anyhow::Result;
 use hotswap_object::{ENTRY_SECTION, HOOK_SECTION, Pieces, SCHEMA_SECTION, STATIC_SECTION};
 use object::read::elf::{ElfFile64, ElfSymbol64};
-use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex, SymbolKind};
+use object::{
+    Object, ObjectSection, ObjectSymbol, RelocationKind, RelocationTarget, SectionIndex,
+    SectionKind, SymbolKind,
+};
 
-use super::nodes::{Node, node_of};
+use super::nodes::{Node, NodeSet, node_of};
 use super::{Function, References, Section};
 use crate::unit::ObjectFile;
 
@@ -122,12 +125,19 @@ impl Reader<'_> {
                 self.references.gathered.extend(bounds);
             }
             let place = self.section(section.index().0);
+            let is_code = section.kind() == SectionKind::Text;
             let inside = self.inside.get(&section.index()).into_iter().flatten();
             self.edges.extend(inside.map(|&node| (node, place)));
             for (_, relocation) in section.relocations() {
                 if let RelocationTarget::Symbol(index) = relocation.target() {
-                    let target = self.symbol(&self.elf.symbol_by_index(index)?)?;
+                    let symbol = self.elf.symbol_by_index(index)?;
+                    let target = self.symbol(&symbol)?;
                     self.edges.push((place, target));
+                    if !is_code && relocation.kind() == RelocationKind::Relative {
+                        let section = symbol.section_index();
+                        let section = section.map(|index| self.section(index.0));
+                        self.references.near.push(section.unwrap_or(target));
+                    }
                 }
             }
         }
@@ -136,6 +146,11 @@ impl Reader<'_> {
 
     /// By what sections are known again, and what only unwinding refers to.
     fn take_pieces(&mut self, pieces: &Pieces) {
+        for (section, name) in &pieces.constants {
+            let section = self.section(*section);
+            let names = self.references.constants.entry(section).or_default();
+            names.push(name.clone());
+        }
         let unwound = pieces.unwound_by.iter();
         let unwound = unwound.map(|&(of, table)| (self.section(of), self.section(table)));
         let unwound: Vec<_> = unwound.collect();
@@ -156,6 +171,14 @@ impl Reader<'_> {
     }
 
     fn finish(mut self) -> References {
+        let mut near = std::mem::take(&mut self.references.near);
+        near.sort_unstable();
+        near.dedup();
+        // Not the places in code that tables for jumps lead to.
+        let needs: NodeSet = self.references.needs.iter().copied().collect();
+        let constants = &self.references.constants;
+        near.retain(|node| constants.contains_key(node) || needs.contains(node));
+        self.references.near = near;
         self.references.edges = self.edges.into_iter().collect();
         self.references
     }

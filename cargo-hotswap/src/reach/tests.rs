@@ -144,7 +144,7 @@ fn sections(digest: u128, text: &str) -> References {
 /// The parts that an image needs, as text: objects with their sections by index.
 fn parts(index: &Index, seeds: &Seeds<'_>, hidden: &[&str]) -> String {
     let hidden: Vec<_> = hidden.iter().map(|name| node_of(name)).collect();
-    let parts = index.needed(seeds, |node| !hidden.contains(&node));
+    let parts = index.needed(seeds, |node| !hidden.contains(&node)).parts;
     let part = |(digest, sections): (&u128, &std::collections::BTreeSet<usize>)| {
         let sections: Vec<String> = sections.iter().map(ToString::to_string).collect();
         format!("{digest}: {}", sections.join(" "))
@@ -243,6 +243,67 @@ fn an_image_needs_what_leads_to_a_static_elsewhere() {
         ..Seeds::default()
     };
     assert_eq!(parts(&index, &seeds, &[]), "0: 0 1, 1: 0");
+}
+
+/// An object of sections, of which those with names in capitals hold read-only statics.
+fn with_constants(digest: u128, text: &str) -> References {
+    let mut object = sections(digest, text);
+    for (name, node) in std::mem::take(&mut object.statics) {
+        let section = object.edges.of(node).next().expect("it has a section");
+        let names = object.constants.entry(section).or_default();
+        names.push(name);
+    }
+    object
+}
+
+#[test]
+fn a_read_only_static_is_one_for_host_and_image() {
+    let text = "edited=.edited:10 CONST=.const:20 .edited>CONST .const>Needed Needed=.needed:21 \
+                still=.still:22 .still>.const";
+    let changed = |near: &[&str], hidden: &[&str]| {
+        let mut index = Index::default();
+        let mut object = with_constants(0, text);
+        let section = object.constants.keys().copied().next();
+        let near = near.iter().map(|name| match *name {
+            ".const" => section.expect("there is one"),
+            other => node_of(other),
+        });
+        object.near = near.collect();
+        index.add(0, object);
+        index.add(1, sections(1, "top=.top:30 .top>still other=.other:31"));
+        let hosts: HashSet<u64> = (20..40).collect();
+        let seeds = Seeds {
+            members: vec![0, 1],
+            changed: vec![0],
+            known: Some(&hosts),
+            ..Seeds::default()
+        };
+        let hidden: Vec<_> = hidden.iter().map(|name| node_of(name)).collect();
+        let needed = index.needed(&seeds, |node| !hidden.contains(&node));
+        let names: Vec<String> = needed.constants.into_iter().collect();
+        let hollow: Vec<_> = needed.hosts.values().flatten().copied().collect();
+        (needed.parts, names.join(" "), hollow)
+    };
+    // The host's, without what it needs.
+    let (found, names, hollow) = changed(&[], &[]);
+    assert_eq!((names.as_str(), hollow.as_slice()), ("CONST", &[1][..]));
+    assert_eq!(found[&0].iter().copied().collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(found.len(), 1);
+    // Data that is here knows it by its distance, or the host keeps it to itself: all who see it follow.
+    for (near, hidden) in [
+        (&[".const"][..], &[][..]),
+        (&["CONST"], &[]),
+        (&[], &["CONST"]),
+    ] {
+        let (found, names, hollow) = changed(near, hidden);
+        assert_eq!(
+            (names.as_str(), hollow.len()),
+            ("", 0),
+            "{near:?} {hidden:?}"
+        );
+        assert_eq!(found[&0].iter().copied().collect::<Vec<_>>(), [0, 1, 2, 3]);
+        assert_eq!(found[&1].iter().copied().collect::<Vec<_>>(), [0]);
+    }
 }
 
 #[test]

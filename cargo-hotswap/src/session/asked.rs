@@ -8,7 +8,8 @@ use crate::control::message::{Outcome, OutcomeKind, Verb};
 use crate::control::server::Ask;
 use crate::death::Death;
 use crate::engine::revert::NothingBefore;
-use crate::events::{Event, render};
+use crate::events::Event;
+use crate::events::render::{self, Look, names};
 use crate::status::{self, Activity};
 
 /// What `?` shows.
@@ -78,6 +79,9 @@ impl Session<'_> {
                 if !self.building && !matches!(self.life, Life::Ending { .. }) {
                     self.want_restart(by, verb == Verb::RestartWithState);
                 }
+            }
+            Verb::Compile { .. } | Verb::Load { .. } | Verb::Check | Verb::Modules { .. } => {
+                self.order_crates(verb, reply);
             }
             Verb::Revert => {
                 let problem = if self.running.deaf {
@@ -218,7 +222,7 @@ impl Session<'_> {
     }
 
     /// The outcome that an event means.
-    fn outcome(&self, event: &Event) -> Outcome {
+    pub(super) fn outcome(&self, event: &Event) -> Outcome {
         let (result, message) = match event {
             Event::Swapped {
                 version,
@@ -227,6 +231,20 @@ impl Session<'_> {
             } => (
                 OutcomeKind::Done,
                 format!("to the code of version {to}, as version {version}"),
+            ),
+            Event::Swapped {
+                version, entries, ..
+            } => {
+                let entries = names::of(entries, &Look::default());
+                let text = match entries.as_slice() {
+                    [] => format!("version {version}"),
+                    _ => format!("version {version} ({})", entries.join(", ")),
+                };
+                (OutcomeKind::Done, text)
+            }
+            Event::Unchanged { .. } => (
+                OutcomeKind::Done,
+                "nothing: what was compiled is the code that runs".to_owned(),
             ),
             Event::Refused { message, .. } => (OutcomeKind::Refused, message.clone()),
             Event::CompileError { message, .. } => (
@@ -247,7 +265,7 @@ impl Session<'_> {
 }
 
 /// Gives the outcome to those who wait for it; some may be gone.
-fn answer(waiting: impl IntoIterator<Item = Sender<Outcome>>, outcome: &Outcome) {
+pub(super) fn answer(waiting: impl IntoIterator<Item = Sender<Outcome>>, outcome: &Outcome) {
     for reply in waiting {
         let _ = reply.send(outcome.clone());
     }

@@ -33,7 +33,8 @@ impl Session<'_> {
         let code = status
             .code()
             .unwrap_or_else(|| 128 + status.signal().unwrap_or(0));
-        self.talk.program_ended(status);
+        let asked = matches!(self.life, Life::Ending { .. });
+        self.talk.program_ended(status, asked);
         match std::mem::replace(&mut self.life, Life::Ended { code }) {
             Life::Ending {
                 then: Then::Launch(launch),

@@ -13,6 +13,7 @@ use hotswap_protocol::address;
 use super::folder::RunFolder;
 use super::inputs::{Change, Inputs};
 use super::launch::Launch;
+use super::modules::{ModuleStatus, Modules};
 use super::options::Settings;
 use super::talk::Talk;
 use super::worker::{self, Job, Worker};
@@ -42,8 +43,12 @@ pub struct Running {
     /// The code that runs is older than the sources, because somebody reverted, or because state was
     /// not to be had: any save brings the newest.
     pub behind: bool,
+    /// The last edit could not go live.
+    pub refused: bool,
     /// Where it has its code.
     pub code: Code,
+    /// Its crates.
+    pub crates: Modules,
     last_word: LastWord,
     watch: Watch,
     inputs: Inputs,
@@ -149,7 +154,9 @@ impl Running {
             deaf: false,
             failed: None,
             behind: false,
+            refused: false,
             code,
+            crates: Modules::default(),
             last_word: started.last_word,
             watch,
             inputs,
@@ -219,6 +226,74 @@ impl Running {
         self.asked = change;
         self.begun = SystemTime::now();
         Some(Edit { files, change })
+    }
+
+    /// All files of a crate, as an edit: to compile it whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// There is no such crate.
+    pub fn take_crate(&mut self, module: &str) -> Result<Edit, String> {
+        let files = self.crates.files(Some(module))?;
+        self.contents.take_changed(&files);
+        self.asked = Change::Sources;
+        self.begun = SystemTime::now();
+        Ok(Edit {
+            files: files.into_iter().collect(),
+            change: Change::Sources,
+        })
+    }
+
+    /// What was edited of a crate, or of all, and is not live, whether its save was seen or not.
+    ///
+    /// # Errors
+    ///
+    /// There is no such crate.
+    pub fn take_unseen(&mut self, module: Option<&str>) -> Result<Option<Edit>, String> {
+        let files = match module {
+            Some(_) => self.crates.files(module)?,
+            None => self.inputs.files().cloned().collect(),
+        };
+        self.saved.extend(self.contents.changed(&files));
+        let edit = self.take_edit();
+        if edit.is_some() || !self.is_older() {
+            return Ok(edit);
+        }
+        self.asked = self.failed.unwrap_or(Change::Sources);
+        self.begun = SystemTime::now();
+        Ok(Some(Edit {
+            files: self.crates.files(module)?.into_iter().collect(),
+            change: self.asked,
+        }))
+    }
+
+    /// Whether the newest sources are not live, though the compiler has read them.
+    fn is_older(&self) -> bool {
+        self.behind || self.refused || self.failed.is_some()
+    }
+
+    /// What was edited and is not live; it stays so.
+    pub fn edited(&self) -> Option<Edit> {
+        let mut files = self.contents.changed(self.inputs.files());
+        if files.is_empty() && self.is_older() {
+            // Only one that is named may be missing.
+            files.extend(self.crates.files(None).unwrap_or_default());
+        }
+        let change = self.inputs.classify(&files, Path::exists);
+        (!files.is_empty()).then_some(Edit { files, change })
+    }
+
+    /// What is told of a crate, or of all.
+    ///
+    /// # Errors
+    ///
+    /// There is no such crate.
+    pub fn modules(&self, module: Option<&str>) -> Result<Vec<ModuleStatus>, String> {
+        let mut modules = self.crates.status(module, &self.contents)?;
+        for module in &mut modules {
+            module.is_older = self.is_older();
+        }
+        Ok(modules)
     }
 
     /// The job of the last edit ended: whether it failed to compile, and what the compiler read.

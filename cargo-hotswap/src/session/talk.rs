@@ -37,9 +37,9 @@ impl Talk {
         self.reporter.program_started(folder);
     }
 
-    /// The program has ended.
-    pub fn program_ended(&self, status: ExitStatus) {
-        self.reporter.program_ended(status);
+    /// The program has ended, because the tool was asked to end it or by itself.
+    pub fn program_ended(&self, status: ExitStatus, asked: bool) {
+        self.reporter.program_ended(status, asked);
     }
 
     /// Whether the tool itself reads single keys from the terminal.

@@ -13,6 +13,8 @@ use super::launch::{self, Launch};
 use crate::children;
 use crate::diagnostics::Form;
 use crate::engine::Engine;
+use crate::engine::check::Checked;
+use crate::engine::modules::Module;
 use crate::engine::revert::NothingBefore;
 use crate::events::Event;
 use crate::events::terminal::Terminal;
@@ -37,6 +39,11 @@ pub enum Job {
         change: Change,
         /// When the save was seen.
         detected: Instant,
+    },
+    /// Tell whether an edit of these files could go live.
+    Check {
+        /// The edited files.
+        files: Vec<PathBuf>,
     },
     /// Make the code of the version before current again.
     Revert,
@@ -71,6 +78,15 @@ pub enum Done {
         /// The version that it brought.
         version: u64,
     },
+    /// The crates of the program in its current version. More follows.
+    Modules {
+        /// All of them.
+        modules: Vec<Module>,
+        /// That version.
+        version: u64,
+    },
+    /// A check ended.
+    Checked(Checked),
     /// An edit's job ended.
     Updated {
         /// How.
@@ -186,6 +202,7 @@ fn work(
                 build_id: engine.build_id(),
                 entries: engine.entry_paths(),
             };
+            tell(modules(&engine));
             tell(Done::Ready {
                 event: Box::new(event),
                 restored: restored.map(Box::new),
@@ -232,14 +249,21 @@ fn work(
                 Some(engine),
             ) => update(engine, &files, change, detected, project, selection),
             (Job::Revert, Some(engine)) => Done::Reverted(engine.revert().map(Box::new)),
+            (Job::Check { files }, Some(engine)) => {
+                engine.set_form(form(selection));
+                Done::Checked(engine.check(&files, Instant::now()))
+            }
             // The loop knows that there is no engine, and sends no such job.
-            (Job::Update { .. } | Job::Revert, None) => {
+            (Job::Update { .. } | Job::Check { .. } | Job::Revert, None) => {
                 not_built("edits can't go live in this run")
             }
         };
         if let Some(image) = engine.as_mut().and_then(Engine::take_image) {
             let (path, version) = image;
             tell(Done::Loaded { path, version });
+        }
+        if let Some(engine) = &engine {
+            tell(modules(engine));
         }
         if !tell(done) {
             return;
@@ -362,6 +386,21 @@ fn failed(message: &str) -> Event {
     }
 }
 
+fn modules(engine: &Engine) -> Done {
+    Done::Modules {
+        modules: engine.modules(),
+        version: engine.version(),
+    }
+}
+
+/// How the compiler gives its messages.
+fn form(selection: &Selection) -> Form {
+    Form {
+        short: selection.messages.diagnostics == Diagnostics::Short,
+        width: Terminal::of_stderr().and_then(|terminal| terminal.columns()),
+    }
+}
+
 fn build_from(
     engine: &mut Engine,
     files: &[PathBuf],
@@ -380,10 +419,7 @@ fn update(
     project: &Project,
     selection: &Selection,
 ) -> Done {
-    engine.set_form(Form {
-        short: selection.messages.diagnostics == Diagnostics::Short,
-        width: Terminal::of_stderr().and_then(|terminal| terminal.columns()),
-    });
+    engine.set_form(form(selection));
     let event = match change {
         Change::Sources => engine.update(files, detected),
         Change::Cargo => match build_from(engine, files, project, selection) {

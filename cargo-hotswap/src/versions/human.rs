@@ -60,6 +60,10 @@ fn line(version: &VersionLine) -> String {
         let plural = if calls.calls == 1 { "call" } else { "calls" };
         let _ = write!(text, "  {} {plural} in {}", calls.calls, calls.entry);
     }
+    if version.servers > 0 {
+        let plural = if version.servers == 1 { "" } else { "s" };
+        let _ = write!(text, "  {} server{plural}", version.servers);
+    }
     if let Some(to) = version.reverts_to {
         let _ = write!(text, "  (code of version {to})");
     }
@@ -87,6 +91,10 @@ fn reason(holder: &HolderLine) -> String {
         "calls" => return format!("{} under way in `{name}`", holder.words),
         "entry" => return format!("callers of `{name}`, which newer code does not have"),
         "cell" => return format!("cell `{name}`"),
+        "elements" => {
+            let pieces = holder.words;
+            return format!("elements of `{name}` that have still to migrate, in {pieces} pieces");
+        }
         "way-back" => return format!("{name} can go back to it"),
         "shared" => return format!("{name} use what it brought"),
         "signal" => return format!("the handler of signal {name}"),
@@ -162,6 +170,7 @@ mod tests {
             ..VersionsReport::default()
         };
         report.versions[1].obstacle = Some("no time".to_owned());
+        (report.versions[1].servers, report.versions[2].servers) = (1, 12);
         report
     }
 
@@ -170,12 +179,12 @@ mod tests {
         let expected = "\
 app (process 5)
   1  purged      2.0 KiB     1 min
-  2  retained    2.0 KiB     1 min
+  2  retained    2.0 KiB     1 min  1 server
        stack of thread `version 3` (7), to `a::f` (2 times)
        version 3 at 0x10, to `a::f`, beside `a::g` (2 times)
        version 3 can go back to it
        not proven: no time
-  3  current     2.0 KiB     1 min
+  3  current     2.0 KiB     1 min  12 servers
 ";
         assert_eq!(versions(&report()), expected);
     }

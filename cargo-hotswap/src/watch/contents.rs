@@ -31,6 +31,24 @@ impl Contents {
         self.0.contains_key(file)
     }
 
+    /// Those of these files that differ from what was recorded.
+    pub fn changed<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
+        let known = files
+            .into_iter()
+            .filter_map(|file| self.0.get_key_value(file));
+        let changed = known.filter(|(file, recorded)| digest(file) != **recorded);
+        changed.map(|(file, _)| file.clone()).collect()
+    }
+
+    /// One digest of what was recorded for these files; none if one is not known.
+    pub fn digest<'a>(&self, files: impl IntoIterator<Item = &'a PathBuf>) -> Option<u128> {
+        let mut all = Vec::new();
+        for file in files {
+            all.extend(self.0.get(file).copied().flatten()?.to_le_bytes());
+        }
+        Some(xxhash_rust::xxh3::xxh3_128(&all))
+    }
+
     /// All recorded files that differ now; they are recorded anew.
     pub fn take_all_changed(&mut self) -> Vec<PathBuf> {
         let all = self.0.keys().cloned().collect();
@@ -82,8 +100,16 @@ mod tests {
         assert!(contents.knows(&file) && !contents.knows(folder.path()));
         std::fs::write(&file, "a").unwrap();
         assert!(contents.take_changed(&both).is_empty());
+        let digest = contents.digest([&file]);
+        assert!(digest.is_some() && contents.digest([&gone]).is_none());
         std::fs::write(&file, "b").unwrap();
+        // A look changes nothing.
+        for _ in 0..2 {
+            assert_eq!(contents.changed(&both), std::slice::from_ref(&file));
+        }
+        assert_eq!(contents.digest([&file]), digest);
         assert_eq!(contents.take_changed(&both), std::slice::from_ref(&file));
+        assert_ne!(contents.digest([&file]), digest);
         assert!(contents.take_changed(&both).is_empty());
         std::fs::remove_file(&file).unwrap();
         std::fs::write(&gone, "back").unwrap();

@@ -29,7 +29,10 @@ fn part(types: &ObjectTypes, item: &Item, indent: &str, lines: &mut Vec<String>)
             let size = (item.target != NONE)
                 .then(|| types.node(item.target).size)
                 .flatten()
-                .map_or_else(String::new, |size| format!(", {size} bytes"));
+                .map_or_else(String::new, |size| match size {
+                    1 => ", 1 byte".to_owned(),
+                    _ => format!(", {size} bytes"),
+                });
             let name = diff::field_name(name);
             lines.push(format!(
                 "{indent}{:>4}  {name}: {}{size}",

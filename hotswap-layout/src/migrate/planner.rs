@@ -1,5 +1,6 @@
 //! Goes through a cell's old and new type side by side and writes down what becomes of each part.
 
+mod alike;
 mod containers;
 mod fields;
 mod hooks;

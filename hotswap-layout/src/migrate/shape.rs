@@ -10,9 +10,9 @@ pub(super) const CELL: &str = "hotswap::live::Live";
 /// Bytes of a thin pointer.
 const POINTER: u64 = 8;
 
-/// Types of the standard library that are taken apart, and how many of their arguments are elements; the rest are
+/// Types of the standard library and of the runtime that are taken apart, and how many of their arguments are elements; the rest are
 /// allocators and hashers.
-const CONTAINERS: [(&str, usize); 17] = [
+const CONTAINERS: [(&str, usize); 18] = [
     ("alloc::vec::Vec", 1),
     ("alloc::collections::vec_deque::VecDeque", 1),
     ("std::collections::hash::map::HashMap", 2),
@@ -30,6 +30,7 @@ const CONTAINERS: [(&str, usize); 17] = [
     ("core::cell::RefCell", 1),
     ("std::sync::poison::mutex::Mutex", 1),
     ("std::sync::poison::rwlock::RwLock", 1),
+    ("hotswap::pieces::Pieces", 1),
 ];
 
 /// A type taken apart.
@@ -49,7 +50,7 @@ pub(super) enum Shape {
     Whole(&'static str),
 }
 
-/// A container or pointer of the standard library.
+/// A container or pointer of the standard library, or the runtime's container.
 #[derive(Clone, Debug)]
 pub(super) struct Container {
     pub(super) elements: Vec<Place>,

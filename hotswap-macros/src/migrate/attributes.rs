@@ -30,6 +30,8 @@ pub(super) struct FieldOptions {
     pub(super) with: Option<Expr>,
     /// The function for the way back.
     pub(super) back: Option<Expr>,
+    /// Whether the elements inside are changed when they are first used.
+    pub(super) lazy: bool,
 }
 
 /// The options of a variant.
@@ -104,6 +106,17 @@ impl Raw {
         }
     }
 
+    /// It has no value.
+    fn alone(&self) -> syn::Result<()> {
+        match &self.value {
+            None => Ok(()),
+            Some(value) => {
+                let message = format!("`{}` stands alone, without a value", self.name);
+                Err(Error::new(value.span(), message))
+            }
+        }
+    }
+
     fn unknown(&self, known: &str) -> Error {
         let name = &self.name;
         Error::new(name.span(), format!("unknown option `{name}`: {known}"))
@@ -150,9 +163,10 @@ impl FieldOptions {
             default,
             with,
             back,
+            lazy,
         } = self;
         let functions = [default, with, back];
-        was.is_some() || was_type.is_some() || functions.iter().any(|it| it.is_some())
+        *lazy || was.is_some() || was_type.is_some() || functions.iter().any(|it| it.is_some())
     }
 
     pub(super) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
@@ -168,10 +182,14 @@ impl FieldOptions {
                 "default" => found.default = Some(option.value("default = expression")?),
                 "with" => found.with = Some(option.value("with = path::to::function")?),
                 "back" => found.back = Some(option.value("back = path::to::function")?),
+                "lazy" => {
+                    option.alone()?;
+                    found.lazy = true;
+                }
                 _ => {
-                    return Err(
-                        option.unknown("on a field they are `was`, `default`, `with` and `back`")
-                    );
+                    return Err(option.unknown(
+                        "on a field they are `was`, `default`, `with`, `back` and `lazy`",
+                    ));
                 }
             }
         }

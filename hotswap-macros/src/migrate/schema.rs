@@ -1,7 +1,8 @@
 //! The implementation of `Migrate`: a table in the hot form, next to nothing in the plain one.
 
 use proc_macro2::{Ident, Literal, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{GenericParam, Generics, parse_quote};
 
 use super::{Body, Definition, Field, Variant, container, describe, migrate_trait};
@@ -66,14 +67,28 @@ fn plain(definition: &Definition) -> TokenStream {
             own_default(private, field).map(|default| quote!(let _: #private::Maker = #default;));
         hooks.chain(default).collect::<Vec<_>>()
     });
+    let checks = lazy_checks(definition);
     quote! {
         #(#functions)*
+        #(#checks)*
         const { &#private::Schema::opaque::<Self>() }
     }
 }
 
+/// Statements that compile where `lazy` stands on fields that can be lazy.
+fn lazy_checks(definition: &Definition) -> impl Iterator<Item = TokenStream> {
+    let private = &definition.private;
+    let lazy = definition.fields().filter(|field| field.options.lazy);
+    lazy.map(move |field| {
+        let check = quote_spanned!(field.ty.span()=> #private::is_lazy);
+        let ty = &field.ty;
+        quote!(#check::<#ty>();)
+    })
+}
+
 fn hot(definition: &Definition) -> TokenStream {
     let private = &definition.private;
+    let checks = lazy_checks(definition);
     let (before, after) = describe::text(definition);
     let shape = match &definition.body {
         _ if !definition.container.is_empty() => container::shape(definition),
@@ -107,7 +122,8 @@ fn hot(definition: &Definition) -> TokenStream {
             ::core::concat!(#before, ::core::module_path!(), #after),
         );
         #[allow(unused_imports)]
-        use #private::{NoDefault as _, NoOwnDrop as _, NoSchema as _};
+        use #private::{NoAround as _, NoDefault as _, NoOwnDrop as _, NoSchema as _};
+        #(#checks)*
         const {
             &#private::Schema::of::<Self>(#shape).with_own_drop(#private::Probe::<Self>::OWN_DROP)
         }
@@ -122,10 +138,13 @@ fn entry(private: &syn::Path, field: &Field, offset: &TokenStream) -> TokenStrea
         |default| quote!(::core::option::Option::Some(#default)),
     );
     let hooks = hooks(private, field).map(|(method, hook)| quote!(.#method(#hook)));
+    let lazily = field.options.lazy.then(|| quote!(.lazily()));
     quote! {
         #private::Field::of::<#ty>(#name, #offset, #private::Probe::<#ty>::SCHEMA)
+            .around(#private::Probe::<#ty>::AROUND)
             .with_default(#default)
             #(#hooks)*
+            #lazily
     }
 }
 

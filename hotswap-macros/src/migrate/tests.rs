@@ -26,6 +26,16 @@ fn a_struct() {
 }
 
 #[test]
+fn elements_that_wait() {
+    let item = "struct World { #[migrate(lazy)] all: Pieces<Player> }";
+    assert_snapshot!(
+        [Form::Hot, Form::Plain]
+            .map(|form| expand(item, form))
+            .concat()
+    );
+}
+
+#[test]
 fn a_generic_tuple() {
     assert_snapshot!(expand(
         "#[migrate(crate = my::hotswap)]

@@ -43,4 +43,10 @@ enum NoVariant {
     Opened,
 }
 
+#[derive(Migrate)]
+struct NoFlag {
+    #[migrate(lazy = true)]
+    players: Vec<u8>,
+}
+
 fn main() {}

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use object::elf;
 
 use crate::bindings::{Binding, Bindings};
+use crate::constants::is_constant;
 use crate::elf::patch::{NewSymbol, Patch};
 use crate::elf::{Elf, Symbol};
 use crate::error::RewriteError;
@@ -110,7 +111,8 @@ impl Plans {
         bindings: &Bindings,
         patch: &mut Patch<'_, '_>,
     ) -> Result<(), RewriteError> {
-        let statics = statics(elf, roles);
+        let mut statics = statics(elf, roles);
+        statics.extend(bound_constants(elf, bindings));
         let globals = global_statics(elf, &statics);
         let mut twins = Vec::new();
         for index in statics {
@@ -203,6 +205,15 @@ impl Plans {
         }
         self.vacated.sort_unstable();
     }
+}
+
+/// Indices of the read-only statics that are the host's. All others are the image's own.
+fn bound_constants(elf: &Elf<'_>, bindings: &Bindings) -> impl Iterator<Item = usize> {
+    let is_bound = |symbol: &Symbol<'_>| {
+        let bound = || bindings.symbols.get(symbol.name);
+        is_constant(elf, symbol) && matches!(bound(), Some(Binding::Host { .. }))
+    };
+    (1..elf.symbols.len()).filter(move |&index| is_bound(&elf.symbols[index]))
 }
 
 /// Whether a section holds writable memory that the compiler made for an initial value.

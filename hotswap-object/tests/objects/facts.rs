@@ -61,7 +61,7 @@ fn truncated_objects_are_errors() {
 }
 
 #[test]
-fn state_is_exposed_and_nothing_else() {
+fn statics_are_exposed_and_nothing_else() {
     let mut made = Made::new();
     let data = made.section(".data.X", SectionKind::Data, &[1; 8]);
     made.data("_RNvC1a1X", SymbolScope::Compilation, data, (0, 8));
@@ -69,6 +69,16 @@ fn state_is_exposed_and_nothing_else() {
     made.data("_RNvC1a1Y", SymbolScope::Linkage, hidden, (0, 8));
     let constant = made.section(".rodata.Z", SectionKind::ReadOnlyData, &[1; 8]);
     made.data("_RNvC1a1Z", SymbolScope::Linkage, constant, (0, 8));
+    let private = made.section(".data.rel.ro.W", SectionKind::ReadOnlyDataWithRel, &[1; 8]);
+    made.data("_RNvC1a1W", SymbolScope::Compilation, private, (0, 8));
+    let split = made.section(".rodata.V.0", SectionKind::ReadOnlyData, &[1; 8]);
+    made.data("_RNvC1a1V.0", SymbolScope::Linkage, split, (0, 8));
+    let unnamed = made.section(".rodata.anon", SectionKind::ReadOnlyData, &[1; 8]);
+    made.data("anon.1.2", SymbolScope::Linkage, unnamed, (0, 8));
+    let merged = made.section(".rodata.cst8", SectionKind::ReadOnlyString, &[1; 8]);
+    made.data("_RNvC1a1M", SymbolScope::Compilation, merged, (0, 8));
+    let collected = made.section("linkme_X", SectionKind::ReadOnlyData, &[1; 8]);
+    made.data("_RNvC1a1E", SymbolScope::Compilation, collected, (0, 8));
     let nameless = made.section(".data..Lanon.1", SectionKind::Data, &[1; 8]);
     made.data(".Lanon.1", SymbolScope::Compilation, nameless, (0, 8));
     made.symbol(
@@ -93,7 +103,12 @@ fn state_is_exposed_and_nothing_else() {
             });
     assert_eq!(scopes["_RNvC1a1X"], [Scope::Local, Scope::Default]);
     assert_eq!(scopes["_RNvC1a1Y"], [Scope::Default]);
-    assert_eq!(scopes["_RNvC1a1Z"], [Scope::Hidden]);
+    assert_eq!(scopes["_RNvC1a1Z"], [Scope::Default]);
+    assert_eq!(scopes["_RNvC1a1W"], [Scope::Local, Scope::Default]);
+    assert_eq!(scopes["_RNvC1a1V.0"], [Scope::Hidden]);
+    assert_eq!(scopes["anon.1.2"], [Scope::Hidden]);
+    assert_eq!(scopes["_RNvC1a1M"], [Scope::Local]);
+    assert_eq!(scopes["_RNvC1a1E"], [Scope::Local]);
     assert_eq!(scopes[".Lanon.1"], [Scope::Local]);
     let statics: Vec<&str> = facts
         .statics

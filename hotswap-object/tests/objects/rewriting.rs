@@ -212,6 +212,26 @@ fn many_sections_are_no_obstacle() {
 }
 
 #[test]
+fn read_only_statics_are_the_hosts_where_they_are_bound_to_it() {
+    let mut made = Made::new();
+    let constant = made.section(".rodata.X", SectionKind::ReadOnlyData, &[1; 8]);
+    made.data("_RNvC1a1X", SymbolScope::Compilation, constant, (0, 8));
+    let through = made.0.section_symbol(constant);
+    let text = made.text(CODE);
+    made.relocate(text, LEA, through, elf::R_X86_64_PC32, -4);
+    let table = made.section(".data.rel.ro.T", SectionKind::ReadOnlyDataWithRel, &[0; 8]);
+    made.relocate(table, 0, through, elf::R_X86_64_64, 0);
+    let own = rewrite(&made.bytes(), &Bindings::default()).unwrap();
+    assert!(own.bytes.is_none());
+    let bindings = bind(&[("_RNvC1a1X", host("_RNvC1a1X"))]);
+    let bytes = rewrite(&made.bytes(), &bindings).unwrap().bytes.unwrap();
+    assert_eq!(relocations(&bytes, ".text.f")[0].1, "_RNvC1a1X");
+    assert_eq!(relocations(&bytes, ".data.rel.ro.T")[0].1, "_RNvC1a1X");
+    let facts = inspect(&bytes).unwrap();
+    assert!(facts.undefined.contains(&"_RNvC1a1X".to_owned()));
+}
+
+#[test]
 fn data_of_the_image_itself_keeps_direct_references() {
     let mut sibling = Made::new();
     let table = sibling.section(".rodata.T", SectionKind::ReadOnlyData, &[1; 8]);

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::convert::failure::Failure;
 use crate::convert::progress::Progress;
@@ -22,7 +23,7 @@ const DEEPEST_BYTES: usize = STACK_BYTES / 4 * 3;
 
 /// What a walk over values carries along.
 pub(crate) struct Context<'a> {
-    pub(crate) conversions: &'a Conversions,
+    pub(crate) conversions: &'a Arc<Conversions>,
     pub(crate) shared: SharedValues,
     /// Values that got a new layout, elements included.
     pub(crate) values: u64,
@@ -52,7 +53,7 @@ pub(crate) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(crate) fn new(
-        conversions: &'a Conversions,
+        conversions: &'a Arc<Conversions>,
         progress: &'a Progress,
         threads: Option<NonZero<usize>>,
     ) -> Self {
@@ -76,7 +77,7 @@ impl<'a> Context<'a> {
 
     /// What a thread carries along that converts a part of elements in a row.
     pub(crate) fn of_part(
-        conversions: &'a Conversions,
+        conversions: &'a Arc<Conversions>,
         progress: &'a Progress,
         thread: usize,
     ) -> Self {

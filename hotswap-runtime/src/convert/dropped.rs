@@ -36,7 +36,7 @@ pub(crate) fn may_count(schema: &'static Schema) -> bool {
         }
         match &schema.shape {
             Shape::Shared(_) => return true,
-            Shape::Opaque | Shape::Custom(_) => {}
+            Shape::Opaque | Shape::Custom(_) | Shape::Pieces(_) => {}
             Shape::Record(fields) => left.extend(schemas(fields)),
             Shape::Choice(choice) => {
                 let variants = choice.variants.iter();
@@ -125,7 +125,7 @@ impl Survey<'_> {
         // SAFETY: a value of this type is there, and nobody changes it.
         unsafe {
             match &schema.shape {
-                Shape::Opaque | Shape::Custom(_) => {}
+                Shape::Opaque | Shape::Custom(_) | Shape::Pieces(_) => {}
                 Shape::Record(fields) => {
                     for field in *fields {
                         if let Some(of) = field.schema {

@@ -6,6 +6,7 @@
 //! defaults. They get nothing that another thread has, and safe Rust lets any thread call them.
 
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crate::convert::context::{Context, STACK_BYTES};
@@ -157,7 +158,7 @@ unsafe fn make_here(context: &mut Context<'_>, index: Index, part: Part) -> Made
 /// What the other threads have in common.
 #[derive(Clone, Copy)]
 struct Walk<'a> {
-    conversions: &'a Conversions,
+    conversions: &'a Arc<Conversions>,
     progress: &'a Progress,
     index: Index,
 }

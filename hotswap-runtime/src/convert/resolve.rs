@@ -13,7 +13,7 @@ use hotswap_protocol::state::{self, TypeChange, VariantChange};
 use crate::convert::resolve::fields::{Known, Taken};
 use crate::convert::{
     Branch, Conversion, Conversions, Dropped, EntryPart, How, Index, Making, Part, Record, Room,
-    Step, Versions,
+    Step, Versions, waits,
 };
 use crate::migrate::code_change::Run;
 use crate::migrate::schema::{Choice, Field, Of, Schema, Shape};
@@ -41,8 +41,8 @@ type Outcome<T> = Result<T, Refused>;
 pub(crate) struct Resolver<'a> {
     types: &'a [TypeChange],
     conversions: Conversions,
-    /// The conversion of each change that was begun.
-    begun: HashMap<u32, Index>,
+    /// The conversion of each change that was begun, where elements wait and where they don't.
+    begun: HashMap<(u32, bool), Index>,
     /// Functions of the new version that make whole values, by symbol.
     functions: Functions,
     /// Those of the old version, for the way back.
@@ -81,6 +81,17 @@ impl<'a> Resolver<'a> {
         old: &'static Schema,
         new: &'static Schema,
     ) -> Outcome<Index> {
+        self.resolve_to(change, false, old, new)
+    }
+
+    /// The same, where elements of a container may be left for later.
+    fn resolve_to(
+        &mut self,
+        change: u32,
+        lazy: bool,
+        old: &'static Schema,
+        new: &'static Schema,
+    ) -> Outcome<Index> {
         let types = self.types;
         let Some(planned) = types.get(change as usize) else {
             let type_name = (new.name)().to_owned();
@@ -89,28 +100,43 @@ impl<'a> Resolver<'a> {
         };
         check_size(planned, &planned.old, planned.old_size, old)?;
         check_size(planned, &planned.new, planned.new_size, new)?;
-        if let Some(&index) = self.begun.get(&change) {
+        if let Some(&index) = self.begun.get(&(change, lazy)) {
             return self.check_same(planned, index, old, new);
         }
-        let index = self.conversions.all.len();
-        self.begun.insert(change, index);
+        let index = self.add(old, new, How::Record(Record::default()));
+        self.begun.insert((change, lazy), index);
+        let mut how = self.how(planned, old, new)?;
+        if let How::Pieces { lazy: waits, .. } = &mut how {
+            *waits = lazy;
+        }
+        self.conversions.all[index].how = how;
+        Ok(index)
+    }
+
+    fn add(&mut self, old: &'static Schema, new: &'static Schema, how: How) -> Index {
         self.conversions.all.push(Conversion {
             old,
             new,
-            how: How::Record(Record::default()),
+            how,
             discards: false,
             releases: false,
             in_turn: false,
             locks: false,
         });
-        let how = self.how(planned, old, new)?;
-        self.conversions.all[index].how = how;
-        Ok(index)
+        self.conversions.all.len() - 1
     }
 
-    /// The whole graph.
-    pub(crate) fn finish(self) -> Conversions {
-        finish::finish(self.conversions)
+    /// The whole graph, unless elements are to wait that can't.
+    pub(crate) fn finish(self) -> Outcome<Conversions> {
+        let conversions = finish::finish(self.conversions);
+        waits::check(&conversions).map_err(|(type_name, reason)| Refused {
+            type_name: type_name.to_owned(),
+            reason: format!(
+                "{reason}, so its elements can't migrate when they are first used: leave `lazy` out, \
+                 and all migrate in the swap"
+            ),
+        })?;
+        Ok(conversions)
     }
 
     /// One change is of one type, wherever it is met.
@@ -215,10 +241,11 @@ impl<'a> Resolver<'a> {
         let is_whole = self.is_whole(by);
         let schema = |field: &Field| {
             let known = field.schema.map(|of| of());
-            known.or_else(|| is_whole.then(|| whole::schema(field)))
+            let known = known.or_else(|| is_whole.then(|| whole::schema(field)));
+            known.or_else(|| field.around.map(|of| of()))
         };
         match (old.and_then(schema), schema(new)) {
-            (Some(old), Some(new)) => self.resolve(by, old, new),
+            (Some(old), Some(schema)) => self.resolve_to(by, new.lazy, old, schema),
             _ => Err(Refused::new(
                 planned,
                 format!(
@@ -334,6 +361,12 @@ impl<'a> Resolver<'a> {
                 new: to,
                 element: self.only(planned, elements, from.element, to.element)?,
             }),
+            (Shape::Pieces(from), Shape::Pieces(to)) => {
+                let (from, to) = (from(), to());
+                let how = self.elements(planned, elements, from, to)?;
+                let piece = self.add(from, to, how);
+                Ok(How::Pieces { piece, lazy: false })
+            }
             (Shape::Cellular(from), Shape::Cellular(to)) => Ok(How::Cellular {
                 old: from,
                 new: to,

@@ -66,6 +66,11 @@ pub(crate) unsafe fn convert(
                     super::entries::convert(context, index, old, new)
                 })?;
             }
+            How::Pieces { .. } => {
+                context.deeper(index, |context| {
+                    super::pieces::convert(context, index, old, new)
+                })?;
+            }
             How::Custom { .. } => {
                 context.deeper(index, |context| {
                     super::custom::convert(context, index, old, new)

@@ -4,7 +4,9 @@
 
 use crate::convert::context::Context;
 use crate::convert::copy::Block;
-use crate::convert::{Conversion, How, Index, Making, Record, Step, custom, entries, variants};
+use crate::convert::{
+    Conversion, How, Index, Making, Record, Step, custom, entries, pieces, variants,
+};
 use crate::migrate::schema::Schema;
 
 /// Takes apart an assembled value, leaving what belongs to the old one.
@@ -46,6 +48,7 @@ pub(crate) unsafe fn discard(context: &mut Context<'_>, index: Index, new: *mut 
             }
             How::Shared { new: to, .. } => (to.release)(new),
             How::Entries { .. } => entries::discard(context, index, new),
+            How::Pieces { .. } => pieces::discard(context, index, new),
             How::Custom { .. } => custom::discard(context, index, new),
             How::Whole(_) => drop_whole(context, conversion.new, new),
         }
@@ -144,6 +147,7 @@ pub(crate) unsafe fn release(context: &mut Context<'_>, index: Index, old: *mut 
             }
             How::Shared { old: from, .. } => (from.release)(old),
             How::Entries { .. } => entries::release(context, index, old),
+            How::Pieces { .. } => pieces::release(context, index, old),
             How::Custom { .. } => custom::release(context, index, old),
             How::Whole(_) => drop_whole(context, conversion.old, old),
         }

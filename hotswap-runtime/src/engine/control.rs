@@ -16,6 +16,7 @@ use hotswap_protocol::message::{
 };
 use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::saved::{RestoreReport, SaveReport};
+use hotswap_protocol::servers::{ServerOrder, ServersReport};
 use hotswap_protocol::state::Cell;
 use hotswap_protocol::status::Status;
 
@@ -45,6 +46,8 @@ pub(crate) trait Engine: Sync {
     fn status(&self) -> Status;
     /// Takes old versions out of memory that nothing refers to.
     fn purge(&self, manner: Manner) -> PurgeReport;
+    /// Does with servers what is ordered.
+    fn servers(&self, order: &ServerOrder) -> Result<ServersReport, Failure>;
     /// Has fatal signals reported; the result is which.
     fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32>;
 }
@@ -321,6 +324,10 @@ impl<'a, E: Engine> Session<'a, E> {
             Request::Restore {} => Ok(Response::Restored(self.service.engine.restore())),
             Request::Status {} => Ok(Response::Status(self.service.engine.status())),
             Request::Purge { manner } => Ok(Response::Purged(self.service.engine.purge(manner))),
+            Request::Servers { order } => {
+                let report = self.service.engine.servers(&order);
+                report.map(Response::Servers)
+            }
             Request::ReportCrashes {
                 stack_overflow_handler: handler,
             } => Ok(Response::Reporting {

@@ -6,6 +6,7 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{CommitReport, ErrorCode, Hello, PROTOCOL};
 use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::saved::{RestoreReport, SaveReport};
+use hotswap_protocol::servers::{ServerOrder, ServersReport};
 use hotswap_protocol::state::Cell;
 use hotswap_protocol::status::Status;
 
@@ -17,6 +18,7 @@ use crate::engine::handover;
 use crate::engine::loaded;
 use crate::engine::purge;
 use crate::engine::revert::{self, Done, Order};
+use crate::engine::servers;
 use crate::engine::swap::{self, Prepared};
 use crate::revert::RevertError;
 use crate::status;
@@ -112,6 +114,10 @@ impl Engine for Process {
 
     fn purge(&self, manner: Manner) -> PurgeReport {
         purge::order(manner)
+    }
+
+    fn servers(&self, order: &ServerOrder) -> Result<ServersReport, Failure> {
+        servers::obey(order)
     }
 
     fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32> {

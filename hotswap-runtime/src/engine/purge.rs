@@ -6,6 +6,7 @@
 //! what.
 
 mod holders;
+mod signals;
 mod symbols;
 
 use std::collections::VecDeque;
@@ -28,11 +29,13 @@ use crate::engine::version::old::{self, Candidate, Of};
 use crate::hidden::Hidden;
 use crate::live::versions;
 use crate::on_swap::{self, Swap};
+use crate::pieces::chain;
 use crate::purge::{self, Attempt, Target};
 use crate::server::registry;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::table;
 use crate::work::{self, WorkKind, WorkStatus};
+use signals::Signals;
 
 /// For how many microseconds the program may stand.
 static BUDGET_US: AtomicU64 = AtomicU64::new(10_000);
@@ -311,7 +314,12 @@ fn booked(range: &Range<usize>) -> Vec<Holder> {
     let entries = entries.map(|path| Holder::new(HolderKind::Entry, path));
     let cells = versions::needing(range).into_iter();
     let cells = cells.map(|path| Holder::new(HolderKind::Cell, path));
-    entries.chain(cells).collect()
+    let elements = chain::needing(range).into_iter().map(|(name, pieces)| {
+        let mut holder = Holder::new(HolderKind::Elements, name);
+        holder.words = pieces as u64;
+        holder
+    });
+    entries.chain(cells).chain(elements).collect()
 }
 
 /// Scans memory, and takes the image out of it if nothing is found and that is what is wanted.
@@ -436,62 +444,4 @@ fn library() -> Range<usize> {
             code.unwrap_or(0..0)
         })
         .clone()
-}
-
-/// What the kernel does at signals: it holds addresses that no scan of memory sees.
-struct Signals {
-    range: Range<usize>,
-    failed: bool,
-    leading_there: u64,
-}
-
-/// `struct kernel_sigaction` of x86_64.
-#[repr(C)]
-#[derive(Default)]
-struct KernelAction {
-    handler: usize,
-    flags: usize,
-    restorer: usize,
-    mask: u64,
-}
-
-const SIGNALS: i32 = 64;
-
-impl Signals {
-    fn new(range: &Range<usize>) -> Self {
-        Self {
-            range: range.clone(),
-            // Unless it is asked.
-            failed: true,
-            leading_there: 0,
-        }
-    }
-
-    fn ask(&mut self) {
-        self.failed = false;
-        for signal in 1..=SIGNALS {
-            let mut action = KernelAction::default();
-            // SAFETY: the call writes the action, whose mask has so many bytes, and changes none.
-            let outcome = unsafe {
-                let none = std::ptr::null::<KernelAction>();
-                let bytes = size_of::<u64>();
-                libc::syscall(libc::SYS_rt_sigaction, signal, none, &raw mut action, bytes)
-            };
-            self.failed |= outcome == -1;
-            if self.range.contains(&action.handler) || self.range.contains(&action.restorer) {
-                self.leading_there |= 1 << (signal - 1);
-            }
-        }
-    }
-
-    fn is_free(&self) -> bool {
-        !self.failed && self.leading_there == 0
-    }
-
-    fn holders(&self) -> Vec<Holder> {
-        let signals = (1..=SIGNALS).filter(|signal| self.leading_there >> (signal - 1) & 1 == 1);
-        signals
-            .map(|signal| Holder::new(HolderKind::Signal, signal.to_string()))
-            .collect()
-    }
 }

@@ -131,6 +131,8 @@ fn go_back() -> Result<Done, RevertError> {
     };
     let cells = fork::undivided(|| version::cells_of(to)).unwrap_or_default();
     let current = fork::undivided(version::cells_of_current);
+    // Once values are assembled, this thread has the turn itself.
+    let hooks = fork::undivided(|| version::hooks_of(to));
     let state = state::prepare_back((&current, &cells), plan, number);
     let state = state.map_err(|error| no_way(error.to_string()))?;
     let mut warnings = swap::before_swap(number);
@@ -138,7 +140,6 @@ fn go_back() -> Result<Done, RevertError> {
         Aborted::Busy(reason) => RevertError::InUse(reason),
         Aborted::Failed(reason) | Aborted::Stuck(reason) => RevertError::Failed(reason),
     })?;
-    let hooks = fork::undivided(|| version::hooks_of(to));
     let version = Version::loading(number, None, None).with_facts(cells, hooks.clone());
     let mut report = swap::flip(state, (number, &hooks), started, || {
         on_panic::unwatch();

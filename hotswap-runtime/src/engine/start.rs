@@ -26,6 +26,7 @@ use crate::engine::trace;
 use crate::engine::version;
 use crate::on_panic::{self, OnPanic};
 use crate::on_swap::panic_message;
+use crate::sync::prepare_fences;
 use crate::third_version::{self, ThirdVersion};
 
 #[used]
@@ -55,6 +56,7 @@ fn start() {
     }
     let ready = get(env::READY_FD).and_then(|number| ReadyPipe::adopt(&number));
     let crash = get(env::CRASH_FD).and_then(|number| inherited_pipe(&number));
+    prepare_fences();
     let outcome = catch_unwind(|| {
         version::begin();
         if get(env::ON_PANIC).as_deref() == Some(env::ON_PANIC_REVERT) {

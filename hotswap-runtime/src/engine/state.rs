@@ -268,7 +268,12 @@ fn transaction(
             });
         }
     }
-    Ok(Transaction::new(resolver.finish(), changes))
+    let conversions = resolver.finish().map_err(|problem| {
+        let paths = changes.iter().map(|change| change.path.as_str());
+        let path = paths.collect::<Vec<_>>().join("`, `");
+        StateError::Plan { path, problem }
+    })?;
+    Ok(Transaction::new(conversions, changes))
 }
 
 fn resolve(

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use hotswap_protocol::checksum::Checksum;
 use hotswap_protocol::saved::{LostCell, RestoreReport, SavedCell, Value};
@@ -14,6 +16,7 @@ use crate::live::facts::{Facts, Fault};
 use crate::live::handle::Handle;
 use crate::on_swap::panic_message;
 use crate::sync::{Mutex, MutexGuard, lock};
+use crate::transaction::limits;
 
 static WAITING: Mutex<Waiting> = Mutex::new(Waiting {
     read: None,
@@ -96,7 +99,7 @@ pub(crate) fn make(handle: usize, facts: &'static Facts) -> Option<*mut u8> {
     let made = match &facts.saver {
         Some(saver) => checked(&saved, read)
             .map_err(Fault::new)
-            .and_then(|bytes| apart(move || (saver.restore)(&bytes))),
+            .and_then(|bytes| apart(limits().functions, move || (saver.restore)(&bytes))),
         None => Err(Fault::new(NOT_SAVED)),
     };
     let mut waiting = waiting();
@@ -141,27 +144,37 @@ fn checked(saved: &Saved, read: Read) -> Result<Vec<u8>, String> {
 }
 
 /// Calls a function of the program's on a thread with room for values that are nested deeply, and
-/// waits for it.
-fn apart(make: impl FnOnce() -> Result<*mut u8, Fault> + Send) -> Result<*mut u8, Fault> {
-    let made = thread::scope(|scope| {
-        let caught = move || {
-            let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| {
-                let text = panic_message(panic);
-                Err(Fault::new(format!("its `Deserialize` panicked: {text}")))
-            });
-            // What is there is of a type that is `Send`, for it is to be in a cell that threads share.
-            made.map(<*mut u8>::expose_provenance)
-        };
-        let thread = thread::Builder::new()
-            .name("hotswap-restore".to_owned())
-            .stack_size(STACK_BYTES)
-            .spawn_scoped(scope, caught);
-        match thread {
-            Ok(thread) => thread
-                .join()
-                .unwrap_or_else(|panic| Err(Fault::new(panic_message(panic)))),
-            Err(error) => Err(Fault::new(format!("no thread to restore it: {error}"))),
+/// waits for it, but not longer than `limit`: the cell is held meanwhile, which the function may wait for. What
+/// it makes later is lost, and never dropped.
+fn apart(
+    limit: Duration,
+    make: impl FnOnce() -> Result<*mut u8, Fault> + Send + 'static,
+) -> Result<*mut u8, Fault> {
+    let (sender, receiver) = sync_channel(1);
+    let caught = move || {
+        let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| {
+            let text = panic_message(panic);
+            Err(Fault::new(format!("its `Deserialize` panicked: {text}")))
+        });
+        // What is there is of a type that is `Send`, for it is to be in a cell that threads share.
+        // If nobody waits any more, it is lost.
+        let _ = sender.send(made.map(<*mut u8>::expose_provenance));
+    };
+    let thread = thread::Builder::new()
+        .name("hotswap-restore".to_owned())
+        .stack_size(STACK_BYTES)
+        .spawn(caught)
+        .map_err(|error| Fault::new(format!("no thread to restore it: {error}")))?;
+    let made = match receiver.recv_timeout(limit) {
+        Ok(made) => made,
+        Err(RecvTimeoutError::Timeout) => {
+            return Err(Fault::new(format!(
+                "its `Deserialize` has not returned within {limit:?}; it must not wait for a cell"
+            )));
         }
-    });
+        Err(RecvTimeoutError::Disconnected) => Err(Fault::new("its thread has died")),
+    };
+    // Nothing of the thread's is left when the value is used.
+    let _ = thread.join();
     made.map(ptr::with_exposed_provenance_mut)
 }

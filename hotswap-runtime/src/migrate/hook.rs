@@ -28,6 +28,8 @@ pub enum Answer {
         old: TypeFacts,
         /// What it makes.
         new: TypeFacts,
+        /// Whether it returns a `Result`.
+        can_fail: bool,
     },
     /// The new value stands at its place.
     Made,
@@ -59,6 +61,9 @@ impl TypeFacts {
 /// What a hook for a value of type `N` may return: the value, or a `Result` with it. `Form` only
 /// keeps the two implementations apart.
 pub trait HookResult<N, Form> {
+    /// Whether there may be none.
+    const CAN_FAIL: bool;
+
     /// The value, or the reason why there is none.
     fn into_result(self) -> Result<N, String>;
 }
@@ -72,12 +77,16 @@ pub enum Plain {}
 pub enum Fallible {}
 
 impl<N> HookResult<N, Plain> for N {
+    const CAN_FAIL: bool = false;
+
     fn into_result(self) -> Result<N, String> {
         Ok(self)
     }
 }
 
 impl<N, E: Display> HookResult<N, Fallible> for Result<N, E> {
+    const CAN_FAIL: bool = true;
+
     fn into_result(self) -> Result<N, String> {
         self.map_err(|error| error.to_string())
     }
@@ -92,6 +101,7 @@ where
         Request::Describe => Answer::Types {
             old: TypeFacts::of::<O>(),
             new: TypeFacts::of::<N>(),
+            can_fail: R::CAN_FAIL,
         },
         Request::Run { old, new } => {
             // SAFETY: the runtime runs a hook only on a value of the type that it has told, which

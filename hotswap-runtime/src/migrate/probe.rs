@@ -1,12 +1,14 @@
-//! What a type has, asked where it may have it or not: a schema, a default, a `Drop`, a destructor.
+//! What a type has, asked where it may have it or not: a schema, a default, a text, a `Drop`, a destructor.
 //!
 //! `Probe::<T>::SCHEMA` is the inherent constant where its bound holds, which is preferred, else the
 //! trait's. Macro output asks for concrete types, or with the bounds of a generic definition.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::marker::PhantomData;
 
-use crate::migrate::Migrate;
 use crate::migrate::schema::{Destructor, Maker, Of};
+use crate::migrate::{Migrate, around};
 
 /// Stands for the type that is asked about.
 #[derive(Debug)]
@@ -22,6 +24,23 @@ impl<T: Default> Probe<T> {
     pub const DEFAULT: Option<Maker> = Some(|place| put(place, T::default()));
 }
 
+impl<T: fmt::Debug> Probe<T> {
+    /// Makes the type's text, over several lines where it is long.
+    pub const TEXT: Option<fn(&T) -> String> = Some(|value| format!("{value:#?}"));
+}
+
+/// The answer for types without a text.
+pub trait NoText {
+    /// What it would be the text of.
+    type Value;
+    /// None.
+    const TEXT: Option<fn(&Self::Value) -> String> = None;
+}
+
+impl<T> NoText for Probe<T> {
+    type Value = T;
+}
+
 #[expect(drop_bounds, reason = "it asks for the implementation itself")]
 impl<T: Drop> Probe<T> {
     /// The type has a `Drop` of its own.
@@ -35,6 +54,26 @@ pub trait NoOwnDrop {
 }
 
 impl<T: ?Sized> NoOwnDrop for Probe<T> {}
+
+/// Schemas of containers whose elements have none, for functions that make these.
+macro_rules! around {
+    ($($container:ident $schema:ident),*) => {$(
+        impl<T> Probe<$container<T>> {
+            /// The schema as of a container of a type of which nothing is known.
+            pub const AROUND: Option<Of> = Some(around::$schema::<T>);
+        }
+    )*};
+}
+
+around!(Vec vec, VecDeque deque, Box boxed, Option option);
+
+/// The answer for other types.
+pub trait NoAround {
+    /// None.
+    const AROUND: Option<Of> = None;
+}
+
+impl<T: ?Sized> NoAround for Probe<T> {}
 
 /// The answer for types without schema.
 pub trait NoSchema {

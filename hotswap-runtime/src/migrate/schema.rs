@@ -60,6 +60,8 @@ pub enum Shape {
     Shared(Shared),
     /// Elements that are visited and inserted one by one.
     Entries(Entries),
+    /// Elements in pieces, whose type this is: a `Vec`.
+    Pieces(Of),
     /// Elements that functions of the user's list and build a container of.
     Custom(Custom),
 }
@@ -81,12 +83,17 @@ pub struct Field {
     pub drop: Option<Destructor>,
     /// Its type's schema, if that is `Migrate`.
     pub schema: Option<Of>,
+    /// The schema of a container whose elements are of a type that is not `Migrate`, and are made whole by a
+    /// function.
+    pub around: Option<Of>,
     /// Makes its default.
     pub default: Option<Maker>,
     /// Makes it from the old value.
     pub with: Option<Hook>,
     /// Makes the old value from it.
     pub back: Option<Hook>,
+    /// Whether the elements inside are changed when they are first used.
+    pub lazy: bool,
 }
 
 /// An enum.
@@ -164,10 +171,26 @@ impl Field {
             align: align_of::<F>(),
             drop: probe::drop_of::<F>(),
             schema,
+            around: None,
             default: None,
             with: None,
             back: None,
+            lazy: false,
         }
+    }
+
+    /// The field with the schema that its type has as a container of a type without one.
+    #[must_use]
+    pub const fn around(mut self, around: Option<Of>) -> Self {
+        self.around = around;
+        self
+    }
+
+    /// The field, whose elements are changed when they are first used.
+    #[must_use]
+    pub const fn lazily(mut self) -> Self {
+        self.lazy = true;
+        self
     }
 
     /// The field with a function that makes its default.

@@ -32,16 +32,31 @@ pub struct Sequence {
     pub release: unsafe fn(*mut u8),
 }
 
+impl Sequence {
+    /// A `Vec` of elements of this type.
+    pub(crate) const fn vec<T>(element: Of) -> Self {
+        Self {
+            element,
+            spans: vec_spans::<T>,
+            adopt: vec_adopt::<T>,
+            release: vec_release::<T>,
+        }
+    }
+
+    /// A `VecDeque` of elements of this type.
+    pub(crate) const fn deque<T>(element: Of) -> Self {
+        Self {
+            element,
+            spans: deque_spans::<T>,
+            adopt: deque_adopt::<T>,
+            release: deque_release::<T>,
+        }
+    }
+}
+
 impl<T: Migrate> Migrate for Vec<T> {
     fn schema() -> &'static Schema {
-        const {
-            &Schema::of::<Self>(Shape::Sequence(Sequence {
-                element: T::schema,
-                spans: vec_spans::<T>,
-                adopt: vec_adopt::<T>,
-                release: vec_release::<T>,
-            }))
-        }
+        const { &Schema::of::<Self>(Shape::Sequence(Sequence::vec::<T>(T::schema))) }
     }
 }
 
@@ -73,14 +88,7 @@ unsafe fn vec_release<T>(place: *mut u8) {
 
 impl<T: Migrate> Migrate for VecDeque<T> {
     fn schema() -> &'static Schema {
-        const {
-            &Schema::of::<Self>(Shape::Sequence(Sequence {
-                element: T::schema,
-                spans: deque_spans::<T>,
-                adopt: deque_adopt::<T>,
-                release: deque_release::<T>,
-            }))
-        }
+        const { &Schema::of::<Self>(Shape::Sequence(Sequence::deque::<T>(T::schema))) }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::live::Live;
 use crate::server::Server;
+use crate::server::after::States as After;
 use crate::server::serve::Shim;
 
 /// The states of all servers of one type, by number.
@@ -35,6 +36,8 @@ pub struct Cells<S: Server> {
     pub casts: Option<&'static Live<Messages<S::Cast>>>,
     /// Further messages that wait to be handled.
     pub infos: Option<&'static Live<Messages<S::Info>>>,
+    /// The types that this one comes after.
+    pub after: &'static [After],
     /// Takes a turn.
     pub serve: Shim,
 }

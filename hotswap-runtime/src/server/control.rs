@@ -52,6 +52,14 @@ pub(crate) struct Inner {
     pub(crate) queue: VecDeque<Envelope>,
     pub(crate) phase: Phase,
     pub(crate) suspended: bool,
+    /// It is to run `code_change` without waiting for a message.
+    pub(crate) is_to_upgrade: bool,
+    /// How many servers it comes after that have not had a turn in the new version.
+    pub(crate) waits_for_others: usize,
+    /// Servers that come after this one and wait for its turn, each once for each time that it does.
+    pub(crate) followers: Vec<u64>,
+    /// Its handler waits for another server's reply.
+    pub(crate) waits_for_reply: bool,
     /// Who uses the state: the loop, or one that looks at it.
     pub(crate) busy: Option<(ThreadId, Instant)>,
     /// The call that is handled now.
@@ -80,7 +88,8 @@ impl Inner {
             return false;
         }
         match self.phase {
-            Phase::Running => !self.suspended && !self.queue.is_empty(),
+            Phase::Running if self.waits_for_others > 0 => false,
+            Phase::Running => self.is_to_upgrade || !self.suspended && !self.queue.is_empty(),
             _ => true,
         }
     }
@@ -111,6 +120,10 @@ impl Control {
             queue: VecDeque::new(),
             phase: Phase::Starting,
             suspended: false,
+            is_to_upgrade: false,
+            waits_for_others: 0,
+            followers: Vec::new(),
+            waits_for_reply: false,
             busy: None,
             in_hand: None,
             shim,

@@ -107,6 +107,12 @@ pub enum StateError {
     /// It did not finish what it does in time.
     #[error("the server was busy for {0:?}")]
     Busy(Duration),
+    /// Its type has no text for it.
+    #[error("its type `{0}` shows nothing: derive `Debug` for it, or write `Server::show`")]
+    Hidden(String),
+    /// What makes the text of it panicked with this message.
+    #[error("showing it panicked: {0}")]
+    Panicked(String),
     /// A server asked for its own state in this way.
     #[error("a server can't wait for itself")]
     Itself,

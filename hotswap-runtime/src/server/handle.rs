@@ -188,6 +188,17 @@ impl<S: Server> Handle<S> {
         held.state().map(function).ok_or(StateError::Starting)
     }
 
+    /// Puts another state in the place of the one that is there, which is given back, between two
+    /// messages or while the server is suspended.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_state`](Self::with_state).
+    #[track_caller]
+    pub fn replace_state(&self, limit: Duration, state: S) -> Result<S, StateError> {
+        self.with_state(limit, |old| std::mem::replace(old, state))
+    }
+
     /// The state as text, as its `Debug` shows it.
     ///
     /// # Errors
@@ -223,6 +234,15 @@ where
     let unsent = open(&messages).remove(&number);
     drop(unsent);
     Err(SendError::Gone)
+}
+
+/// All servers of this type, in the order in which they were started.
+#[must_use]
+pub fn handles<S: Server>() -> Vec<Handle<S>> {
+    let cell = std::ptr::from_ref(S::__cells().states).addr();
+    let all = registry::all();
+    let mine = all.iter().filter(|control| control.cell == cell);
+    mine.map(|control| Handle::of(control.id)).collect()
 }
 
 /// The server of this name, if it is of this type.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::live::ReadGuard;
 use crate::server::Server;
+use crate::server::after::waits_for_reply;
 use crate::server::cells::{Messages, open};
 use crate::server::errors::CallError;
 use crate::server::waiter::Waiter;
@@ -50,7 +51,9 @@ impl<S: Server> Pending<S> {
         // An end that no clock can tell never comes.
         let until = Instant::now().checked_add(limit);
         let waiting = thread::waits_for(&self.waiter);
+        waits_for_reply(true);
         let settled = self.waiter.wait(until);
+        waits_for_reply(false);
         drop(waiting);
         thread::checkpoint();
         match settled {
@@ -84,11 +87,14 @@ impl<S: Server> Future for Pending<S> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.waiter.poll(context.waker()) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) => Poll::Ready(self.fetch()),
-            Poll::Ready(Err(error)) => {
+            Poll::Pending => {
+                waits_for_reply(true);
+                Poll::Pending
+            }
+            Poll::Ready(settled) => {
+                waits_for_reply(false);
                 self.over = true;
-                Poll::Ready(Err(error))
+                Poll::Ready(settled.and_then(|()| self.fetch()))
             }
         }
     }
@@ -96,7 +102,11 @@ impl<S: Server> Future for Pending<S> {
 
 impl<S: Server> Drop for Pending<S> {
     fn drop(&mut self) {
-        if !self.over && self.waiter.give_up() {
+        if self.over {
+            return;
+        }
+        waits_for_reply(false);
+        if self.waiter.give_up() {
             drop(self.fetch());
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
+use std::thread::ThreadId;
 
 use crate::server::control::Control;
 use crate::server::errors::SpawnError;
@@ -13,6 +14,8 @@ use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
 struct Registry {
     servers: HashMap<u64, Arc<Control>>,
     names: HashMap<String, u64>,
+    /// There while all servers are suspended: those that were started since, and are for that reason.
+    born: Option<Vec<u64>>,
 }
 
 static REGISTRY: LazyLock<Mutex<Registry>> = LazyLock::new(Mutex::default);
@@ -32,6 +35,10 @@ pub(crate) fn add(control: Control) -> Result<Arc<Control>, SpawnError> {
             return Err(SpawnError::NameTaken(name.clone()));
         }
         registry.names.insert(name.clone(), control.id);
+    }
+    if let Some(born) = &mut registry.born {
+        born.push(control.id);
+        control.lock().suspended = true;
     }
     let control = Arc::new(control);
     registry.servers.insert(control.id, Arc::clone(&control));
@@ -86,7 +93,36 @@ pub(crate) fn leave(range: &Range<usize>) {
 
 /// All servers in the order in which they were started.
 pub(crate) fn all() -> Vec<Arc<Control>> {
-    let mut all: Vec<_> = lock(&REGISTRY).servers.values().cloned().collect();
+    sorted(&lock(&REGISTRY))
+}
+
+fn sorted(registry: &Registry) -> Vec<Arc<Control>> {
+    let mut all: Vec<_> = registry.servers.values().cloned().collect();
     all.sort_by_key(|control| control.id);
     all
+}
+
+/// From now on servers are suspended when they are started. Gives those that have been, and whether
+/// that was so before.
+pub(crate) fn close() -> (Vec<Arc<Control>>, bool) {
+    let mut registry = lock(&REGISTRY);
+    let was_closed = registry.born.is_some();
+    registry.born.get_or_insert_default();
+    (sorted(&registry), was_closed)
+}
+
+/// Servers are no longer suspended when they are started. Gives those that were, and all.
+pub(crate) fn open() -> (Vec<u64>, Vec<Arc<Control>>) {
+    let mut registry = lock(&REGISTRY);
+    let born = registry.born.take().unwrap_or_default();
+    (born, sorted(&registry))
+}
+
+/// The server whose handler runs on this thread.
+pub(crate) fn running_on(thread: ThreadId) -> Option<Arc<Control>> {
+    let runs = |control: &Arc<Control>| {
+        let busy = control.lock().busy;
+        busy.is_some_and(|(other, _)| other == thread)
+    };
+    all().into_iter().find(runs)
 }

@@ -114,7 +114,7 @@ fn turn(control: &Arc<Control>) -> Went {
         Ok(Some(next)) => {
             control.change(|inner| {
                 inner.shim = next.shim;
-                if !matches!(next.then, Then::Again) {
+                if !matches!(next.then, Then::Again | Then::After) {
                     inner.version = version;
                 }
             });
@@ -142,6 +142,8 @@ fn panicked(control: &Control, kind: Kind, version: u64, message: String) -> The
         }
         Kind::Start => Then::NotStarted(message),
         Kind::Message => Then::Stop(Reason::Panicked(message)),
+        // The loop orders no such turn.
+        Kind::Show => Then::Again,
         Kind::Terminate => Then::Terminated,
         Kind::Clear => Then::Cleared,
     }
@@ -153,8 +155,10 @@ fn begin(control: &Control) -> Option<(Option<Order>, Shim, u64)> {
     if !inner.is_ready() {
         return None;
     }
+    let is_to_upgrade = inner.phase == Phase::Running && std::mem::take(&mut inner.is_to_upgrade);
     let order = match &inner.phase {
         Phase::Starting => Order::Start,
+        Phase::Running if is_to_upgrade => Order::Upgrade,
         Phase::Running => Order::Message,
         Phase::Ending(reason) => Order::Terminate(reason.clone()),
         Phase::Clearing(_) => Order::Clear(inner.queue.drain(..).collect()),
@@ -169,7 +173,8 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
     let mut went = Went::On;
     let mut fail = None;
     match then {
-        Then::Again => thread::yield_now(),
+        Then::Again | Then::Shown(_) => thread::yield_now(),
+        Then::After | Then::Upgraded => {}
         Then::Handled => control.change(|inner| inner.handled += 1),
         Then::Started => control.change(|inner| {
             // It may have been told to stop meanwhile.
@@ -205,10 +210,15 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
     if let Some(reason) = fail {
         control.fail_in_hand(CallError::Ended(reason));
     }
-    control.change(|inner| {
+    let is_running = control.change(|inner| {
         inner.busy = None;
         inner.in_hand = None;
+        inner.waits_for_reply = false;
+        inner.phase == Phase::Running
     });
+    if !is_running {
+        control.release_followers();
+    }
     went
 }
 

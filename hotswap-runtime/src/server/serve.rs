@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::live::{Live, ReadGuard};
 use crate::migrate::Migrate;
 use crate::server::Server;
+use crate::server::after::{Running, all_before};
 use crate::server::cells::{Cells, Messages, States, open};
 use crate::server::context::Context;
 use crate::server::control::{Control, Envelope, Phase};
@@ -24,6 +25,10 @@ pub type Shim = fn();
 pub(crate) enum Order {
     Start,
     Message,
+    /// `code_change` is to run, if there is a new version.
+    Upgrade,
+    /// The state is to be shown, and nothing else.
+    Show,
     Terminate(Reason),
     Clear(Vec<Envelope>),
 }
@@ -33,6 +38,7 @@ pub(crate) enum Order {
 pub(crate) enum Kind {
     Start,
     Message,
+    Show,
     Terminate,
     Clear,
 }
@@ -41,7 +47,8 @@ impl Order {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Start => Kind::Start,
-            Self::Message => Kind::Message,
+            Self::Message | Self::Upgrade => Kind::Message,
+            Self::Show => Kind::Show,
             Self::Terminate(_) => Kind::Terminate,
             Self::Clear(_) => Kind::Clear,
         }
@@ -74,6 +81,7 @@ thread_local! {
 
 /// Has the turn taken through the entry. None if that is not the one of a server.
 pub(crate) fn call(shim: Shim, turn: Turn) -> Option<Next> {
+    let _running = Running::new(&turn.control);
     NEXT.set(None);
     TURN.set(Some(turn));
     shim();
@@ -98,6 +106,12 @@ pub(crate) enum Then {
     Handled,
     Started,
     NotStarted(String),
+    /// Nothing was done: other servers come first.
+    After,
+    /// Nothing but `code_change` was done.
+    Upgraded,
+    /// The state as text; none if there is no state.
+    Shown(Option<Option<String>>),
     Stop(Reason),
     Terminated,
     Cleared,
@@ -145,7 +159,12 @@ fn take<S: Server>(turn: &Turn) -> Result<Then, Stale> {
     let states = get(cells.states)?;
     match &turn.order {
         Order::Start => start(turn, &cells, &states),
-        Order::Message => message(turn, &cells, &states),
+        Order::Message | Order::Upgrade => message(turn, &cells, &states),
+        Order::Show => {
+            let mut held = Held::take(&states, turn.control.id);
+            let state = held.as_mut().and_then(Held::state);
+            Ok(Then::Shown(state.map(|state| state.show())))
+        }
         Order::Terminate(reason) => {
             let state = open(&states).remove(&turn.control.id);
             if let Some(mut state) = state {
@@ -218,9 +237,16 @@ fn message<S: Server>(turn: &Turn, cells: &Cells<S>, states: &States<S>) -> Resu
         return Ok(Then::Stop(Reason::Failed(why)));
     };
     if turn.from != turn.version {
+        if !all_before(control, cells.after, turn.version) {
+            return Ok(Then::After);
+        }
         state.code_change(turn.from, turn.version);
         // It is not called again if the message turns out to be of another version.
         control.change(|inner| inner.version = turn.version);
+        control.release_followers();
+    }
+    if matches!(turn.order, Order::Upgrade) {
+        return Ok(Then::Upgraded);
     }
     let Some(envelope) = control.change(|inner| match inner.phase {
         Phase::Running => inner.queue.pop_front(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::server::control::{Control, Phase};
 use crate::server::errors::BusyError;
 use crate::server::handle::Handle;
-use crate::server::{Server, registry};
+use crate::server::{AnyHandle, Server, registry};
 
 /// What a server does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Activity {
     Busy(Instant),
     /// Its messages are held back.
     Suspended,
+    /// A new version has come, and servers that it comes after are not in it yet.
+    Waiting,
     /// It is ending.
     Ending,
 }
@@ -55,11 +57,12 @@ pub fn servers() -> Vec<ServerStatus> {
         .collect()
 }
 
-fn status(control: &Control) -> ServerStatus {
+pub(crate) fn status(control: &Control) -> ServerStatus {
     let inner = control.lock();
     let activity = match (&inner.phase, inner.busy) {
         (Phase::Starting, _) => Activity::Starting,
         (Phase::Running, Some((_, since))) => Activity::Busy(since),
+        (Phase::Running, None) if inner.waits_for_others > 0 => Activity::Waiting,
         (Phase::Running, None) if inner.suspended => Activity::Suspended,
         (Phase::Running, None) => Activity::Idle,
         _ => Activity::Ending,
@@ -77,23 +80,34 @@ fn status(control: &Control) -> ServerStatus {
 }
 
 /// Holds back the messages of all servers, at the same time, and waits for the handlers that run. A
-/// server from whose handler this is called is left out.
+/// server from whose handler this is called is left out. Those that are started from now on are suspended
+/// after their `init`, until [`resume_all`].
 ///
 /// # Errors
 ///
 /// Some did not finish what they do in time. None is suspended then that was not before.
 pub fn suspend_all(limit: Duration) -> Result<(), BusyError> {
-    suspend(registry::all(), limit)
+    let (controls, was_closed) = registry::close();
+    let suspended = suspend(controls, limit);
+    if suspended.is_err() && !was_closed {
+        let (born, _) = registry::open();
+        for control in born.into_iter().filter_map(registry::find) {
+            control.change(|inner| inner.suspended = false);
+        }
+    }
+    suspended
 }
 
 /// Lets all servers go on.
 pub fn resume_all() {
-    for control in registry::all() {
+    let (_, all) = registry::open();
+    for control in all {
         control.change(|inner| inner.suspended = false);
     }
 }
 
-fn suspend(mut controls: Vec<Arc<Control>>, limit: Duration) -> Result<(), BusyError> {
+/// Suspends all of these, or none.
+pub(crate) fn suspend(mut controls: Vec<Arc<Control>>, limit: Duration) -> Result<(), BusyError> {
     controls.retain(|control| !control.is_mine());
     // Those that this call suspends.
     let mut mine = Vec::new();
@@ -132,19 +146,17 @@ impl<S: Server> Handle<S> {
     ///
     /// The server did not finish what it does in time; it is not suspended then.
     pub fn suspend(&self, limit: Duration) -> Result<(), BusyError> {
-        suspend(registry::find(self.number()).into_iter().collect(), limit)
+        AnyHandle::from(*self).suspend(limit)
     }
 
     /// Lets the server go on.
     pub fn resume(&self) {
-        if let Some(control) = registry::find(self.number()) {
-            control.change(|inner| inner.suspended = false);
-        }
+        AnyHandle::from(*self).resume();
     }
 
     /// What the server does; `None` if it has ended.
     #[must_use]
     pub fn status(&self) -> Option<ServerStatus> {
-        registry::find(self.number()).map(|control| status(&control))
+        AnyHandle::from(*self).status()
     }
 }

@@ -45,6 +45,8 @@ pub(crate) fn greets() {
     assert_eq!(program.order("status"), "0 true");
     assert_eq!(program.order("variables"), "variables []");
     assert_eq!(program.order("descriptors"), "descriptors []");
+    // Later, with threads, the first swap would wait for it.
+    assert_eq!(program.order("fences"), "fences true");
     program.end();
     assert!(!program.socket().exists());
 }

@@ -1,11 +1,14 @@
-//! The runtime's own source files for the call gate, for the lock of cells and for calls of servers, compiled
-//! with loom's atomics.
+//! The runtime's own source files for the call gate, for the lock of cells, for calls of servers and for
+//! containers in pieces, compiled with loom's atomics.
 //!
 //! They are those of `hotswap-runtime/src`; the tests stand beside them here, since what they test
 //! is not public.
 
 #![cfg(test)]
 
+#[path = "../../../hotswap-runtime/src/hidden.rs"]
+#[expect(dead_code, reason = "the lock only wipes what holders leave")]
+mod hidden;
 #[path = "../../../hotswap-runtime/src/sync.rs"]
 mod sync;
 
@@ -42,6 +45,14 @@ mod server {
     pub(crate) mod waiter;
 }
 
+#[path = "../../../hotswap-runtime/src/pieces"]
+mod pieces {
+    //! The part of `pieces.rs` that has no statics.
+
+    pub(crate) mod stage;
+}
+
 mod calls;
 mod guards;
 mod tests;
+mod touches;

@@ -359,6 +359,7 @@ fn elements(shape: &Shape) -> Vec<&'static Schema> {
     match shape {
         Shape::Array { element, .. } | Shape::Boxed(element) => vec![element()],
         Shape::Sequence(sequence) => vec![(sequence.element)()],
+        Shape::Pieces(piece) => elements(&piece().shape),
         Shape::Cellular(cell) => vec![(cell.element)()],
         Shape::Shared(shared) => vec![(shared.element)()],
         Shape::Entries(entries) => entries.parts.iter().map(|part| part()).collect(),

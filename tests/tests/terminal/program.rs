@@ -40,6 +40,7 @@ fn answer(line: &str) -> String {
     match line.split_once(' ').unwrap_or((line, "")) {
         ("raw", _) => stty(&["raw", "-echo"]),
         ("sane", _) => stty(&["sane"]),
+        ("full-screen", _) => print!("\x1b[?1049h\x1b[?25l\x1b[2J\x1b[1;1Ha picture"),
         ("handle", number) => unsafe {
             signal(number.parse().unwrap(), count as *const () as usize);
         },

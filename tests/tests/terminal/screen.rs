@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, ensure};
-use hotswap_tests::terminal::END;
+use hotswap_tests::{hotswap_verb, terminal::END};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::inotify,
@@ -93,9 +93,34 @@ fn a_program_that_is_killed_leaves_a_sane_terminal() -> Result<()> {
     let mut terminal = on_terminal(&package, &[])?;
     terminal.type_line("raw")?;
     terminal.expect("first: raw 7\n")?;
+    terminal.type_line("full-screen")?;
+    terminal.shows(|screen| screen.starts_with("a picture"))?;
     terminal.type_line("raise 9")?;
     terminal.expect("settings are again what they were before\n")?;
     ensure!(!terminal.is_raw()?);
+    // Nor is it left on the second screen, where its last picture stands.
+    let screen = terminal.screen();
+    ensure!(!screen.contains("picture"), "{screen}");
+    ensure!(terminal.end()? == -9);
+    Ok(())
+}
+
+#[test]
+fn a_restart_takes_a_full_screen_program_off_the_screen() -> Result<()> {
+    let package = package("restarted-raw")?;
+    let mut terminal = on_terminal(&package, &[])?;
+    terminal.type_line("raw")?;
+    terminal.expect("first: raw 7\n")?;
+    terminal.type_line("full-screen")?;
+    terminal.shows(|screen| screen.starts_with("a picture"))?;
+    let tool = terminal.pid().to_string();
+    let restarted = hotswap_verb(&package, &["restart", "--pid", &tool])?.status()?;
+    ensure!(restarted.success());
+    let screen = terminal.shows(|screen| screen.matches("Watching").count() == 2)?;
+    ensure!(!screen.contains("picture"), "{screen}");
+    // Who asked for it wants to hear nothing of it.
+    ensure!(!screen.contains("settings"), "{screen}");
+    terminal.type_line("raise 9")?;
     ensure!(terminal.end()? == -9);
     Ok(())
 }

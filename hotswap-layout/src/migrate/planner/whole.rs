@@ -108,7 +108,7 @@ impl Planner<'_> {
     }
 
     /// A function of the newer version makes what the older type consists of: a struct that has fields of the same
-    /// names and types.
+    /// names and types, or an enum that is laid out the same.
     fn made_back(
         &mut self,
         pair: Pair,
@@ -118,9 +118,24 @@ impl Planner<'_> {
     ) -> Outcome<Step> {
         let found = match (shape::of(self.old.types, makes), older) {
             (Shape::Struct(made), Shape::Struct(fields)) => self.parts(function, &made, fields),
+            (Shape::Enum(made), Shape::Enum(variants)) => {
+                match self.is_alike((makes, &made), (pair.new, variants)) {
+                    true => Ok(vec![MovedPart {
+                        from: 0,
+                        to: 0,
+                        bytes: shape::size(self.new.types, pair.new),
+                    }]),
+                    false => Err(FunctionLack::Parts {
+                        function: function.path.clone(),
+                        problem: "makes an enum with other variants, or with other fields in them"
+                            .to_owned(),
+                    }),
+                }
+            }
             _ => Err(FunctionLack::Parts {
                 function: function.path.clone(),
-                problem: "makes no struct of a struct's fields".to_owned(),
+                problem: "makes no struct of a struct's fields, and no enum of an enum's variants"
+                    .to_owned(),
             }),
         };
         let parts = match found {

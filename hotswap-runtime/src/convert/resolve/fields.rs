@@ -128,7 +128,7 @@ impl<'a> Known<'a> {
 
     /// The function takes what the old field is, and makes what the new one is.
     fn check_hook(&self, hook: Hook, number: usize, field: &Field) -> Outcome<()> {
-        let Answer::Types { old, new } = hook(Request::Describe) else {
+        let Answer::Types { old, new, .. } = hook(Request::Describe) else {
             return Err(self.refuse(format!("field `{}` has no function", field.name)));
         };
         let (takes, makes) = (facts(&self.from[number]), facts(field));

@@ -79,7 +79,7 @@ fn needs(
         How::Array { element, .. } | How::Cellular { element, .. } => inner(*element),
         // These have memory of their own.
         How::Boxed(_) | How::Sequence { .. } | How::Shared { .. } | How::Entries { .. } => true,
-        How::Custom { .. } | How::Whole(_) => true,
+        How::Pieces { .. } | How::Custom { .. } | How::Whole(_) => true,
     }
 }
 
@@ -108,6 +108,7 @@ fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
         | How::Boxed(element)
         | How::Cellular { element, .. }
         | How::Sequence { element, .. } => inner(*element),
+        How::Pieces { piece, lazy } => !*lazy && inner(*piece),
         // Elements are hashed and compared by functions of the user's.
         How::Shared { .. } | How::Entries { .. } => true,
         // These give values to functions of the user's.
@@ -131,6 +132,7 @@ fn locks(conversions: &Conversions, conversion: &Conversion) -> bool {
             inner(*element)
         }
         How::Cellular { old, element, .. } => old.hold.is_some() || inner(*element),
+        How::Pieces { piece, lazy } => !*lazy && inner(*piece),
         // These are made in turn anyhow.
         How::Shared { .. } | How::Entries { .. } | How::Custom { .. } | How::Whole(_) => false,
     }

@@ -96,6 +96,9 @@ fn check_parts(
                 .into_iter()
                 .eq(moves.iter().map(|(_, to, bytes)| (*to, *bytes)))
         }
+        Shape::Choice(_) => {
+            moves == [(0, 0, new.size)] && (makes.size, makes.align) == (new.size, new.align)
+        }
         _ => true,
     };
     if !moves.iter().all(within) || overlaps || !is_known {

@@ -107,6 +107,16 @@ impl<'a> Engine for &'a Fake {
         RestoreReport::default()
     }
 
+    fn servers(&self, order: &ServerOrder) -> Result<ServersReport, Failure> {
+        match order {
+            ServerOrder::Suspend { limit_ms, .. } => {
+                let text = format!("busy for {limit_ms} ms");
+                Err(Failure::new(ErrorCode::ServerBusy, text))
+            }
+            _ => Ok(ServersReport::default()),
+        }
+    }
+
     fn subscribers(&self) -> &Subscribers {
         &self.subscribers
     }
@@ -151,6 +161,7 @@ fn brief(response: &Response) -> String {
         Response::Committed { version, .. } => format!("committed {version}"),
         Response::Aborted {} => "aborted".into(),
         Response::Status(_) => "status".into(),
+        Response::Servers(_) => "servers".into(),
         Response::Error { code, .. } => format!("{code:?}"),
         other => format!("{other:?}"),
     }
@@ -273,6 +284,32 @@ fn conversations() {
         }],
         &["ProtocolMismatch"],
         &[],
+    );
+}
+
+#[test]
+fn orders_about_servers_leave_what_is_prepared() {
+    let servers = |order| Request::Servers { order };
+    let suspend = ServerOrder::Suspend {
+        server: None,
+        limit_ms: 7,
+    };
+    check(
+        &[
+            hello(),
+            prepare(""),
+            servers(ServerOrder::List {}),
+            servers(suspend),
+            Request::Commit {},
+        ],
+        &[
+            "hello",
+            "prepared 1",
+            "servers",
+            "ServerBusy",
+            "committed 1",
+        ],
+        &["prepared", "kept"],
     );
 }
 

@@ -116,7 +116,7 @@ fn swap(to: u64) {
         handle: CELL.handle(),
         conversion,
     };
-    let transaction = Transaction::new(resolver.finish(), vec![change]);
+    let transaction = Transaction::new(resolver.finish().unwrap(), vec![change]);
     let version = table::current_version() + 1;
     let table = table::prepare(version, vec![binding(body)], HashSet::new()).unwrap();
     let patient = Duration::from_secs(60);

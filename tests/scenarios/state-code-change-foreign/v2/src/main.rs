@@ -14,6 +14,8 @@ pub struct World {
 #[derive(Migrate)]
 pub struct Person {
     purse: Purse<u32>,
+    spare: Vec<Purse<u32>>,
+    one: Option<Purse<u32>>,
 }
 
 /// It sees fields that the library keeps to itself, since it makes what they become.
@@ -23,8 +25,24 @@ fn purse(_old: &Old<'_>, coins: &Vec<u32>, mark: &&'static str) -> Purse<u32> {
     Purse::new(coins.clone())
 }
 
+impl Person {
+    fn new(coins: Vec<u32>) -> Self {
+        let spare = coins.iter().skip(1).map(|coin| Purse::new(vec![*coin, 7]));
+        Self {
+            spare: spare.collect(),
+            one: coins.first().map(|coin| Purse::new(vec![*coin])),
+            purse: Purse::new(coins),
+        }
+    }
+
+    fn show(&self) -> String {
+        let all = [&self.purse].into_iter().chain(&self.spare).chain(&self.one);
+        all.map(Purse::show).collect::<Vec<_>>().join(" + ")
+    }
+}
+
 static WORLD: Live<World> = Live::new(|| {
-    let person = |name: &str, coins| (name.to_owned(), Person { purse: Purse::new(coins) });
+    let person = |name: &str, coins| (name.to_owned(), Person::new(coins));
     World {
         all: BTreeMap::from([person("Ada", vec![1, 2, 5]), person("Alan", vec![])]),
     }
@@ -40,6 +58,6 @@ fn main() {
 fn tick() -> String {
     let world = WORLD.read();
     let all = world.all.iter();
-    let all: Vec<String> = all.map(|(name, it)| format!("{name} {}", it.purse.show())).collect();
+    let all: Vec<String> = all.map(|(name, it)| format!("{name} {}", it.show())).collect();
     all.join(", ")
 }
