@@ -206,21 +206,12 @@ fn script(objects: &[PathBuf], libraries: &[PathBuf], output: &Path) -> Option<S
 
 /// Where rustc keeps its linker.
 fn rust_lld(rustc: &str) -> Option<PathBuf> {
-    let ask = |args: &[&str]| {
-        let output = Command::new(rustc).args(args).output().ok()?;
-        String::from_utf8(output.stdout).ok()
-    };
-    let sysroot = ask(&["--print", "sysroot"])?;
-    let verbose = ask(&["-vV"])?;
-    let host = verbose
-        .lines()
-        .find_map(|line| line.strip_prefix("host: "))?;
-    Some(
-        Path::new(sysroot.trim())
-            .join("lib/rustlib")
-            .join(host)
-            .join("bin/rust-lld"),
-    )
+    let mut command = Command::new(rustc);
+    let output = command.args(["--print", "sysroot", "--print", "host-tuple"]);
+    let said = String::from_utf8(output.output().ok()?.stdout).ok()?;
+    let (sysroot, host) = said.split_once('\n')?;
+    let libraries = Path::new(sysroot).join("lib/rustlib");
+    Some(libraries.join(host.trim_end()).join("bin/rust-lld"))
 }
 
 fn on_path() -> Option<PathBuf> {
