@@ -217,47 +217,7 @@ fn work(
         }
     };
     for job in jobs {
-        let done = match (job, &mut engine) {
-            (Job::Build { reason, with_state }, engine) => {
-                build(reason, selection, |launch| match engine.as_mut() {
-                    Some(engine) => carry_over(engine, state.as_ref(), launch, with_state),
-                    None if with_state => Err(Box::new(handover::refusal(
-                        "no edit can go live in this program, so it can't be asked for its state",
-                        &[],
-                    ))),
-                    None => Ok(None),
-                })
-            }
-            (
-                Job::Update {
-                    change: Change::Restart,
-                    ..
-                },
-                Some(engine),
-            ) => {
-                let reason = "code outside the workspace was edited, which can't be swapped";
-                build(reason.to_owned(), selection, |launch| {
-                    carry_over(engine, state.as_ref(), launch, false)
-                })
-            }
-            (
-                Job::Update {
-                    files,
-                    change,
-                    detected,
-                },
-                Some(engine),
-            ) => update(engine, &files, change, detected, project, selection),
-            (Job::Revert, Some(engine)) => Done::Reverted(engine.revert().map(Box::new)),
-            (Job::Check { files }, Some(engine)) => {
-                engine.set_form(form(selection));
-                Done::Checked(engine.check(&files, Instant::now()))
-            }
-            // The loop knows that there is no engine, and sends no such job.
-            (Job::Update { .. } | Job::Check { .. } | Job::Revert, None) => {
-                not_built("edits can't go live in this run")
-            }
-        };
+        let done = carry_out(job, &mut engine, state.as_ref(), project, selection);
         if let Some(image) = engine.as_mut().and_then(Engine::take_image) {
             let (path, version) = image;
             tell(Done::Loaded { path, version });
@@ -267,6 +227,57 @@ fn work(
         }
         if !tell(done) {
             return;
+        }
+    }
+}
+
+/// Does a job.
+fn carry_out(
+    job: Job,
+    engine: &mut Option<Engine>,
+    state: Option<&File>,
+    project: &Project,
+    selection: &Selection,
+) -> Done {
+    match (job, engine) {
+        (Job::Build { reason, with_state }, engine) => {
+            build(reason, selection, |launch| match engine.as_mut() {
+                Some(engine) => carry_over(engine, state, launch, with_state),
+                None if with_state => Err(Box::new(handover::refusal(
+                    "no edit can go live in this program, so it can't be asked for its state",
+                    &[],
+                ))),
+                None => Ok(None),
+            })
+        }
+        (
+            Job::Update {
+                change: Change::Restart,
+                ..
+            },
+            Some(engine),
+        ) => {
+            let reason = "code outside the workspace was edited, which can't be swapped";
+            build(reason.to_owned(), selection, |launch| {
+                carry_over(engine, state, launch, false)
+            })
+        }
+        (
+            Job::Update {
+                files,
+                change,
+                detected,
+            },
+            Some(engine),
+        ) => update(engine, &files, change, detected, project, selection),
+        (Job::Revert, Some(engine)) => Done::Reverted(engine.revert().map(Box::new)),
+        (Job::Check { files }, Some(engine)) => {
+            engine.set_form(form(selection));
+            Done::Checked(engine.check(&files, Instant::now()))
+        }
+        // The loop knows that there is no engine, and sends no such job.
+        (Job::Update { .. } | Job::Check { .. } | Job::Revert, None) => {
+            not_built("edits can't go live in this run")
         }
     }
 }

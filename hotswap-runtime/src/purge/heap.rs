@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::kernel;
+use super::maps::Mapping;
 
 /// Heaps but the first begin at multiples of this.
 const HEAP_BYTES: u64 = 64 << 20;
@@ -85,13 +86,7 @@ pub(super) fn heaps() -> Option<Heaps> {
 impl Heaps {
     /// Finds it out, and tries it.
     fn find() -> Option<Self> {
-        let memory = File::open("/proc/self/mem").ok()?;
-        let pid = std::process::id().cast_signed();
-        let word = |at: u64| {
-            let mut bytes = [0; 8];
-            let copied = kernel::copy(pid, at, &mut bytes, &memory);
-            (copied == bytes.len()).then(|| u64::from_ne_bytes(bytes))
-        };
+        let word = own_words()?;
         // SAFETY: the call has no preconditions.
         let thread = unsafe { libc::pthread_self() } as u64;
         let [first, second] = [(); 2].map(|()| allocate(24));
@@ -320,17 +315,27 @@ fn release(block: u64) {
     unsafe { libc::free(block) };
 }
 
+/// Reads words of this process by their addresses.
+fn own_words() -> Option<impl Fn(u64) -> Option<u64>> {
+    let memory = File::open("/proc/self/mem").ok()?;
+    let pid = std::process::id().cast_signed();
+    Some(move |at| {
+        let mut bytes = [0; 8];
+        let copied = kernel::copy(pid, at, &mut bytes, &memory);
+        (copied == bytes.len()).then(|| u64::from_ne_bytes(bytes))
+    })
+}
+
 /// Where an address lies.
 fn place(at: u64) -> Option<Place> {
-    let maps = fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().find_map(|line| {
-        let (range, rest) = line.split_once(' ')?;
-        let (start, end) = range.split_once('-')?;
-        let [start, end] = [start, end].map(|it| u64::from_str_radix(it, 16).unwrap_or(0));
-        (start <= at && at < end).then(|| Place {
+    let text = fs::read("/proc/self/maps").ok()?;
+    text.split(|byte| *byte == b'\n').find_map(|line| {
+        let mapping = Mapping::of_line(line)?;
+        let range = mapping.start..mapping.end;
+        range.contains(&at).then(|| Place {
             at,
-            mapping: start..end,
-            is_first_heap: rest.ends_with("[heap]"),
+            mapping: range,
+            is_first_heap: mapping.name(line) == b"[heap]",
         })
     })
 }
@@ -346,13 +351,7 @@ mod tests {
     fn free_blocks_of_all_kinds_are_told_from_those_in_use() {
         let check = || {
             let heaps = Heaps::find()?;
-            let memory = File::open("/proc/self/mem").unwrap();
-            let pid = std::process::id().cast_signed();
-            let word = |at: u64| {
-                let mut bytes = [0; 8];
-                let copied = kernel::copy(pid, at, &mut bytes, &memory);
-                (copied == bytes.len()).then(|| u64::from_ne_bytes(bytes))
-            };
+            let word = own_words().unwrap();
             // SAFETY: the call has no preconditions.
             let thread = unsafe { libc::pthread_self() } as u64;
             for bytes in [24, 40, 100, 500, 1032, 1100, 5000, 100_000] {
@@ -363,7 +362,7 @@ mod tests {
                 let free = || {
                     places
                         .each_ref()
-                        .map(|place| heaps.is_free(place, || [thread].into_iter(), word, || true))
+                        .map(|place| heaps.is_free(place, || [thread].into_iter(), &word, || true))
                 };
                 if free() != [false; 40] {
                     return None;

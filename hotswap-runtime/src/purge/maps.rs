@@ -65,6 +65,11 @@ impl Mapping {
         })
     }
 
+    /// A line that stands alone.
+    pub(super) fn of_line(line: &[u8]) -> Option<Self> {
+        Self::read(line, 0, line.len())
+    }
+
     /// Whether all of it is private memory that can be read in place.
     pub(super) fn is_plain(&self) -> bool {
         self.readable && !self.shared && self.name.1 == 0 && self.kind == Kind::Memory
