@@ -6,9 +6,16 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 
 /// The line that is typed, what is offered, and what is not.
-const CASES: [(&str, &[&str], &[&str]); 15] = [
+type Case = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const CASES: [Case; 15] = [
     (
         "cargo-hotswap hotswap r",
         &["run", "restart", "revert"],
@@ -113,29 +120,37 @@ fn shell(program: &str, home: &Path) -> Command {
     command
 }
 
-/// Runs all cases in a shell; `arguments` gives those of the script that captures.
-fn check(program: &str, home: &Path, arguments: impl Fn(&str) -> Vec<OsString>) {
+/// Runs all cases in a shell, side by side, since a shell mostly waits; `arguments` gives those of the
+/// script that captures.
+fn check(program: &str, home: &Path, arguments: impl Fn(&str) -> Vec<OsString> + Sync) {
+    thread::scope(|scope| {
+        for case in CASES {
+            let arguments = &arguments;
+            scope.spawn(move || check_case(program, home, case, arguments(case.0)));
+        }
+    });
+}
+
+fn check_case(program: &str, home: &Path, case: Case, arguments: Vec<OsString>) {
+    let (line, offered, not_offered) = case;
     let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/completions/capture");
-    for (line, offered, not_offered) in CASES {
-        let mut command = shell(program, home);
-        if program == "zsh" {
-            command.arg("-f");
-        }
-        let capture = capture.with_extension(program);
-        let Output { stdout, stderr, .. } =
-            command.arg(capture).args(arguments(line)).output().unwrap();
-        let said = String::from_utf8_lossy(&stdout);
-        let words: Vec<&str> = said.lines().map(str::trim).collect();
-        let errors = String::from_utf8_lossy(&stderr);
-        for word in offered {
-            assert!(
-                words.contains(word),
-                "{program}: {line:?} gives {words:?}, {errors}"
-            );
-        }
-        for word in not_offered {
-            assert!(!words.contains(word), "{program}: {line:?} gives {words:?}");
-        }
+    let mut command = shell(program, home);
+    if program == "zsh" {
+        command.arg("-f");
+    }
+    let capture = capture.with_extension(program);
+    let Output { stdout, stderr, .. } = command.arg(capture).args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&stdout);
+    let words: Vec<&str> = said.lines().map(str::trim).collect();
+    let errors = String::from_utf8_lossy(&stderr);
+    for word in offered {
+        assert!(
+            words.contains(word),
+            "{program}: {line:?} gives {words:?}, {errors}"
+        );
+    }
+    for word in not_offered {
+        assert!(!words.contains(word), "{program}: {line:?} gives {words:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! The work copy of a scenario's package, and the ways to save into it.
 
 mod manifest;
+mod seed;
 
 use std::{
     collections::BTreeSet,
@@ -286,9 +287,19 @@ impl Package {
         Ok(())
     }
 
-    /// Gives the package a target folder of its own.
+    /// Gives the package an empty target folder of its own.
     pub fn use_own_target(&mut self) {
         self.target = TargetFolder::Own;
+    }
+
+    /// Gives the package a target folder of its own, with what it depends on built in the profile `dev`.
+    ///
+    /// # Errors
+    ///
+    /// When that does not build, or the package has such a folder already.
+    pub fn use_own_planted_target(&mut self) -> Result<()> {
+        self.use_own_target();
+        seed::plant(&self.root.join("target"))
     }
 
     /// Removes from the shared target folder all that was built of this package.

@@ -36,7 +36,7 @@ fn below(folder: &Path) -> Vec<PathBuf> {
 #[test]
 fn only_what_is_dead_is_removed() -> Result<()> {
     let mut package = Package::of_source("cleaning", SOURCE)?;
-    package.use_own_target();
+    package.use_own_planted_target()?;
     let target = package.root.join("target");
     let runs = target.join("hotswap");
     let records = || {

@@ -95,7 +95,7 @@ fn two_programs_share_a_target_folder_and_a_library() -> Result<()> {
 #[test]
 fn a_moved_package_with_its_target_folder_starts_again() -> Result<()> {
     let mut package = Package::of_source("moved-package", SOURCE)?;
-    package.use_own_target();
+    package.use_own_planted_target()?;
     let mut session = Session::run(&package, &[])?;
     package.edit("src/main.rs", "\"one\"", "\"two\"")?;
     session.await_swapped()?;

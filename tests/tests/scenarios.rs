@@ -10,8 +10,9 @@ use anyhow::Result;
 use hotswap_tests::{Mode, Profile, play, scenario_script, scenarios};
 use libtest_mimic::{Arguments, Trial};
 
-/// One more than the smallest machine that this is meant for has cores, since programs wait as well.
-const THREADS: usize = 3;
+/// More than the smallest machine that this is meant for has cores, since cargo lets one build at a time
+/// into a target folder, and programs wait as well.
+const THREADS: usize = 5;
 
 fn main() -> Result<ExitCode> {
     let mut arguments = Arguments::from_args();

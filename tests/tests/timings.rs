@@ -75,7 +75,7 @@ fn eventful(package: &Package) -> Result<Session> {
 #[test]
 fn the_times_of_a_run_are_shown() -> Result<()> {
     let mut package = Package::of_source("timed-and-shown", SOURCE)?;
-    package.use_own_target();
+    package.use_own_planted_target()?;
     let session = eventful(&package)?;
     let table = timings(&package, &session, "human")?;
     let heading = "timed-and-shown: 5 edits live, 1 revert, 1 refused, 1 did not compile, \

@@ -1,0 +1,45 @@
+//! A target folder in which the runtime is built already, to be copied: a package that has a target
+//! folder of its own would compile it anew.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use anyhow::{Result, anyhow, ensure};
+
+use crate::{
+    compile::cargo,
+    package::{Package, TargetFolder},
+    paths,
+};
+
+/// Copies it to `target`, which must not stand yet.
+pub fn plant(target: &Path) -> Result<()> {
+    // With their times, by which cargo knows that they are up to date.
+    let mut copy = Command::new("cp");
+    let status = copy.arg("--archive").arg(seed()?).arg(target).status()?;
+    ensure!(status.success(), "cp ended with {status}");
+    Ok(())
+}
+
+/// Built once for each test process, by cargo alone.
+fn seed() -> Result<&'static Path> {
+    static SEED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    SEED.get_or_init(|| build().map_err(|error| format!("{error:#}")))
+        .as_deref()
+        .map_err(|error| anyhow!("{error}"))
+}
+
+fn build() -> Result<PathBuf> {
+    let target = paths::target()?.join("scenarios").join("seed");
+    let mut package = Package::of_source("seed", "fn main() {}\n")?;
+    package.target = TargetFolder::Own;
+    let mut build = cargo(&package)?;
+    build.args(["build", "--target-dir"]).arg(&target);
+    let output = build.output()?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the seed does not build:\n{words}");
+    Ok(target)
+}
