@@ -310,6 +310,9 @@ impl Engine {
             return Ok(Brought::Unchanged);
         }
         let members = self.members()?;
+        if let Some(refusal) = refusal::slices(&self.halved_slices(&members)) {
+            return Ok(Brought::Refused(Box::new(refusal)));
+        }
         let analysed = self.analyse()?;
         let types = self.types(&analysed);
         let cells = cells::of_units(&self.units, &analysed, &types);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use hotswap_layout::{Descriptions, Program};
-use hotswap_object::{HostFacts, InitialiserFacts, StaticFacts};
+use hotswap_object::{HostFacts, InitialiserFacts, ObjectFacts, StaticFacts};
 use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::hook::Hook;
 use hotswap_protocol::manifest::{BacktraceStatics, Static};
@@ -39,6 +39,8 @@ pub struct Host {
     pub cells: Vec<CellFacts>,
     /// Its functions that run at swaps.
     pub hooks: Vec<Hook>,
+    /// The sections of distributed slices that crates outside the workspace add to.
+    pub shared_slices: BTreeSet<String>,
     /// Where the standard library keeps the list of files that backtraces are named from.
     pub backtrace: Option<BacktraceStatics>,
 }
@@ -115,6 +117,7 @@ impl Host {
             executable: executable.to_owned(),
             build_id,
             backtrace: backtrace_statics(&symbols),
+            shared_slices: shared_slices(&symbols, analysed.iter().flatten().map(|one| &one.facts)),
             symbols,
             entries,
             units: by_id,
@@ -158,6 +161,21 @@ impl Host {
         let exported = all.filter(|(_, symbol)| symbol.exported);
         exported.map(|(name, _)| name.as_str())
     }
+}
+
+/// The slices that have more in the executable than the units add to them.
+fn shared_slices<'a>(
+    host: &HostFacts,
+    units: impl Iterator<Item = &'a ObjectFacts>,
+) -> BTreeSet<String> {
+    let mut own: BTreeMap<&str, u64> = BTreeMap::new();
+    for (name, bytes) in units.flat_map(|facts| &facts.slices) {
+        *own.entry(name).or_default() += bytes;
+    }
+    let of_others = |name: &str, bytes: u64| own.get(name).is_none_or(|own| *own < bytes);
+    let slices = host.slices.iter();
+    let shared = slices.filter(|(name, bytes)| of_others(name, **bytes));
+    shared.map(|(name, _)| name.clone()).collect()
 }
 
 /// The statics that the standard library's backtraces depend on, if each is found once.

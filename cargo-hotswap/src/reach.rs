@@ -162,6 +162,12 @@ impl Index {
         units.map(of_unit).collect()
     }
 
+    /// Whether an object needs a symbol from elsewhere.
+    pub fn needs(&self, object: &ObjectFile, symbol: Node) -> bool {
+        let known = self.objects.get(&object.digest);
+        known.is_some_and(|object| object.needs.contains(&symbol))
+    }
+
     /// The references among the objects of which these are parts.
     pub fn graph(&self, parts: &[Part]) -> Graph {
         let known = parts.iter().filter_map(|part| {

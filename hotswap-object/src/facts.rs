@@ -4,7 +4,7 @@ mod pointers;
 mod schemas;
 mod wishes;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use object::elf;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub use self::wishes::{Wish, WishFacts};
 use crate::elf::{Elf, Symbol, offset_of, symbol_of};
 use crate::error::ObjectError;
 use crate::names::{canonical_path, is_item};
-use crate::state::{ENTRY_SECTION, HOOK_SECTION, Role, roles};
+use crate::state::{ENTRY_SECTION, HOOK_SECTION, Role, SLICE_SECTION, roles};
 
 /// What is known about an object without rewriting it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub struct ObjectFacts {
     pub hooks: Vec<SchemaFacts>,
     /// The functions that its writable statics point at when the program starts.
     pub function_pointers: Vec<FunctionPointer>,
+    /// The distributed slices (`linkme`) that it adds to, by the name of their section, with the bytes that it adds.
+    pub slices: BTreeMap<String, u64>,
 }
 
 /// A pointer to a function in the initial value of a static.
@@ -223,7 +225,18 @@ pub fn inspect(object: &[u8]) -> Result<ObjectFacts, ObjectError> {
     facts.schemas = schemas::read(&elf)?;
     facts.wishes = wishes::read(&elf)?;
     facts.hooks = schemas::texts(&elf, HOOK_SECTION, "__HOTSWAP_HOOK")?;
+    facts.slices = slices(&elf);
     Ok(facts)
+}
+
+/// The distributed slices of a file, by the name of their section, with their bytes.
+pub(crate) fn slices(elf: &Elf<'_>) -> BTreeMap<String, u64> {
+    let mut slices = BTreeMap::new();
+    let sections = elf.sections.iter();
+    for section in sections.filter(|section| section.name.starts_with(SLICE_SECTION)) {
+        *slices.entry(section.name.to_owned()).or_default() += section.size;
+    }
+    slices
 }
 
 fn symbol_facts(elf: &Elf<'_>, roles: &[Role], symbol: &Symbol<'_>) -> SymbolFacts {

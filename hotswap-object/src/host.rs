@@ -1,6 +1,6 @@
 //! What a linked host offers to its patches.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use object::elf;
 use object::read::elf::{FileHeader as _, ProgramHeader as _};
@@ -8,6 +8,7 @@ use object::{LittleEndian, elf::FileHeader64};
 
 use crate::elf::Elf;
 use crate::error::ObjectError;
+use crate::facts::slices;
 
 /// What a host's executable defines.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,8 @@ pub struct HostFacts {
     pub symbols: HashMap<String, HostSymbol>,
     /// Thread-locals with their distance from the thread pointer.
     pub thread_locals: HashMap<String, i64>,
+    /// Its distributed slices (`linkme`), by the name of their section, with their bytes.
+    pub slices: BTreeMap<String, u64>,
 }
 
 /// A symbol of a host.
@@ -44,6 +47,7 @@ pub fn read_host(executable: &[u8]) -> Result<HostFacts, ObjectError> {
     let dynamic = Elf::parse(executable, &types, elf::SHT_DYNSYM)?;
     let mut host = HostFacts {
         build_id: build_id(&all)?,
+        slices: slices(&all),
         ..HostFacts::default()
     };
     let thread = thread_segment(executable)?;

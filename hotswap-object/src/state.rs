@@ -42,13 +42,16 @@ const PER_VERSION: &[&str] = &[
     ".eh_frame",
 ];
 
+/// Prefix of the sections of distributed slices.
+pub(crate) const SLICE_SECTION: &str = "linkme_";
+
 /// Prefixes of sections that are collected between `__start_` and `__stop_` symbols.
 const COLLECTED: &[&str] = &[
     ENTRY_SECTION,
     SCHEMA_SECTION,
     STATIC_SECTION,
     HOOK_SECTION,
-    "linkme_",
+    SLICE_SECTION,
     "linkm2_",
 ];
 

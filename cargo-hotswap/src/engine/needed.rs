@@ -30,6 +30,18 @@ impl Engine {
         ))
     }
 
+    /// The slices that the image would declare, and have in part only, since crates outside the workspace
+    /// add to them.
+    pub(super) fn halved_slices(&self, members: &BTreeSet<usize>) -> Vec<&str> {
+        let is_declared = |section: &&str| {
+            let start = reach::node_of(&format!("__start_{section}"));
+            let mut objects = members.iter().flat_map(|&at| &self.units[at].objects);
+            objects.any(|object| self.references.needs(object, start))
+        };
+        let shared = self.host.shared_slices.iter().map(String::as_str);
+        shared.filter(is_declared).collect()
+    }
+
     /// The parts of the members' objects that the image needs; all of them where a cell has another
     /// layout than the host's code expects, so that no code of the host is left that uses it.
     pub(super) fn needed(

@@ -53,6 +53,23 @@ pub fn statics(refused: &[(String, String)], units: &[Unit]) -> Event {
     refused_event("static", parts.join("\n"), &paths, places)
 }
 
+/// The refusal of an image that would have only a part of these sections; `None` if there are none.
+pub fn slices(sections: &[&str]) -> Option<Event> {
+    let names = sections.iter();
+    let names: Vec<&str> = names
+        .map(|section| section.strip_prefix("linkme_").unwrap_or(section))
+        .collect();
+    let part = |name: &&str| {
+        format!(
+            "what declares the distributed slice `{name}` can't go live\n\
+             \x20  = why: the new code would read a slice without the elements that crates outside the workspace add\n\
+             \x20  = help: restart the program, or make the crates that add to it members of the workspace\n"
+        )
+    };
+    let parts: Vec<String> = names.iter().map(part).collect();
+    (!names.is_empty()).then(|| refused_event("slice", parts.join("\n"), &names, Vec::new()))
+}
+
 /// What the program said when it did not take a patch for a reason of its own; `None` if that was another
 /// failure.
 pub fn state(error: &anyhow::Error) -> Option<Event> {

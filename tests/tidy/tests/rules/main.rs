@@ -98,6 +98,33 @@ fn every_source_file_says_what_it_is_for() {
     );
 }
 
+/// Cargo tells packages of two workspaces apart by name and place in the workspace alone, so those of one
+/// name would take each other's place in the target folder that scenarios share.
+#[test]
+fn packages_of_scenarios_have_names_of_their_own() {
+    let repository = Repository::find();
+    let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for path in repository.tracked() {
+        let inside = path.strip_prefix("tests/scenarios/");
+        let scenario = inside.and_then(|inside| inside.split('/').next());
+        let (Some(scenario), true) = (scenario, path.ends_with("/Cargo.toml")) else {
+            continue;
+        };
+        let manifest: Table = repository.read(&path).parse().expect("a manifest");
+        let name = manifest
+            .get("package")
+            .and_then(|package| package.get("name"));
+        let owners = name.map(|name| owners.entry(name.to_string()).or_default());
+        owners.map(|owners| owners.insert(scenario.to_owned()));
+    }
+    assert!(owners.len() > 20, "{} packages", owners.len());
+    let shared = owners.into_iter().filter(|(_, owners)| owners.len() > 1);
+    none(
+        shared.map(|(name, owners)| format!("{name}: {owners:?}")),
+        "scenarios have packages of one name:",
+    );
+}
+
 #[test]
 fn layers_look_down() {
     let repository = Repository::find();
