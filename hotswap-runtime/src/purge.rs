@@ -207,7 +207,7 @@ fn checker() -> Option<&'static str> {
 
 /// Whether the processor is valgrind's, which takes a sequence of turns that does nothing elsewhere for
 /// a question.
-fn is_under_valgrind() -> bool {
+pub(crate) fn is_under_valgrind() -> bool {
     /// Asks whether there is a valgrind.
     const RUNNING_ON_VALGRIND: u64 = 0x1001;
     let question = [RUNNING_ON_VALGRIND, 0, 0, 0, 0, 0];

@@ -276,6 +276,8 @@ fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> (boo
             if !may_pass || look == LOOKS {
                 break;
             }
+            // What is left on stacks is cleared by the calls that come.
+            fork::undivided(table::renew);
             thread::sleep(BREATH);
             kept.holders.clear();
         }
