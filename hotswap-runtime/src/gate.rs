@@ -191,7 +191,7 @@ fn enter_first(entry: &'static Descriptor, body: *const ()) -> *const () {
 /// A future is polled by threads that may never begin its call.
 #[inline(never)]
 fn clear_before_poll() {
-    if inflight::is_to_clear(&CURRENT) {
+    if inflight::has_cleared(&CURRENT) != Some(true) && inflight::note_cleared(&CURRENT) {
         unused::clear();
     }
 }

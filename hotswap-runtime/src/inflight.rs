@@ -94,20 +94,20 @@ pub(crate) unsafe fn begin_slowly(switch: &Switch, slot: u32) -> (Target, Place)
     (target, Place::shared(counter))
 }
 
-/// Whether this thread has not cleared its stack since the table is current. The caller does so then.
+/// Whether this thread has cleared its stack since the table is current. None if it has begun no counted
+/// call yet, or is past its last one.
 #[inline(always)]
-pub(crate) fn is_to_clear(switch: &Switch) -> bool {
-    let stamp = switch.stamp();
+pub(crate) fn has_cleared(switch: &Switch) -> Option<bool> {
     // SAFETY: `RECORD` holds null or this thread's own record, and these are never freed.
-    match unsafe { RECORD.get().as_ref() } {
-        Some(record) if record.is_cleared(stamp) => false,
-        _ => note_cleared(stamp),
-    }
+    let record = unsafe { RECORD.get().as_ref() };
+    record.map(|record| record.is_cleared(switch.stamp()))
 }
 
+/// Notes that this thread clears its stack now. False if it does not keep a record any more.
 #[cold]
 #[inline(never)]
-fn note_cleared(stamp: usize) -> bool {
+pub(crate) fn note_cleared(switch: &Switch) -> bool {
+    let stamp = switch.stamp();
     let record = own_record();
     record.inspect(|record| record.set_cleared(stamp)).is_some()
 }

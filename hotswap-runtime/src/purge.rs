@@ -142,10 +142,14 @@ impl Looked<'_> {
         }
         attempt.scanned.1 = scan.scanned - attempt.scanned.0;
         attempt.threads = scan.threads.len();
-        attempt.found = scan.hits.iter().map(|hit| found(scan, hit)).collect();
+        let hits = scan.hits.iter().take(MOST_NAMED);
+        attempt.found = hits.map(|hit| found(scan, hit)).collect();
         self.attempt
     }
 }
+
+/// More words than anybody would read about.
+const MOST_NAMED: usize = 1 << 10;
 
 fn found(scan: &Scan, hit: &scan::Hit) -> Found {
     let mapping = scan

@@ -277,7 +277,10 @@ fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> (boo
                 break;
             }
             // What is left on stacks is cleared by the calls that come.
-            fork::undivided(table::renew);
+            fork::undivided(|| {
+                table::renew();
+                registry::clear();
+            });
             thread::sleep(BREATH);
             kept.holders.clear();
         }
