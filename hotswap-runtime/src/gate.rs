@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use crate::entry::Descriptor;
 use crate::inflight::record::CounterId;
-use crate::inflight::{self, Place};
+use crate::inflight::{self, Place, unused};
 use crate::on_panic;
 use crate::table::switch::Target;
 use crate::table::{CURRENT, Resolved, resolve};
@@ -133,42 +133,49 @@ struct Entered {
     place: Place,
 }
 
+// These two call others for all that they do, so that there is little in their own frames that they do not
+// write to: what they clear begins below.
+
 #[inline(never)]
 fn enter(entry: &'static Descriptor, body: *const ()) -> Entered {
-    let slot = entry.slot();
-    if slot == 0 {
-        return enter_counted_first(entry, body);
+    if let Some((Target { body, .. }, place)) = enter_quickly(entry) {
+        return Entered { body, place };
     }
-    // SAFETY: a slot is assigned after a table that has it was published.
-    let (target, place) = unsafe { inflight::begin(&CURRENT, slot) };
-    let body = target.body;
+    let (Target { body, .. }, place) = enter_slowly(entry, body);
+    unused::clear();
     Entered { body, place }
-}
-
-#[cold]
-#[inline(never)]
-fn enter_counted_first(entry: &'static Descriptor, body: *const ()) -> Entered {
-    match resolve(entry, body) {
-        Resolved::Slot(_) => enter(entry, body),
-        Resolved::Own(Target { body, .. }) => Entered {
-            body,
-            place: Place::nowhere(),
-        },
-    }
 }
 
 #[inline(never)]
 fn enter_moving(entry: &'static Descriptor, body: *const ()) -> Target {
+    if let Some((target, _)) = enter_quickly(entry) {
+        return target;
+    }
+    let (target, _) = enter_slowly(entry, body);
+    unused::clear();
+    target
+}
+
+#[cfg_attr(debug_assertions, inline(never))]
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn enter_quickly(entry: &'static Descriptor) -> Option<(Target, Place)> {
+    let slot = entry.slot();
+    // SAFETY: a slot is assigned after a table that has it was published.
+    (slot != 0).then(|| unsafe { inflight::try_begin(&CURRENT, slot) })?
+}
+
+#[cold]
+#[inline(never)]
+fn enter_slowly(entry: &'static Descriptor, body: *const ()) -> (Target, Place) {
     let mut slot = entry.slot();
     if slot == 0 {
         slot = match resolve(entry, body) {
             Resolved::Slot(slot) => slot,
-            Resolved::Own(target) => return target,
+            Resolved::Own(target) => return (target, Place::nowhere()),
         };
     }
     // SAFETY: a slot is assigned after a table that has it was published.
-    let (target, _) = unsafe { inflight::begin(&CURRENT, slot) };
-    target
+    unsafe { inflight::begin_slowly(&CURRENT, slot) }
 }
 
 #[cold]
@@ -178,6 +185,14 @@ fn enter_first(entry: &'static Descriptor, body: *const ()) -> *const () {
         // SAFETY: a slot is assigned after a table that has it was published.
         Resolved::Slot(slot) => unsafe { CURRENT.body(slot) },
         Resolved::Own(target) => target.body,
+    }
+}
+
+/// A future is polled by threads that may never begin its call.
+#[inline(never)]
+fn clear_before_poll() {
+    if inflight::has_cleared(&CURRENT) != Some(true) && inflight::note_cleared(&CURRENT) {
+        unused::clear();
     }
 }
 
@@ -212,6 +227,7 @@ impl<F: Future> Future for InFlight<F> {
             let this = self.get_unchecked_mut();
             (Pin::new_unchecked(&mut this.future), &mut this.call)
         };
+        clear_before_poll();
         let unwinding = Unwinding(call);
         let polled = future.poll(context);
         std::mem::forget(unwinding);

@@ -2,6 +2,21 @@
 
 pub(crate) mod gate;
 pub(crate) mod record;
+#[cfg(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(loom)
+))]
+pub(crate) mod unused;
+#[cfg(not(all(
+    target_os = "linux",
+    target_env = "gnu",
+    target_arch = "x86_64",
+    not(loom)
+)))]
+#[path = "inflight/unused/none.rs"]
+pub(crate) mod unused;
 
 use std::cell::Cell;
 use std::ptr;
@@ -43,28 +58,32 @@ impl Drop for Owner {
     }
 }
 
-/// Begins a counted call of `slot` on this thread's record.
+/// Begins a counted call of `slot` on this thread's record, if that takes no more than to count it.
 ///
 /// # Safety
 ///
 /// As for [`Switch::body`].
 #[inline(always)]
-pub(crate) unsafe fn begin(switch: &Switch, slot: u32) -> (Target, Place) {
+pub(crate) unsafe fn try_begin(switch: &Switch, slot: u32) -> Option<(Target, Place)> {
     // SAFETY: `RECORD` holds null or this thread's own record, and these are never freed.
-    if let Some(record) = unsafe { RECORD.get().as_ref() } {
-        // SAFETY: by this function's contract; the record is this thread's own.
-        if let Some((target, counter)) = unsafe { switch.try_begin(slot, record) } {
-            return (target, Place::own(counter));
-        }
-    }
-    // SAFETY: by this function's contract.
-    unsafe { begin_slowly(switch, slot) }
+    let record = unsafe { RECORD.get().as_ref() }?;
+    // SAFETY: by this function's contract; the record is this thread's own.
+    let (target, counter) = unsafe { switch.try_begin(slot, record) }?;
+    Some((target, Place::own(counter)))
 }
 
+/// Begins a counted call of `slot`. The caller clears what is [`unused`] of the stack then.
+///
+/// # Safety
+///
+/// As for [`Switch::body`].
 #[cold]
 #[inline(never)]
-unsafe fn begin_slowly(switch: &Switch, slot: u32) -> (Target, Place) {
+pub(crate) unsafe fn begin_slowly(switch: &Switch, slot: u32) -> (Target, Place) {
+    // Tables that come while it waits are a reason to clear again.
+    let stamp = switch.stamp();
     if let Some(record) = own_record() {
+        record.set_cleared(stamp);
         // SAFETY: by the caller's contract; the record is this thread's own.
         let (target, counter) = unsafe { switch.begin(slot, record, || gate::arrive(record)) };
         return (target, Place::own(counter));
@@ -73,6 +92,24 @@ unsafe fn begin_slowly(switch: &Switch, slot: u32) -> (Target, Place) {
     let (target, counter) =
         unsafe { switch.begin_shared(slot, shared_record(), gate::arrive_unknown) };
     (target, Place::shared(counter))
+}
+
+/// Whether this thread has cleared its stack since the table is current. None if it has begun no counted
+/// call yet, or is past its last one.
+#[inline(always)]
+pub(crate) fn has_cleared(switch: &Switch) -> Option<bool> {
+    // SAFETY: `RECORD` holds null or this thread's own record, and these are never freed.
+    let record = unsafe { RECORD.get().as_ref() };
+    record.map(|record| record.is_cleared(switch.stamp()))
+}
+
+/// Notes that this thread clears its stack now. False if it does not keep a record any more.
+#[cold]
+#[inline(never)]
+pub(crate) fn note_cleared(switch: &Switch) -> bool {
+    let stamp = switch.stamp();
+    let record = own_record();
+    record.inspect(|record| record.set_cleared(stamp)).is_some()
 }
 
 /// Ends a counted call that began on whatever thread.
@@ -154,6 +191,8 @@ fn own_record() -> Option<&'static Record> {
         records.all.push(record);
         record
     });
+    // Its last owner's stack was another one.
+    record.set_cleared(0);
     RECORD.set(record);
     Some(record)
 }

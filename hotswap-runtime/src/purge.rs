@@ -142,10 +142,14 @@ impl Looked<'_> {
         }
         attempt.scanned.1 = scan.scanned - attempt.scanned.0;
         attempt.threads = scan.threads.len();
-        attempt.found = scan.hits.iter().map(|hit| found(scan, hit)).collect();
+        let hits = scan.hits.iter().take(MOST_NAMED);
+        attempt.found = hits.map(|hit| found(scan, hit)).collect();
         self.attempt
     }
 }
+
+/// More words than anybody would read about.
+const MOST_NAMED: usize = 1 << 10;
 
 fn found(scan: &Scan, hit: &scan::Hit) -> Found {
     let mapping = scan
@@ -207,7 +211,7 @@ fn checker() -> Option<&'static str> {
 
 /// Whether the processor is valgrind's, which takes a sequence of turns that does nothing elsewhere for
 /// a question.
-fn is_under_valgrind() -> bool {
+pub(crate) fn is_under_valgrind() -> bool {
     /// Asks whether there is a valgrind.
     const RUNNING_ON_VALGRIND: u64 = 0x1001;
     let question = [RUNNING_ON_VALGRIND, 0, 0, 0, 0, 0];

@@ -104,6 +104,11 @@ pub(crate) fn scrub() {
     registry().scrub(&CURRENT);
 }
 
+/// Publishes the table once more, so that each thread clears its stack at its next call.
+pub(crate) fn renew() {
+    registry().renew(&CURRENT);
+}
+
 /// The paths of entries whose calls run code in this range.
 pub(crate) fn running(range: &Range<usize>) -> Vec<String> {
     registry().running(range)

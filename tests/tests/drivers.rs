@@ -13,6 +13,7 @@ mod programs;
 mod purge;
 mod saves;
 mod servers;
+mod soak;
 mod terminal;
 mod timings;
 mod watching;

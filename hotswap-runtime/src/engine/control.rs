@@ -22,6 +22,7 @@ use hotswap_protocol::status::Status;
 
 use crate::engine::events::{Subscribers, Subscription};
 use crate::engine::revert::{Done, Order};
+use crate::inflight::unused;
 use crate::on_swap::panic_message;
 use crate::revert::RevertError;
 use crate::sync::{AtomicU32, Ordering};
@@ -129,28 +130,37 @@ impl<E: Engine> Service<E> {
         if stream.set_write_timeout(Some(self.limits.message)).is_err() {
             return;
         }
-        loop {
-            let mut reader = TimedReader::new(stream, session.patience(), self.limits.message);
-            let (answer, next) = match frame::read(&mut reader) {
-                Ok(request) => session.answer(request),
-                Err(error) => match refusal(&error) {
-                    Some(refusal) => refusal,
-                    None => return,
-                },
-            };
-            if next == Next::Close {
-                // What is still open must be undone before the client hears of the end.
-                session.open = None;
-            }
-            // Whoever hears that it is subscribed misses nothing from then on.
-            let subscribed = (next == Next::Events).then(|| self.engine.subscribers().subscribe());
-            if frame::write(&mut &*stream, &answer).is_err() || next == Next::Close {
-                return;
-            }
-            if let Some((subscription, events)) = subscribed {
-                return send_events(stream, subscription, events);
-            }
+        while self.exchange(stream, &mut session) {
+            // While this waits for the next message, nothing of an image shall lie around.
+            unused::clear();
         }
+    }
+
+    /// Waits for a message and answers it. False after the last one.
+    #[inline(never)]
+    fn exchange(&self, stream: &UnixStream, session: &mut Session<'_, E>) -> bool {
+        let mut reader = TimedReader::new(stream, session.patience(), self.limits.message);
+        let (answer, next) = match frame::read(&mut reader) {
+            Ok(request) => session.answer(request),
+            Err(error) => match refusal(&error) {
+                Some(refusal) => refusal,
+                None => return false,
+            },
+        };
+        if next == Next::Close {
+            // What is still open must be undone before the client hears of the end.
+            session.open = None;
+        }
+        // Whoever hears that it is subscribed misses nothing from then on.
+        let subscribed = (next == Next::Events).then(|| self.engine.subscribers().subscribe());
+        if frame::write(&mut &*stream, &answer).is_err() || next == Next::Close {
+            return false;
+        }
+        if let Some((subscription, events)) = subscribed {
+            send_events(stream, subscription, events);
+            return false;
+        }
+        true
     }
 
     /// Goes back on behalf of the program itself, when no client is in the middle of a swap any more.
@@ -266,8 +276,8 @@ fn refusal(error: &FrameError) -> Option<(Response, Next)> {
 struct Session<'a, E: Engine> {
     service: &'a Service<E>,
     greeted: bool,
-    // The patch is dropped before the turn is given back.
-    open: Option<Transaction<'a, E>>,
+    // The patch is dropped before the turn is given back. In a box, so that nothing of it stays here.
+    open: Option<Box<Transaction<'a, E>>>,
 }
 
 /// A patch that its client has prepared and not yet decided on.
@@ -361,26 +371,21 @@ impl<'a, E: Engine> Session<'a, E> {
             version,
             report,
         } = self.service.engine.prepare(manifest)?;
-        self.open = Some(Transaction {
+        self.open = Some(Box::new(Transaction {
             prepared,
             version,
             turn,
-        });
+        }));
         Ok(Response::Prepared { version, report })
     }
 
     fn commit(&mut self) -> Result<Response, Failure> {
-        let Some(Transaction {
+        let nothing = || Failure::new(ErrorCode::NothingPrepared, "no patch is prepared");
+        let Transaction {
             prepared,
             version,
             turn,
-        }) = self.open.take()
-        else {
-            return Err(Failure::new(
-                ErrorCode::NothingPrepared,
-                "no patch is prepared",
-            ));
-        };
+        } = *self.open.take().ok_or_else(nothing)?;
         let committed = self.service.engine.commit(prepared);
         drop(turn);
         let report = committed?;

@@ -276,6 +276,11 @@ fn purge_one(mut candidate: Candidate, manner: Manner, own_start: usize) -> (boo
             if !may_pass || look == LOOKS {
                 break;
             }
+            // What is left on stacks is cleared by the calls that come.
+            fork::undivided(|| {
+                table::renew();
+                registry::clear();
+            });
             thread::sleep(BREATH);
             kept.holders.clear();
         }

@@ -83,6 +83,8 @@ impl Counter {
 /// The counters of one thread.
 #[derive(Debug)]
 pub struct Record {
+    /// The stamp of the table that was current when the owner last cleared what of its stack is not in use.
+    cleared: AtomicUsize,
     /// The last one is that of [`CounterId::GATE`], and stays empty.
     buckets: [AtomicPtr<Counter>; BUCKETS + 1],
 }
@@ -90,8 +92,22 @@ pub struct Record {
 impl Record {
     pub(crate) fn new() -> Self {
         Self {
+            cleared: AtomicUsize::new(0),
             buckets: std::array::from_fn(|_| AtomicPtr::new(std::ptr::null_mut())),
         }
+    }
+
+    /// Whether the owner has cleared its stack since the table with this stamp is current. Under loom it
+    /// always has: nothing else hangs on it.
+    #[inline(always)]
+    pub(crate) fn is_cleared(&self, stamp: usize) -> bool {
+        cfg!(loom) || self.cleared.load(Ordering::Relaxed) == stamp
+    }
+
+    /// Notes that the owner clears its stack. No table has the stamp 0.
+    #[cfg(not(loom))]
+    pub(crate) fn set_cleared(&self, stamp: usize) {
+        self.cleared.store(stamp, Ordering::Relaxed);
     }
 
     /// How many calls this record counts as begun.

@@ -4,12 +4,14 @@
 //! it is not as expected, no block counts as free. What is free is told three ways: by the block behind it,
 //! by the lists of small blocks that each heap has, and by those that each thread has for itself.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::kernel;
 use super::maps::Mapping;
+use super::scan::Span;
 
 /// Heaps but the first begin at multiples of this.
 const HEAP_BYTES: u64 = 64 << 20;
@@ -51,6 +53,10 @@ pub(super) struct Heaps {
     first_arena: Option<u64>,
 }
 
+/// How far a heap was gone through: where that began, and a block. Words that are asked for in order make that
+/// once for all.
+pub(super) type Walk = Cell<(u64, u64)>;
+
 /// Where a word lies.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -59,6 +65,20 @@ pub(super) struct Place {
     pub(super) mapping: Range<u64>,
     /// Whether that is the first heap.
     pub(super) is_first_heap: bool,
+}
+
+/// What a heap tells of a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Told {
+    Free,
+    Used,
+    /// It is free if a thread has it in a list of its own. Its words, without the header.
+    Listed(Span),
+}
+
+/// Which of a thread's lists a block would be in, from its words; less than 64.
+pub(super) fn kind(block: &Span) -> u64 {
+    (block.end - block.start - (LEAST - 8)) / 16
 }
 
 /// A block of a heap, without the header.
@@ -123,7 +143,7 @@ impl Heaps {
     fn holds(&self, thread: u64, word: &impl Fn(u64) -> Option<u64>) -> bool {
         let is_free = |block: u64| {
             let place = place(block + 16);
-            place.is_some_and(|place| self.is_free(&place, || [thread].into_iter(), word, || true))
+            place.is_some_and(|place| self.is_free(&place, thread, word) == Some(true))
         };
         // One that goes to the thread's list, and one that goes to none.
         [200, 3000].into_iter().all(|bytes| {
@@ -136,27 +156,80 @@ impl Heaps {
         })
     }
 
-    /// Whether the word lies in a block that is free. `threads` are the descriptors of all threads, and `word`
-    /// reads memory, which must not change meanwhile. What can't be told in time is in use.
-    pub(super) fn is_free<T: Iterator<Item = u64>>(
+    /// What the heap tells of the block that a word is in; none if it is in none. `word` reads memory, which
+    /// must not change meanwhile. What can't be told in time is in use.
+    pub(super) fn told(
         &self,
         place: &Place,
-        threads: impl Fn() -> T,
+        walk: &Walk,
         word: impl Fn(u64) -> Option<u64>,
         in_time: impl Fn() -> bool,
-    ) -> bool {
-        let Some(block) = self.block(place, &word, &in_time) else {
-            return false;
+    ) -> Option<Told> {
+        let block = self.block(place, walk, &word, &in_time)?;
+        if self.is_free_in_heap(&block, &word) == Some(true) {
+            return Some(Told::Free);
+        }
+        let kind = (block.bytes - LEAST) / 16;
+        let start = block.start + HEADER;
+        // Few blocks have this word that are in no thread's list.
+        let may_be_listed = kind < OWN_KINDS && (self.key.is_none() || word(start + 8) == self.key);
+        let end = start + block.bytes - 8;
+        Some(match may_be_listed {
+            true => Told::Listed(Span { start, end }),
+            false => Told::Used,
+        })
+    }
+
+    /// Tells `found` of each block of this kind that a thread has in a list of its own; `record` is that of the
+    /// thread's lists.
+    pub(super) fn listed(
+        &self,
+        record: u64,
+        kind: u64,
+        word: impl Fn(u64) -> Option<u64>,
+        mut found: impl FnMut(u64),
+    ) -> Option<()> {
+        let first = word(record + OWN_LISTS + kind * 8)?;
+        let key = self.key.unwrap_or(record);
+        self.go_through(first, 0, LEAST + kind * 16, &word, |at| {
+            if word(at + 8) == Some(key) {
+                found(at);
+            }
+        })
+    }
+
+    /// Whether a word lies in a block that is free, of which only this thread can have put it in a list.
+    fn is_free(
+        &self,
+        place: &Place,
+        thread: u64,
+        word: &impl Fn(u64) -> Option<u64>,
+    ) -> Option<bool> {
+        let block = match self.told(place, &Walk::default(), word, || true)? {
+            Told::Free => return Some(true),
+            Told::Used => return Some(false),
+            Told::Listed(block) => block,
         };
-        self.is_free_in_heap(&block, &word) == Some(true)
-            || threads()
-                .any(|thread| in_time() && self.is_kept(&block, thread, &word) == Some(true))
+        let mut is_listed = false;
+        let record = self.lists_of(thread, word)?;
+        let _ = self.listed(record, kind(&block), word, |at| {
+            is_listed |= at == block.start
+        });
+        Some(is_listed)
+    }
+
+    /// The record of a thread's lists, by the thread's descriptor.
+    pub(super) fn lists_of(&self, thread: u64, word: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+        let record = word(thread.checked_sub(self.own)?)?;
+        let is_record = record != 0 && word(record.checked_sub(8)?)? & !FLAGS == OWN_BYTES;
+        is_record.then_some(record)
     }
 
     /// The block that a word is in: all blocks before it are gone through.
     fn block(
         &self,
         place: &Place,
+        walk: &Walk,
         word: &impl Fn(u64) -> Option<u64>,
         in_time: &impl Fn() -> bool,
     ) -> Option<Block> {
@@ -178,6 +251,10 @@ impl Heaps {
                 is_heap.then_some((first, end, Some(arena)))?
             }
         };
+        let (first, (from, reached)) = (start, walk.get());
+        if from == first && (start..=place.at).contains(&reached) {
+            start = reached;
+        }
         let mut steps = 0u64;
         while start + LEAST <= end {
             let bytes = word(start + 8)? & !FLAGS;
@@ -186,6 +263,7 @@ impl Heaps {
             }
             // The first word of the next header is this block's, if it is in use.
             if place.at < start + bytes + 8 {
+                walk.set((first, start));
                 let is_inside = place.at >= start + HEADER;
                 return is_inside.then_some(Block {
                     start,
@@ -212,9 +290,11 @@ impl Heaps {
             let kind = (block.bytes - LEAST) / 16;
             if kind < FAST_KINDS {
                 let first = word(arena + FAST_LISTS + kind * 8)?;
-                let is_listed = self.lists(first, block.start, HEADER, block.bytes, word)?;
-                if is_listed {
-                    return Some(true);
+                let mut is_listed = false;
+                let found = |at| is_listed |= at == block.start;
+                let whole = self.go_through(first, HEADER, block.bytes, word, found);
+                if is_listed || whole.is_none() {
+                    return Some(is_listed);
                 }
             }
         }
@@ -225,52 +305,27 @@ impl Heaps {
         Some(is_free)
     }
 
-    /// Whether a thread has the block in a list of its own.
-    fn is_kept(
-        &self,
-        block: &Block,
-        thread: u64,
-        word: &impl Fn(u64) -> Option<u64>,
-    ) -> Option<bool> {
-        let kind = (block.bytes - LEAST) / 16;
-        if kind >= OWN_KINDS {
-            return Some(false);
-        }
-        let record = word(thread.checked_sub(self.own)?)?;
-        if record == 0 || word(record.checked_sub(8)?)? & !FLAGS != OWN_BYTES {
-            return Some(false);
-        }
-        let inside = block.start + HEADER;
-        if word(inside + 8)? != self.key.unwrap_or(record) {
-            return Some(false);
-        }
-        let first = word(record + OWN_LISTS + kind * 8)?;
-        self.lists(first, inside, 0, block.bytes, word)
-    }
-
-    /// Whether a list that begins so has this element. Its pointers stand so many bytes from where they
-    /// point to; all its blocks have this size.
-    fn lists(
+    /// Goes through a list that begins so. Its pointers stand so many bytes from where they point to; all its
+    /// blocks have this size. None if it looks otherwise from some block on.
+    fn go_through(
         &self,
         first: u64,
-        wanted: u64,
         pointer: u64,
         bytes: u64,
         word: &impl Fn(u64) -> Option<u64>,
-    ) -> Option<bool> {
+        mut found: impl FnMut(u64),
+    ) -> Option<()> {
         let mut at = first;
         for _ in 0..LONGEST {
             if at == 0 {
-                return Some(false);
+                return Some(());
             }
             // Lists of threads point past the header, those of heaps to it.
             let size = (at + pointer).checked_sub(8)?;
             if !at.is_multiple_of(16) || word(size)? & !FLAGS != bytes {
                 return None;
             }
-            if at == wanted {
-                return Some(true);
-            }
+            found(at);
             let stands = at + pointer;
             let next = word(stands)?;
             at = match self.disguised {
@@ -359,20 +414,20 @@ mod tests {
                 // To look where they are makes the heap grow, the first time.
                 let places = [(); 2].map(|()| blocks.map(|block| place(block + 16).unwrap()));
                 let places = &places[1];
-                let free = || {
-                    places
-                        .each_ref()
-                        .map(|place| heaps.is_free(place, || [thread].into_iter(), &word, || true))
-                };
-                if free() != [false; 40] {
+                let is_free = |place| heaps.is_free(place, thread, &word);
+                let free = || places.each_ref().map(is_free);
+                if free() != [Some(false); 40] {
                     return None;
                 }
                 // Every other one: none has a neighbour with which it becomes one. More than fit a list.
                 for block in blocks.iter().step_by(2) {
                     release(*block);
                 }
-                let mut expected = [false; 40];
-                expected.iter_mut().step_by(2).for_each(|free| *free = true);
+                let mut expected = [Some(false); 40];
+                expected
+                    .iter_mut()
+                    .step_by(2)
+                    .for_each(|free| *free = Some(true));
                 if free() != expected {
                     return None;
                 }

@@ -29,7 +29,7 @@ pub(super) struct Span {
 unsafe impl Plain for Span {}
 
 /// A word into the image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Hit {
     /// Where it is in memory. 0 for a register.
     pub(super) at: u64,
@@ -60,8 +60,8 @@ const MAPPINGS: usize = 1 << 16;
 const TEXT_BYTES: usize = 16 << 20;
 pub(super) const THREADS: usize = 1 << 16;
 const SKIPPED: usize = 1 << 17;
-/// More words than anybody would read about.
-const HITS: usize = 1 << 10;
+/// Most words are in free memory, and a migration of many values leaves very many.
+const HITS: usize = 1 << 16;
 const PIECES: usize = 1 << 10;
 const COPY_BYTES: usize = 256 << 10;
 const PAGE: u64 = 4096;
@@ -115,6 +115,8 @@ pub(super) struct Scan {
     tracked: Table<Span>,
     again: Table<Span>,
     pub(super) hits: Table<Hit>,
+    /// Blocks with such words that may be free: threads have lists of those.
+    listed: Table<Span>,
     pub(super) threads: Table<Thread>,
     /// Whether the kernel can be asked for written pages alone.
     is_written_sound: bool,
@@ -163,6 +165,7 @@ impl Scan {
             tracked: arena.table(MAPPINGS),
             again: arena.table(PIECES),
             hits: arena.table(HITS),
+            listed: arena.table(HITS),
             threads: arena.table(THREADS),
             is_written_sound: kernel::is_written_sound(),
             properties,
@@ -413,11 +416,15 @@ impl Scan {
             return Ok(());
         }
         let hit = Hit { at, thread, to };
-        // Most may be told twice: once when they were found, and once if their page was written since.
-        if self.hits.contains(&hit) || self.hits.push(hit) {
+        if self.hits.push(hit) {
             return Ok(());
         }
-        Err(Obstacle::Many)
+        // Some are told twice: once when they were found, and once if their page was written since.
+        self.sort_hits();
+        match self.hits.push(hit) {
+            true => Ok(()),
+            false => Err(Obstacle::Many),
+        }
     }
 
     fn check_time(&self) -> Result<(), Obstacle> {

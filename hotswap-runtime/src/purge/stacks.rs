@@ -5,10 +5,10 @@
 //! whether the thread lives. How a descriptor looks is private to the C library, so it is found out: two
 //! threads that know their own numbers and stacks look for them in their own descriptors.
 
-use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
 use super::maps::Mapping;
+use crate::inflight::unused;
 
 /// Descriptors begin at multiples of this.
 const ALIGN: u64 = 16;
@@ -48,7 +48,7 @@ pub(super) fn descriptors() -> Option<Descriptors> {
 fn own() -> Option<Descriptors> {
     // SAFETY: the call has no preconditions.
     let descriptor = unsafe { libc::pthread_self() } as usize;
-    let end = own_stack_end()?;
+    let end = unused::Stack::own()?.end;
     let to_end = end
         .checked_sub(descriptor)
         .filter(|it| (1..1 << 16).contains(it))?;
@@ -73,21 +73,6 @@ fn own() -> Option<Descriptors> {
         block: block * size_of::<u64>(),
         to_end,
     })
-}
-
-fn own_stack_end() -> Option<usize> {
-    let mut attributes = MaybeUninit::uninit();
-    let (mut start, mut bytes) = (std::ptr::null_mut(), 0);
-    // SAFETY: the first call initialises the attributes, which the others take.
-    unsafe {
-        if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
-            return None;
-        }
-        let outcome =
-            libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut bytes);
-        libc::pthread_attr_destroy(attributes.as_mut_ptr());
-        (outcome == 0).then(|| start.addr() + bytes)
-    }
 }
 
 impl Descriptors {

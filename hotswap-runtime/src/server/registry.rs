@@ -91,6 +91,14 @@ pub(crate) fn leave(range: &Range<usize>) {
     }
 }
 
+/// Has servers that wait on threads of their own clear what turns have left on their stacks, if the table is
+/// new.
+pub(crate) fn clear() {
+    for control in all() {
+        control.change(|_| ());
+    }
+}
+
 /// All servers in the order in which they were started.
 pub(crate) fn all() -> Vec<Arc<Control>> {
     sorted(&lock(&REGISTRY))

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::inflight::{self, unused};
 use crate::on_panic;
 use crate::on_swap::panic_message;
 use crate::server::Down;
@@ -15,7 +16,7 @@ use crate::server::errors::{CallError, Reason};
 use crate::server::policy::Verdict;
 use crate::server::registry;
 use crate::server::serve::{Kind, Order, Shim, Then, Turn, call};
-use crate::table;
+use crate::table::{self, CURRENT};
 
 /// How many turns a task takes before it lets others run.
 const TURNS: usize = 32;
@@ -34,7 +35,13 @@ pub(crate) fn run(control: &Arc<Control>) {
         match turn(control) {
             Went::On => {}
             Went::Ended => return,
-            Went::NothingToDo => drop(control.wait_until(None, |inner| inner.is_ready())),
+            Went::NothingToDo => {
+                let is_to_clear = || inflight::has_cleared(&CURRENT) == Some(false);
+                if is_to_clear() && inflight::note_cleared(&CURRENT) {
+                    unused::clear();
+                }
+                drop(control.wait_until(None, |inner| inner.is_ready() || is_to_clear()));
+            }
         }
     }
 }

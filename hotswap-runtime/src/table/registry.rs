@@ -265,6 +265,11 @@ impl Registry {
         hidden::wipe(targets);
     }
 
+    /// Publishes the same table once more, under a stamp of its own.
+    pub(super) fn renew(&mut self, switch: &Switch) {
+        self.show(switch, switch.version());
+    }
+
     /// Takes out of tables that are not current what only they still have.
     pub(super) fn scrub(&mut self, switch: &Switch) {
         let targets = self.targets();

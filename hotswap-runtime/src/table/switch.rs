@@ -124,11 +124,22 @@ impl Switch {
         heavy_fence();
     }
 
+    #[inline(always)]
+    fn head(&self) -> &Row {
+        // SAFETY: `current` always points to a table, which has a head and is never given back.
+        unsafe { &*self.table() }
+    }
+
     /// The version that calls go to.
     pub(crate) fn version(&self) -> u64 {
-        // SAFETY: `current` always points to a table, which has a head and is never given back.
-        let head = unsafe { &*self.table() };
-        head.body.load(Ordering::Relaxed).addr() as u64
+        self.head().body.load(Ordering::Relaxed).addr() as u64
+    }
+
+    /// The stamp of the table that is current: another one for each that is published.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    pub(crate) fn stamp(&self) -> usize {
+        self.head().counter.load(Ordering::Acquire)
     }
 
     /// The code that a call of `slot` runs now.
@@ -145,8 +156,8 @@ impl Switch {
 
     /// Begins a counted call of `slot`: finds its code and counts the call in `record`.
     ///
-    /// `None` if the table moved meanwhile or is closed, or if `record` has not counted under that id
-    /// before: then nothing has begun.
+    /// `None` if the table moved meanwhile or is closed, if `record` has not counted under that id
+    /// before, or if its thread is to clear its stack first: then nothing has begun.
     ///
     /// # Safety
     ///
@@ -159,6 +170,9 @@ impl Switch {
     ) -> Option<(Target, &'a Counter)> {
         // SAFETY: by this function's contract.
         let seen = unsafe { self.look(slot) };
+        if !record.is_cleared(seen.stamp) {
+            return None;
+        }
         let counter = record.get(seen.target.counter)?;
         counter.begin();
         if self.has_moved(&seen) {

@@ -2,12 +2,14 @@
 //! the C library keeps for later.
 
 use std::cell::Cell;
+use std::ops::Range;
 
-use super::super::heap::{Heaps, Place};
+use super::super::heap::{self, Place, Told, Walk};
 use super::super::kernel;
-use super::super::stacks::Descriptors;
+use super::super::maps::Mapping;
+use super::super::stacks::Stack;
 use super::skipped::RED_ZONE;
-use super::{Hit, PAGE, Scan};
+use super::{HITS, Hit, PAGE, Scan};
 
 const WORDS: usize = PAGE as usize / size_of::<u64>();
 
@@ -45,13 +47,31 @@ impl Page {
     }
 }
 
+/// What one word's place tells of those behind it.
+struct Known {
+    page: Page,
+    walk: Walk,
+    stack: Cell<Option<(u64, Stack)>>,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self {
+            page: Page::none(),
+            walk: Walk::default(),
+            stack: Cell::new(None),
+        }
+    }
+}
+
 impl Scan {
-    /// Forgets words that are there no longer.
-    pub(in super::super) fn confirm(&mut self) {
+    /// In order, and each once.
+    pub(super) fn sort_hits(&mut self) {
+        self.hits.sort_unstable();
         let mut kept = 0;
         for index in 0..self.hits.len() {
             let hit = self.hits[index];
-            if hit.at == 0 || self.still(&hit) {
+            if kept == 0 || self.hits[kept - 1] != hit {
                 self.hits[kept] = hit;
                 kept += 1;
             }
@@ -59,23 +79,122 @@ impl Scan {
         self.hits.set_length(kept);
     }
 
-    fn still(&self, hit: &Hit) -> bool {
-        self.word(hit.at)
-            .and_then(|word| self.wanted.address(word))
+    /// Forgets words that are there no longer.
+    pub(in super::super) fn confirm(&mut self) {
+        self.sort_hits();
+        let (last, mut kept) = (Cell::new(0), 0);
+        for index in 0..self.hits.len() {
+            let hit = self.hits[index];
+            if hit.at == 0 || self.still(&hit, &last) {
+                self.hits[kept] = hit;
+                kept += 1;
+            }
+        }
+        self.hits.set_length(kept);
+    }
+
+    fn still(&self, hit: &Hit, last: &Cell<usize>) -> bool {
+        let standing = self.deadline.and_then(|_| self.word_standing(hit.at, last));
+        let word = standing.or_else(|| self.word(hit.at));
+        word.and_then(|word| self.wanted.address(word))
             .is_some_and(|address| address - self.start == u64::from(hit.to))
     }
 
-    /// Forgets words in blocks that are free, and on stacks of threads that have ended. Threads stand.
+    /// Forgets words in blocks that are free, and on stacks of threads that have ended. Threads stand, and the
+    /// words are in order.
     pub(in super::super) fn forget_free(&mut self) {
-        let mut kept = 0;
+        if self.hits.is_empty() {
+            return;
+        }
+        self.listed.clear();
+        let (known, mut kept) = (Known::new(), 0);
         for index in 0..self.hits.len() {
             let hit = self.hits[index];
-            if hit.at == 0 || !self.is_free(hit.at) {
+            let told = match hit.at {
+                0 => Told::Used,
+                at => self.told(at, &known),
+            };
+            if let Told::Listed(block) = told
+                && self
+                    .listed
+                    .last()
+                    .is_none_or(|last| last.start != block.start)
+            {
+                // Without room it counts as in use.
+                self.listed.push(block);
+            }
+            if !matches!(told, Told::Free) {
                 self.hits[kept] = hit;
                 kept += 1;
             }
         }
         self.hits.set_length(kept);
+        self.forget_listed();
+    }
+
+    /// Forgets words in blocks that threads have in lists of free ones. There may be very many threads, so their
+    /// lists are gone through once.
+    fn forget_listed(&mut self) {
+        let mut free = [0; HITS / 64];
+        self.mark_listed(&mut free);
+        let mut kept = 0;
+        for index in 0..self.hits.len() {
+            let hit = self.hits[index];
+            let block = self.listed.partition_point(|block| block.end <= hit.at);
+            let is_in = self
+                .listed
+                .get(block)
+                .is_some_and(|block| block.start <= hit.at);
+            if !is_in || free[block / 64] & 1 << (block % 64) == 0 {
+                self.hits[kept] = hit;
+                kept += 1;
+            }
+        }
+        self.hits.set_length(kept);
+    }
+
+    /// Marks those of the blocks that may be in lists of threads that are.
+    fn mark_listed(&self, free: &mut [u64; HITS / 64]) {
+        let Some(heaps) = self.heaps.filter(|_| !self.listed.is_empty()) else {
+            return;
+        };
+        let blocks = self.listed.iter();
+        let kinds = blocks.fold(0, |kinds, block| kinds | 1u64 << heap::kind(block));
+        // SAFETY: the call has no preconditions. The tracer has the descriptor of the thread that asked.
+        let own = unsafe { libc::pthread_self() } as u64;
+        let threads = self.threads.iter().filter(|thread| thread.stands);
+        let last = Cell::new(0);
+        let word = |at: u64| self.word_standing(at, &last);
+        for thread in threads.map(|thread| thread.descriptor).chain([own]) {
+            let Some(record) = heaps.lists_of(thread, word) else {
+                continue;
+            };
+            for kind in (0..64).filter(|kind| kinds & 1 << kind != 0) {
+                if self.check_time().is_err() {
+                    return;
+                }
+                // A list that is not as expected is taken as far as it is.
+                let _ = heaps.listed(record, kind, word, |at| {
+                    let found = self.listed.binary_search_by_key(&at, |block| block.start);
+                    if let Ok(block) = found
+                        && heap::kind(&self.listed[block]) == kind
+                    {
+                        free[block / 64] |= 1 << (block % 64);
+                    }
+                });
+            }
+        }
+    }
+
+    /// A word of plain memory, while threads stand. `last` remembers the mapping.
+    fn word_standing(&self, at: u64, last: &Cell<usize>) -> Option<u64> {
+        let holds = |mapping: &&Mapping| mapping.start <= at && at < mapping.end;
+        let mapping = self.mappings.get(last.get()).filter(holds).or_else(|| {
+            last.set(self.mappings.partition_point(|it| it.end <= at));
+            self.mappings.get(last.get()).filter(holds)
+        })?;
+        let is_plain = mapping.is_plain() || mapping.name(&self.text) == b"[heap]";
+        (is_plain && at.is_multiple_of(8)).then(|| self.word_in_place(at))
     }
 
     /// Whether a word is on the part of a thread's stack that it does not use; the stack goes from `start` to
@@ -94,36 +213,73 @@ impl Scan {
         kernel::copy(self.pid, start, bytes, &self.files.memory) == bytes.len()
     }
 
-    fn is_free(&self, at: u64) -> bool {
+    /// The range of a mapping and of those of its sort that adjoin. The kernel lists one heap or stack as two,
+    /// for good, if a part of it was made while another was tracked.
+    fn joined(&self, place: usize) -> Range<u64> {
+        let sort = |mapping: &Mapping| {
+            let name = mapping.name(&self.text);
+            (mapping.is_plain(), mapping.is_writable(), name)
+        };
+        let adjoin = |before: &Mapping, behind: &Mapping| {
+            before.end == behind.start && sort(before) == sort(behind)
+        };
+        let (mut first, mut last) = (place, place);
+        while first > 0 && adjoin(&self.mappings[first - 1], &self.mappings[first]) {
+            first -= 1;
+        }
+        while last + 1 < self.mappings.len()
+            && adjoin(&self.mappings[last], &self.mappings[last + 1])
+        {
+            last += 1;
+        }
+        self.mappings[first].start..self.mappings[last].end
+    }
+
+    /// What is known of a word's place from what is there.
+    fn told(&self, at: u64, known: &Known) -> Told {
         let place = self.mappings.partition_point(|it| it.end <= at);
         let Some(mapping) = self.mappings.get(place).filter(|it| it.start <= at) else {
-            return false;
+            return Told::Used;
         };
         let is_first_heap = mapping.name(&self.text) == b"[heap]";
         if !(mapping.is_plain() || is_first_heap) || !mapping.is_writable() {
-            return false;
+            return Told::Used;
         }
-        let range = mapping.start..mapping.end;
-        let page = Page::none();
+        let mapping = self.joined(place);
+        let end = mapping.end;
         // Not in place: there may be guards.
-        let word = |at: u64| page.word(at, |start, bytes| self.read(start, bytes));
-        // SAFETY: the call has no preconditions. The tracer has the descriptor of the thread that asked.
-        let own = unsafe { libc::pthread_self() } as u64;
-        let threads = || {
-            let threads = self.threads.iter().filter(|thread| thread.stands);
-            threads.map(|thread| thread.descriptor).chain([own])
-        };
-        let place = Place {
-            at,
-            mapping: range,
-            is_first_heap,
-        };
-        let in_time = || self.check_time().is_ok();
-        let stack = |stacks: Descriptors| stacks.around(at, mapping.end, word);
-        if let Some((start, stack)) = self.descriptors.and_then(stack) {
-            return !stack.lives || self.is_below(at, start, stack.descriptor);
-        }
-        let is_free = |heaps: Heaps| heaps.is_free(&place, threads, word, in_time);
-        self.heaps.is_some_and(is_free)
+        let word = |at: u64| known.page.word(at, |start, bytes| self.read(start, bytes));
+        let in_a_heap = self.heaps.and_then(|heaps| {
+            let place = Place {
+                at,
+                mapping,
+                is_first_heap,
+            };
+            heaps.told(&place, &known.walk, word, || self.check_time().is_ok())
+        });
+        in_a_heap.unwrap_or_else(|| {
+            let stack = self.stack_around(at, end, word, known);
+            let is_free = stack.is_some_and(|(start, stack)| {
+                !stack.lives || self.is_below(at, start, stack.descriptor)
+            });
+            if is_free { Told::Free } else { Told::Used }
+        })
+    }
+
+    /// The stack that a word is on, and where that begins.
+    fn stack_around(
+        &self,
+        at: u64,
+        end: u64,
+        word: impl Fn(u64) -> Option<u64>,
+        known: &Known,
+    ) -> Option<(u64, Stack)> {
+        let holds = |(start, stack): &(u64, Stack)| (*start..stack.descriptor).contains(&at);
+        let found = known.stack.get().filter(holds).or_else(|| {
+            let stacks = self.descriptors.filter(|_| self.check_time().is_ok())?;
+            stacks.around(at, end, word)
+        });
+        known.stack.set(found);
+        found
     }
 }

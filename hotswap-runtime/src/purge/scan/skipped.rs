@@ -102,8 +102,14 @@ impl Scan {
             if !standing || is_first.replace(false) {
                 return self.word(at);
             }
-            // SAFETY: the mapping may be read, the threads stand, and it can't be unmapped.
-            Some(unsafe { std::ptr::with_exposed_provenance::<u64>(at as usize).read_volatile() })
+            Some(self.word_in_place(at))
         })
+    }
+
+    /// A word of a mapping that may be read, at a multiple of 8, while threads stand.
+    pub(super) fn word_in_place(&self, at: u64) -> u64 {
+        // SAFETY: as the callers have looked, it is there; the threads stand, so that it can't be unmapped. Where
+        // that is wrong, the tracer ends and nothing else.
+        unsafe { std::ptr::with_exposed_provenance::<u64>(at as usize).read_volatile() }
     }
 }

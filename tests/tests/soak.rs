@@ -1,0 +1,165 @@
+//! Swap after swap under a thousand servers that are called throughout: none is lost, and nothing is left.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use hotswap_protocol::lifecycle::State;
+use hotswap_protocol::manifest::Manifest;
+use hotswap_protocol::message::{ErrorCode, Response};
+use hotswap_protocol::purge::Manner;
+use hotswap_tests::{Package, Patched, Patches};
+
+const SOURCE: &str = include_str!("soak/program.rs");
+
+/// What happens how often.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    swaps: usize,
+    /// The state's type changes in every such swap, and changes back in the next. After the first of these
+    /// rounds everything has its size.
+    migrates: usize,
+    /// Before every such swap there is an image that is not what its manifest says.
+    is_bad: usize,
+}
+
+const SHORT: Pace = Pace {
+    swaps: 40,
+    migrates: 10,
+    is_bad: 5,
+};
+
+fn pace() -> Result<Pace> {
+    let Ok(swaps) = std::env::var("HOTSWAP_TESTS_SWAPS") else {
+        return Ok(SHORT);
+    };
+    let swaps = swaps.parse().context("HOTSWAP_TESTS_SWAPS")?;
+    Ok(match swaps {
+        ..200 => Pace { swaps, ..SHORT },
+        _ => Pace {
+            swaps,
+            migrates: 100,
+            is_bad: 50,
+        },
+    })
+}
+
+/// What the system knows of a process.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Size {
+    kilobytes: u64,
+    descriptors: usize,
+    threads: usize,
+}
+
+impl Size {
+    fn of(pid: u32) -> Result<Self> {
+        let count = |folder: &str| -> Result<usize> {
+            Ok(fs::read_dir(format!("/proc/{pid}/{folder}"))?.count())
+        };
+        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.split_ascii_whitespace().next());
+        Ok(Self {
+            kilobytes: kilobytes.context("no size")?.parse()?,
+            descriptors: count("fd")?,
+            threads: count("task")?,
+        })
+    }
+}
+
+/// The number of the patch for a swap.
+fn patch(swap: usize, pace: Pace) -> usize {
+    match swap % pace.migrates {
+        at if at + 2 == pace.migrates => 2,
+        at if at + 1 == pace.migrates => 3,
+        at => at % 2,
+    }
+}
+
+fn refuses_a_bad_one(program: &mut Patched, good: &Manifest) -> Result<()> {
+    let mut bad = good.clone();
+    bad.image.as_mut().context("no image")?.checksum ^= 1;
+    let answer = program.prepare(&bad)?;
+    let code = ErrorCode::ImageMismatch;
+    let is_refused = matches!(&answer, Response::Error { code: found, .. } if *found == code);
+    ensure!(is_refused, "a bad image was taken: {answer:?}");
+    Ok(())
+}
+
+/// Images in memory, once it was tried a few times to have few.
+fn mapped(program: &mut Patched) -> Result<usize> {
+    let mut mapped = 0;
+    for _ in 0..20 {
+        program.purge(Manner::Soft)?;
+        let versions = program.status()?.versions;
+        mapped = versions.iter().filter(|it| it.image.is_some()).count();
+        if mapped <= 3 {
+            break;
+        }
+    }
+    Ok(mapped)
+}
+
+/// What is said of images that stay in memory.
+fn images(program: &mut Patched) -> Result<String> {
+    let versions = program.status()?.versions.into_iter();
+    let old = versions.filter(|it| it.image.is_some() && it.state != State::Current);
+    let lines = old.map(|it| format!("\nversion {} is {}: {:?}", it.number, it.state, it.kept));
+    Ok(lines.collect())
+}
+
+/// The package, and patches of it: two texts, one more field, and that away again.
+fn record() -> Result<(Package, Patches)> {
+    let package = Package::of_source("soak", SOURCE)?;
+    let field = "    count: u64,\n";
+    let more = "    count: u64,\n    #[migrate(default = 3)]\n    more: u64,\n";
+    let edits = [
+        ("\"text 0\"", "\"text 1\""),
+        ("\"text 1\"", "\"text 2\""),
+        (field, more),
+        (more, field),
+    ];
+    let patches = Patches::record(&package, "src/main.rs", &edits)?;
+    Ok((package, patches))
+}
+
+#[test]
+fn servers_answer_through_swap_after_swap() -> Result<()> {
+    let pace = pace()?;
+    let (_package, patches) = record()?;
+    let texts = [1, 2, 2, 2].map(|number| format!("is text {number}"));
+    let mut program = Patched::start(&patches, &[("HOTSWAP_PURGE", "off")], &[])?;
+    let mut first = None;
+    for swap in 0..pace.swaps {
+        let which = patch(swap, pace);
+        if swap % pace.is_bad == pace.is_bad - 1 {
+            refuses_a_bad_one(&mut program, &patches.manifests[which])?;
+        }
+        let applied = program.apply(&patches.manifests[which]);
+        applied.with_context(|| format!("swap {swap}, patch {which}"))?;
+        program.session.ask("is", &texts[which])?;
+        let mapped = mapped(&mut program)?;
+        ensure!(
+            mapped <= 3,
+            "{mapped} images after swap {swap}:{}",
+            images(&mut program)?
+        );
+        if (swap + 1).is_multiple_of(pace.migrates) {
+            let size = Size::of(program.pid())?;
+            println!("after {} swaps {size:?}", swap + 1);
+            first.get_or_insert(size);
+        }
+    }
+    let first = first.context("there must be more swaps")?;
+    let last = Size::of(program.pid())?;
+    ensure!(
+        last.kilobytes * 100 <= first.kilobytes * 105,
+        "{first:?}, {last:?}"
+    );
+    ensure!(
+        (last.descriptors, last.threads) == (first.descriptors, first.threads),
+        "{first:?}, {last:?}"
+    );
+    program.session.ask("end", "0 wrong, 1000 right")?;
+    program.quit()
+}
