@@ -21,6 +21,7 @@ pub mod v0_1_0 {
     pub use crate::migrate::container::Custom;
     pub use crate::migrate::describe::Description;
     pub use crate::migrate::hook::{Answer, Hook, Request, ask as ask_hook, from_clone};
+    pub use crate::migrate::of_fields::{OfFields, of_fields};
     pub use crate::migrate::parts::{Choose, Fields, Parts};
     pub use crate::migrate::pieces::{Lazy, is_lazy};
     pub use crate::migrate::probe::{NoAround, NoDefault, NoOwnDrop, NoSchema, NoText, Probe, put};

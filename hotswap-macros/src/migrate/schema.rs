@@ -67,6 +67,15 @@ fn plain(definition: &Definition) -> TokenStream {
             own_default(private, field).map(|default| quote!(let _: #private::Maker = #default;));
         hooks.chain(default).collect::<Vec<_>>()
     });
+    let variants = match &definition.body {
+        Body::Struct(_) => &[],
+        Body::Enum(variants) => variants.as_slice(),
+    };
+    let of_variants = variants
+        .iter()
+        .filter_map(|variant| function(private, variant));
+    let of_variants = of_variants.map(|function| quote!(let _: #private::Run = #function;));
+    let functions = functions.chain(of_variants);
     let checks = lazy_checks(definition);
     quote! {
         #(#functions)*
@@ -110,7 +119,9 @@ fn hot(definition: &Definition) -> TokenStream {
                     .fields
                     .iter()
                     .map(|field| entry(private, field, &quote!(0)));
-                quote!(#private::Variant { name: #name, fields: const { &[#(#fields),*] } })
+                let function = function(private, variant);
+                let function = function.map(|function| quote!(.with_function(#function)));
+                quote!(#private::Variant::new(#name, const { &[#(#fields),*] }) #function)
             });
             quote!(#private::Shape::Choice(#private::Choice::of::<Self>(const { &[#(#variants),*] })))
         }
@@ -180,6 +191,15 @@ fn hooks(private: &syn::Path, field: &Field) -> impl Iterator<Item = (Ident, Tok
         )
     });
     [with, back].into_iter().flatten()
+}
+
+/// The function that makes values of a variant of the old one's fields.
+fn function(private: &syn::Path, variant: &Variant) -> Option<TokenStream> {
+    let function = variant.options.with.as_ref()?;
+    let ask = local("__hotswap_ask");
+    Some(
+        quote_spanned!(function.span()=> |#ask| #private::of_fields::<Self, _, _>(#function, #ask)),
+    )
 }
 
 /// How values of an enum are taken apart and put together.

@@ -1,10 +1,12 @@
-//! Conversions of enums: a value is taken apart into its fields, and put together of the new ones.
+//! Conversions of enums: a value is taken apart into its fields, and put together of the new ones, or made of
+//! the old ones by a function of the user's.
 
 use crate::convert::context::Context;
 use crate::convert::copy::Scratch;
 use crate::convert::failure::Failure;
 use crate::convert::run::{self, Outcome};
 use crate::convert::{Branch, Conversion, How, Index, Making, undo};
+use crate::migrate::code_change::{Ask, Lent, Old, Run, Told};
 use crate::migrate::schema::Choice;
 
 fn parts(conversion: &Conversion) -> Option<(&'static Choice, &'static Choice, &[Branch])> {
@@ -40,6 +42,12 @@ pub(crate) unsafe fn convert(
         );
         return Err(Failure::new((conversion.new.name)(), reason));
     };
+    if let Some(run) = branch.by {
+        // SAFETY: the fields are those of the old value, and there is room for a new one.
+        unsafe { by_function(context, conversion, (run, &fields), (variant, new))? };
+        context.drops(&branch.dropped, |field| fields[field.at]);
+        return Ok(());
+    }
     let mut scratch = Scratch::new(branch.room);
     let room = scratch.start();
     let mut made = Vec::with_capacity(branch.parts.len());
@@ -67,6 +75,55 @@ pub(crate) unsafe fn convert(
     Ok(())
 }
 
+/// Has a function make the new value, which has to be of this variant: it tells later how the value was made.
+///
+/// # Safety
+///
+/// These are the fields that the function takes, and `new` is good for writing a value of the new enum.
+unsafe fn by_function(
+    context: &mut Context<'_>,
+    conversion: &Conversion,
+    (run, fields): (Run, &[*const u8]),
+    (variant, new): (u32, *mut u8),
+) -> Outcome {
+    let How::Choice { new: to, .. } = &conversion.how else {
+        return Ok(());
+    };
+    let name = conversion.new.name;
+    let lent: Vec<Option<*const u8>> = fields.iter().copied().map(Some).collect();
+    let versions = context.conversions.versions;
+    let told = context.call(name, || {
+        run(Ask::Run {
+            old: Old {
+                variant: None,
+                from: versions.from,
+                to: versions.to,
+            },
+            lent: Lent { fields: &lent },
+            new,
+        })
+    })?;
+    match told {
+        Told::Made => {}
+        Told::Failed(reason) => return Err(Failure::new(name(), reason)),
+        Told::Types { .. } => return Err(Failure::new(name(), "its function did nothing")),
+    }
+    // SAFETY: the function has made a value of the new enum.
+    let made = unsafe { (to.project)(new, &mut Vec::new()) };
+    if made == variant {
+        return Ok(());
+    }
+    let variant_name = |number: u32| to.variants[number as usize].name;
+    let (made, expected) = (variant_name(made), variant_name(variant));
+    if let Some(destructor) = conversion.new.drop {
+        // SAFETY: it is a value of its own, which nobody uses.
+        context.drop_quietly(|| unsafe { destructor(new) });
+    }
+    let reason =
+        format!("the function for variant `{expected}` made a value of the variant `{made}`");
+    Err(Failure::new(name(), reason))
+}
+
 unsafe fn discard_parts(
     context: &mut Context<'_>,
     branch: &Branch,
@@ -87,7 +144,9 @@ unsafe fn discard_parts(
 ///
 /// That of [`undo::discard`], for a conversion of enums.
 pub(crate) unsafe fn discard(context: &mut Context<'_>, index: Index, new: *mut u8) {
-    let Some((_, to, branches)) = parts(context.conversions.get(index)) else {
+    let conversion = context.conversions.get(index);
+    let to_drop = conversion.new.drop;
+    let Some((_, to, branches)) = parts(conversion) else {
         return;
     };
     let mut fields = Vec::new();
@@ -97,7 +156,12 @@ pub(crate) unsafe fn discard(context: &mut Context<'_>, index: Index, new: *mut 
     let branch = branches
         .iter()
         .find(|branch| branch.variant == Some(variant));
-    if let Some(branch) = branch {
+    if branch.is_some_and(|branch| branch.by.is_some()) {
+        if let Some(destructor) = to_drop {
+            // SAFETY: a function made it, so it is a value of its own.
+            context.drop_quietly(|| unsafe { destructor(new) });
+        }
+    } else if let Some(branch) = branch {
         // SAFETY: all of its parts were made.
         unsafe { discard_parts(context, branch, branch.parts.len(), &fields) };
     }

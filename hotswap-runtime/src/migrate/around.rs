@@ -26,14 +26,11 @@ pub(crate) fn option<T>() -> &'static Schema {
         &Schema::of::<Option<T>>(Shape::Choice(Choice::of::<Option<T>>(
             const {
                 &[
-                    Variant {
-                        name: "None",
-                        fields: &[],
-                    },
-                    Variant {
-                        name: "Some",
-                        fields: &[Field::of::<T>("0", 0, Some(element::<T>))],
-                    },
+                    Variant::new("None", &[]),
+                    Variant::new(
+                        "Some",
+                        const { &[Field::of::<T>("0", 0, Some(element::<T>))] },
+                    ),
                 ]
             },
         )))

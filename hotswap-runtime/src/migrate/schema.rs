@@ -1,5 +1,6 @@
 //! The tables that describe a type's layout in the version that they are compiled into.
 
+use crate::migrate::code_change::Run;
 use crate::migrate::container::Custom;
 use crate::migrate::hook::Hook;
 use crate::migrate::maps::Entries;
@@ -129,6 +130,8 @@ pub struct Variant {
     pub name: &'static str,
     /// Its fields in order.
     pub fields: &'static [Field],
+    /// Makes a value of the enum that is this variant, of all fields of the old variant in their order.
+    pub with: Option<Run>,
 }
 
 impl Schema {
@@ -211,6 +214,25 @@ impl Field {
     #[must_use]
     pub const fn with_way_back(mut self, back: Hook) -> Self {
         self.back = Some(back);
+        self
+    }
+}
+
+impl Variant {
+    /// A variant with these fields.
+    #[must_use]
+    pub const fn new(name: &'static str, fields: &'static [Field]) -> Self {
+        Self {
+            name,
+            fields,
+            with: None,
+        }
+    }
+
+    /// The variant with a function that makes values of it from the old variant's fields.
+    #[must_use]
+    pub const fn with_function(mut self, with: Run) -> Self {
+        self.with = Some(with);
         self
     }
 }

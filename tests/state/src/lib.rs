@@ -345,10 +345,13 @@ impl Planner {
             VariantChange {
                 old: old.name.to_owned(),
                 new: new.map(|new| new.name.to_owned()),
-                fields: new.map_or_else(Fields::default, |new| {
-                    let owner = format!("{owner}.{}", new.name);
-                    self.fields(&owner, old.fields, new.fields)
-                }),
+                fields: new
+                    .filter(|new| new.with.is_none())
+                    .map_or_else(Fields::default, |new| {
+                        let owner = format!("{owner}.{}", new.name);
+                        self.fields(&owner, old.fields, new.fields)
+                    }),
+                with: new.is_some_and(|new| new.with.is_some()),
             }
         };
         from.variants.iter().map(change).collect()

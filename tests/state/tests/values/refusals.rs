@@ -217,3 +217,73 @@ fn every_old_field_has_an_end() {
         "there is no field `7`",
     );
 }
+
+mod variants {
+    pub mod v1 {
+        #[derive(hotswap::Migrate)]
+        pub enum Door {
+            Open(u8, u16),
+        }
+    }
+    pub mod v2 {
+        #[derive(hotswap::Migrate)]
+        pub enum Door {
+            #[migrate(with = super::one)]
+            Open(u64),
+        }
+    }
+    pub mod v3 {
+        #[derive(hotswap::Migrate)]
+        pub enum Door {
+            #[migrate(with = super::others)]
+            Open(u32),
+        }
+    }
+    pub mod v4 {
+        #[derive(hotswap::Migrate)]
+        pub enum Door {
+            Open(u32),
+        }
+    }
+
+    pub fn one(first: &u8) -> v2::Door {
+        v2::Door::Open((*first).into())
+    }
+
+    pub fn others(first: &u8, second: &u32) -> v3::Door {
+        v3::Door::Open(u32::from(*first) + second)
+    }
+}
+
+#[test]
+fn functions_of_variants_that_do_not_fit() {
+    use variants::{v1, v2, v3, v4};
+    fn refused<B: Migrate + 'static>(with: bool) -> String {
+        let mut migration = Planner::new(&[]).plan(v1::Door::schema(), B::schema());
+        let How::Variants(variants) = &mut migration.types[0].how else {
+            panic!("{migration:?}")
+        };
+        variants[0].with = with;
+        let mut rehearsal = Rehearsal::new(&migration);
+        let cell = cell::<v1::Door>(|| unreachable!("no value is made"));
+        // SAFETY: the rehearsal is not run.
+        let outcome = unsafe { rehearsal.add::<_, B>("cell", cell, 0) };
+        outcome.map_or_else(|error| error, |_| "good".to_owned())
+    }
+    for (found, expected) in [
+        (
+            refused::<v2::Door>(true),
+            "variant `Open`: its function takes 1 fields, and the old variant `Open` has 2",
+        ),
+        (
+            refused::<v3::Door>(true),
+            "variant `Open`: its function takes `&u32`, and the old field `Open.1` is `u16`",
+        ),
+        (
+            refused::<v4::Door>(true),
+            "variant `Open`: it has no function `with`",
+        ),
+    ] {
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
+}
