@@ -4,7 +4,7 @@
 //! the offsets, sizes and functions that belong to that version's layout. Nothing here decides what
 //! becomes of what; the tool does, by names.
 
-pub(crate) mod around;
+pub mod around;
 pub(crate) mod cells;
 pub(crate) mod code_change;
 pub(crate) mod container;

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{GenericParam, Generics, parse_quote};
 
-use super::{Body, Definition, Field, Variant, container, describe, migrate_trait};
+use super::{Body, Definition, Field, Variant, around, container, describe, migrate_trait};
 use crate::expand::Form;
 use crate::hygiene::local;
 
@@ -133,7 +133,7 @@ fn hot(definition: &Definition) -> TokenStream {
             ::core::concat!(#before, ::core::module_path!(), #after),
         );
         #[allow(unused_imports)]
-        use #private::{NoAround as _, NoDefault as _, NoOwnDrop as _, NoSchema as _};
+        use #private::{Differ as _, NoDefault as _, NoEntries as _, NoOwnDrop as _, NoSchema as _, NoSize as _};
         #(#checks)*
         const {
             &#private::Schema::of::<Self>(#shape).with_own_drop(#private::Probe::<Self>::OWN_DROP)
@@ -149,10 +149,12 @@ fn entry(private: &syn::Path, field: &Field, offset: &TokenStream) -> TokenStrea
         |default| quote!(::core::option::Option::Some(#default)),
     );
     let hooks = hooks(private, field).map(|(method, hook)| quote!(.#method(#hook)));
+    let around = around::schema(private, ty);
+    let around = around.map(|around| quote!(.around(#around)));
     let lazily = field.options.lazy.then(|| quote!(.lazily()));
     quote! {
         #private::Field::of::<#ty>(#name, #offset, #private::Probe::<#ty>::SCHEMA)
-            .around(#private::Probe::<#ty>::AROUND)
+            #around
             .with_default(#default)
             #(#hooks)*
             #lazily

@@ -43,8 +43,18 @@ pub(crate) unsafe fn convert(
         return Err(Failure::new((conversion.new.name)(), reason));
     };
     if let Some(run) = branch.by {
-        // SAFETY: the fields are those of the old value, and there is room for a new one.
-        unsafe { by_function(context, conversion, (run, &fields), (variant, new))? };
+        by_function(context, conversion, (run, &fields), new)?;
+        // SAFETY: the function has made a value of the new enum, which nobody uses if it is no good.
+        let made = unsafe {
+            let made = (to.project)(new, &mut Vec::new());
+            if made != variant {
+                undo::drop_whole(context, conversion.new, new);
+            }
+            made
+        };
+        if made != variant {
+            return Err(other_variant(conversion, to, made, variant));
+        }
         context.drops(&branch.dropped, |field| fields[field.at]);
         return Ok(());
     }
@@ -75,20 +85,13 @@ pub(crate) unsafe fn convert(
     Ok(())
 }
 
-/// Has a function make the new value, which has to be of this variant: it tells later how the value was made.
-///
-/// # Safety
-///
-/// These are the fields that the function takes, and `new` is good for writing a value of the new enum.
-unsafe fn by_function(
+/// Has a function make the new value of these fields.
+fn by_function(
     context: &mut Context<'_>,
     conversion: &Conversion,
     (run, fields): (Run, &[*const u8]),
-    (variant, new): (u32, *mut u8),
+    new: *mut u8,
 ) -> Outcome {
-    let How::Choice { new: to, .. } = &conversion.how else {
-        return Ok(());
-    };
     let name = conversion.new.name;
     let lent: Vec<Option<*const u8>> = fields.iter().copied().map(Some).collect();
     let versions = context.conversions.versions;
@@ -104,24 +107,19 @@ unsafe fn by_function(
         })
     })?;
     match told {
-        Told::Made => {}
-        Told::Failed(reason) => return Err(Failure::new(name(), reason)),
-        Told::Types { .. } => return Err(Failure::new(name(), "its function did nothing")),
+        Told::Made => Ok(()),
+        Told::Failed(reason) => Err(Failure::new(name(), reason)),
+        Told::Types { .. } => Err(Failure::new(name(), "its function did nothing")),
     }
-    // SAFETY: the function has made a value of the new enum.
-    let made = unsafe { (to.project)(new, &mut Vec::new()) };
-    if made == variant {
-        return Ok(());
-    }
-    let variant_name = |number: u32| to.variants[number as usize].name;
-    let (made, expected) = (variant_name(made), variant_name(variant));
-    if let Some(destructor) = conversion.new.drop {
-        // SAFETY: it is a value of its own, which nobody uses.
-        context.drop_quietly(|| unsafe { destructor(new) });
-    }
+}
+
+/// Why a function's value is not taken: a value tells by its variant how it was made.
+fn other_variant(conversion: &Conversion, of: &Choice, made: u32, expected: u32) -> Box<Failure> {
+    let name = |number: u32| of.variants[number as usize].name;
+    let (made, expected) = (name(made), name(expected));
     let reason =
         format!("the function for variant `{expected}` made a value of the variant `{made}`");
-    Err(Failure::new(name(), reason))
+    Failure::new((conversion.new.name)(), reason)
 }
 
 unsafe fn discard_parts(
@@ -145,25 +143,20 @@ unsafe fn discard_parts(
 /// That of [`undo::discard`], for a conversion of enums.
 pub(crate) unsafe fn discard(context: &mut Context<'_>, index: Index, new: *mut u8) {
     let conversion = context.conversions.get(index);
-    let to_drop = conversion.new.drop;
     let Some((_, to, branches)) = parts(conversion) else {
         return;
     };
     let mut fields = Vec::new();
-    // SAFETY: a value of the new enum is at `new`.
-    let variant = unsafe { (to.project)(new, &mut fields) };
-    // No two old variants become one, so this is the branch that made it.
-    let branch = branches
-        .iter()
-        .find(|branch| branch.variant == Some(variant));
-    if branch.is_some_and(|branch| branch.by.is_some()) {
-        if let Some(destructor) = to_drop {
-            // SAFETY: a function made it, so it is a value of its own.
-            context.drop_quietly(|| unsafe { destructor(new) });
+    // SAFETY: a value of the new enum is at `new`. No two old variants become one, so its variant tells the branch
+    // that made it: all of its parts, or a function all of it.
+    unsafe {
+        let variant = (to.project)(new, &mut fields);
+        let made_it = |branch: &&Branch| branch.variant == Some(variant);
+        match branches.iter().find(made_it) {
+            Some(branch) if branch.by.is_some() => undo::drop_whole(context, conversion.new, new),
+            Some(branch) => discard_parts(context, branch, branch.parts.len(), &fields),
+            None => {}
         }
-    } else if let Some(branch) = branch {
-        // SAFETY: all of its parts were made.
-        unsafe { discard_parts(context, branch, branch.parts.len(), &fields) };
     }
 }
 

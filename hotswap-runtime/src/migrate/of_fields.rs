@@ -1,7 +1,7 @@
 //! Functions of the user's that make a value of one variant from references to the fields of an older one.
 
-use crate::migrate::code_change::{Ask, Lent, Parameter, Told};
-use crate::migrate::hook::{HookResult, TypeFacts};
+use crate::migrate::code_change::{Ask, Lent, Parameter, Told, change};
+use crate::migrate::hook::{Fallible, HookResult};
 
 /// A function that takes a reference to each of some fields, in their order, and makes an `N` or a
 /// `Result` with one. `Form` only keeps the implementations apart.
@@ -12,7 +12,7 @@ use crate::migrate::hook::{HookResult, TypeFacts};
 )]
 pub trait OfFields<N, Form> {
     /// What it takes.
-    fn takes() -> Vec<Parameter>;
+    const TAKES: &'static [fn() -> Parameter];
 
     /// Asks it.
     ///
@@ -29,9 +29,7 @@ macro_rules! of_fields {
             Function: Fn($(&$field),*) -> Made,
             Made: HookResult<N, Form>,
         {
-            fn takes() -> Vec<Parameter> {
-                vec![$(Parameter::given::<$field>()),*]
-            }
+            const TAKES: &'static [fn() -> Parameter] = &[$(Parameter::given::<$field>),*];
 
             fn make(&self, fields: Lent<'_>) -> Result<N, String> {
                 // One without fields gets none.
@@ -54,18 +52,5 @@ of_fields!(A 0, B 1, C 2, D 3, E 4, F 5, G 6, H 7);
 
 /// Asks the user's function.
 pub fn of_fields<N, Form, F: OfFields<N, Form>>(function: F, ask: Ask<'_>) -> Told {
-    match ask {
-        Ask::Describe => Told::Types {
-            makes: TypeFacts::of::<N>(),
-            takes: F::takes(),
-        },
-        Ask::Run { lent, new, .. } => match function.make(lent) {
-            Ok(value) => {
-                // SAFETY: the runtime gives a place for a value of the type that was told.
-                unsafe { new.cast::<N>().write(value) };
-                Told::Made
-            }
-            Err(reason) => Told::Failed(reason),
-        },
-    }
+    change::<N, _, Fallible>(ask, F::TAKES, |_, lent| function.make(lent))
 }

@@ -313,6 +313,9 @@ impl Planner {
         } else if let (Some(old), Some(new)) = (old.schema, new.schema) {
             let by = self.change(old(), new());
             Source::Changed { from, by }
+        } else if let (Some(old), Some(new)) = (old.around, new.around) {
+            let by = self.change(old(), new());
+            Source::Changed { from, by }
         } else if let Some(by) = self.foreign(old, new) {
             Source::Changed { from, by }
         } else {

@@ -75,16 +75,21 @@ fn variants(migration: &mut Migration) -> &mut Vec<VariantChange> {
     }
 }
 
+/// What becomes of a plan.
+fn outcome<A: Migrate + 'static, B: Migrate + 'static>(migration: &Migration) -> String {
+    let mut rehearsal = Rehearsal::new(migration);
+    let cell = cell::<A>(|| unreachable!("no value is made"));
+    // SAFETY: the rehearsal is not run.
+    let outcome = unsafe { rehearsal.add::<_, B>("cell", cell, 0) };
+    outcome.map_or_else(|error| error, |_| "good".to_owned())
+}
+
 /// Changes the plan, and tells what becomes of it.
 fn check(change: impl FnOnce(&mut Migration), expected: &str) {
     let plan = Planner::new(&[("World.new", "old")]);
     let mut migration = plan.plan(v1::World::schema(), v2::World::schema());
     change(&mut migration);
-    let mut rehearsal = Rehearsal::new(&migration);
-    let cell = cell::<v1::World>(|| unreachable!("no value is made"));
-    // SAFETY: the rehearsal is not run.
-    let outcome = unsafe { rehearsal.add::<_, v2::World>("cell", cell, 0) };
-    let outcome = outcome.map_or_else(|error| error, |_| "good".to_owned());
+    let outcome = outcome::<v1::World, v2::World>(&migration);
     assert!(outcome.contains(expected), "{expected}: {outcome}");
 }
 
@@ -264,11 +269,7 @@ fn functions_of_variants_that_do_not_fit() {
             panic!("{migration:?}")
         };
         variants[0].with = with;
-        let mut rehearsal = Rehearsal::new(&migration);
-        let cell = cell::<v1::Door>(|| unreachable!("no value is made"));
-        // SAFETY: the rehearsal is not run.
-        let outcome = unsafe { rehearsal.add::<_, B>("cell", cell, 0) };
-        outcome.map_or_else(|error| error, |_| "good".to_owned())
+        outcome::<v1::Door, B>(&migration)
     }
     for (found, expected) in [
         (
