@@ -241,7 +241,7 @@ impl<'a> Resolver<'a> {
         let is_whole = self.is_whole(by);
         let schema = |field: &Field| {
             let known = field.schema.map(|of| of());
-            let known = known.or_else(|| is_whole.then(|| whole::schema(field)));
+            let known = known.or_else(|| is_whole.then(|| (field.opaque)()));
             known.or_else(|| field.around.map(|of| of()))
         };
         match (old.and_then(schema), schema(new)) {

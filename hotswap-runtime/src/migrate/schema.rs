@@ -7,7 +7,7 @@ use crate::migrate::maps::Entries;
 use crate::migrate::parts::Choose;
 use crate::migrate::sequence::Sequence;
 use crate::migrate::shared::Shared;
-use crate::migrate::{cells::Cellular, probe};
+use crate::migrate::{around, cells::Cellular, probe};
 
 /// Gives a type's schema. Types may contain themselves, so schemas refer to one another by function.
 pub type Of = fn() -> &'static Schema;
@@ -87,6 +87,8 @@ pub struct Field {
     /// The schema of a container whose elements are of a type that is not `Migrate`, and are made whole by a
     /// function.
     pub around: Option<Of>,
+    /// The schema of a value that is made whole by a function: how to move and drop it.
+    pub opaque: Of,
     /// Makes its default.
     pub default: Option<Maker>,
     /// Makes it from the old value.
@@ -175,6 +177,7 @@ impl Field {
             drop: probe::drop_of::<F>(),
             schema,
             around: None,
+            opaque: around::opaque::<F>,
             default: None,
             with: None,
             back: None,

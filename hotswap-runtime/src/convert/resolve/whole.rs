@@ -230,18 +230,3 @@ fn check<'a>(
     );
     Err(Refused::new(planned, reason))
 }
-
-/// The schema of a field's type that has none: enough to make and drop values of it.
-///
-/// It is never freed; each swap by such a function has two of them, in programs that keep each
-/// version's code too.
-pub(super) fn schema(field: &Field) -> &'static Schema {
-    Box::leak(Box::new(Schema {
-        name: field.type_name,
-        size: field.size,
-        align: field.align,
-        drop: field.drop,
-        has_own_drop: false,
-        shape: Shape::Opaque,
-    }))
-}
