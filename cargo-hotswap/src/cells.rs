@@ -11,6 +11,7 @@ use object::{Object, ObjectSymbol};
 
 use crate::entries;
 use crate::facts::Analysed;
+use crate::image::renamed::Renamed;
 use crate::unit::Unit;
 
 /// Where a handle holds the function that makes the first value, in bytes: the runtime's `Live` is
@@ -23,8 +24,10 @@ const SCHEMA: u64 = 16;
 /// One cell of a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CellFacts {
-    /// Its path, told from that of a namesake's.
+    /// The path that it is known by, told from that of a namesake's.
     pub path: String,
+    /// Its path in the source.
+    pub name: String,
     /// The mangled name of its static.
     pub symbol: String,
     /// The full name of the value's type.
@@ -43,6 +46,7 @@ pub fn of_units(
     units: &[Unit],
     analysed: &[Vec<Arc<Analysed>>],
     types: &Program,
+    renamed: &Renamed,
 ) -> Vec<CellFacts> {
     let mut cells: Vec<CellFacts> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
@@ -53,7 +57,8 @@ pub fn of_units(
                 let Some(value) = types.cell(&facts.symbol) else {
                     continue;
                 };
-                let path = entries::qualified(&facts.path, namesake);
+                let path = renamed.known_by(&unit.id(), &facts.path);
+                let path = entries::qualified(&path, namesake);
                 if !seen.insert(path.clone()) {
                     cells.retain(|cell| cell.path != path);
                     continue;
@@ -65,6 +70,7 @@ pub fn of_units(
                 };
                 cells.push(CellFacts {
                     path,
+                    name: entries::qualified(&facts.path, namesake),
                     symbol: facts.symbol.clone(),
                     type_name: value.name,
                     fingerprint: value.fingerprint.to_string(),

@@ -18,6 +18,7 @@ use crate::events::{Event, Phases};
 use crate::facts::{Analysed, Cache};
 use crate::hooks;
 use crate::host::Host;
+use crate::image::renamed::Renamed;
 use crate::image::state::{Initialisers, Places, State, Told};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked, Part};
@@ -89,6 +90,8 @@ pub struct Engine {
     guard: Guard,
     /// The layouts of all state in cells.
     cells: Cells,
+    /// The statics that have another name in the version that runs than the one they are known by.
+    renamed: Renamed,
     /// Files edited since the last version that went live.
     edited: BTreeSet<PathBuf>,
     /// What these said when the compiler began to read them.
@@ -160,6 +163,7 @@ impl Engine {
             dependencies_refused: false,
             guard: Guard::default(),
             cells,
+            renamed: Renamed::default(),
             edited: BTreeSet::new(),
             read: BTreeMap::new(),
             version: 0,
@@ -315,8 +319,10 @@ impl Engine {
         }
         let analysed = self.analyse()?;
         let types = self.types(&analysed);
-        let cells = cells::of_units(&self.units, &analysed, &types);
-        let mut state = self.decide_state(&members, &analysed, &cells, &types, way)?;
+        let (renamed, refused) = self.renamed(&analysed, &types);
+        let cells = cells::of_units(&self.units, &analysed, &types, &renamed);
+        let mut state = self.decide_state(&members, &analysed, &cells, (&types, &renamed), way)?;
+        state.refused.extend(refused);
         if !state.refused.is_empty() {
             let refusal = refusal::statics(&state.refused, &self.units);
             return Ok(Brought::Refused(Box::new(refusal)));
@@ -326,7 +332,9 @@ impl Engine {
         if let Some(refusal) = plan.refusal(&self.units) {
             return Ok(Brought::Refused(Box::new(refusal)));
         }
+        state.are_migrated(plan.migrates().map(|facts| facts.symbol.clone()));
         state.reports.extend(self.cells.told(&plan));
+        state.reports.extend(self.told_renamed(&renamed));
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
         let parts = self.needed(&members, &plan, &mut state)?;
@@ -372,6 +380,7 @@ impl Engine {
         self.ran.add(state.new_initialisers.iter().cloned());
         let migrated = outcome::migrated(&plan, &committed);
         self.cells.are_live(plan, &known);
+        self.renamed = renamed;
         self.is_live(digests, next);
         self.placed = state.placed.clone();
         Ok(Brought::Live(Box::new(Swap {

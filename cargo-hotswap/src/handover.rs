@@ -47,7 +47,9 @@ pub fn carry_over(engine: &mut Engine, file: Option<&File>, built: &Built) -> Re
     let file = file.context("the system gives no file in memory")?;
     let mut file = file.try_clone().context("could not pass on state")?;
     let host = Host::read(&built.executable, &built.units, &Cache::default())?;
-    address(&mut file, migration::base_cells(&host))?;
+    let mut cells = migration::base_cells(&host);
+    engine.name_as_saved(&host, &mut cells);
+    address(&mut file, cells)?;
     let file = Some(file);
     Ok(Carried { file, report })
 }

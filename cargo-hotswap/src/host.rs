@@ -15,6 +15,7 @@ use crate::cells::{self, CellFacts};
 use crate::entries::{self, EntryFacts};
 use crate::facts::Cache;
 use crate::hooks;
+use crate::image::renamed::Renamed;
 use crate::image::wishes;
 use crate::unit::{ObjectFile, Unit, UnitId};
 
@@ -109,7 +110,7 @@ impl Host {
             }
         }
         let descriptions = cells::descriptions(&analysed).with_context(context)?;
-        let cells = cells::of_units(units, &analysed, &types);
+        let cells = cells::of_units(units, &analysed, &types, &Renamed::default());
         let entries = entries::read(&bytes, &types, &namesake).with_context(context)?;
         let hooks = hooks::of_units(units, &analysed)?;
         let hooks = hooks::located(&hooks, None, &symbols).with_context(context)?;

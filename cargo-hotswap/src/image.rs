@@ -15,6 +15,7 @@ use crate::unit::{ObjectFile, Unit};
 use lld::Export;
 
 pub mod lld;
+pub mod renamed;
 pub mod state;
 pub mod support;
 pub mod wishes;

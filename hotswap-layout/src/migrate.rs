@@ -192,8 +192,10 @@ pub struct VariantChange {
     pub old: String,
     /// Its name in the new type; none if there is no such any more.
     pub new: Option<String>,
-    /// What becomes of its fields.
+    /// What becomes of its fields. Nothing is said of them where a function makes the value.
     pub fields: Fields,
+    /// Whether the new variant's function makes the value, of all old fields.
+    pub with: bool,
 }
 
 /// The type of a cell's value in one version.

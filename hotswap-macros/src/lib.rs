@@ -86,7 +86,7 @@ pub fn migrate(input: TokenStream) -> TokenStream {
     migrate::derive(input.into(), form()).into()
 }
 
-/// Says what becomes of a static's value when an edit changes its initialiser.
+/// Says what becomes of a static's value when an edit changes its initialiser or its name.
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;
@@ -106,12 +106,16 @@ pub fn migrate(input: TokenStream) -> TokenStream {
 /// - `new`: an edit of the initialiser or of the type makes a new static, which starts with the new
 ///   initialiser. Code of older versions goes on with the old static and its value. So an edit of
 ///   the type is not refused. It also starts afresh when the attribute is added.
+/// - `was = "OLD"`: the static was called `OLD` in the running program, and its value is that one's. `OLD` is a
+///   name in the same module; `was = "crate::state::OLD"` is one of another module of the crate. It counts as long
+///   as nothing else has that name, and may be taken away once the edit is live.
 ///
-/// Neither makes an edit live that is unsafe: a static that is kept has the type that it had. It
-/// stands on `static`, `static mut`, and on what is inside `thread_local!`. It has no meaning for a
-/// `Live` cell, and none where several statics of one function have one name.
+/// None makes an edit live that is unsafe: a static that is kept has the type that it had. It
+/// stands on `static`, `static mut`, and on what is inside `thread_local!`. Only `was` has a meaning
+/// for a `Live` cell, and none of them where several statics of one function have one name. `was` may stand
+/// beside one of the others, in an attribute of its own.
 ///
-/// After `keep` or `new`, `crate = path` says where the crate `hotswap` is found.
+/// Behind that, `crate = path` says where the crate `hotswap` is found.
 #[proc_macro_attribute]
 pub fn hotswap(wish: TokenStream, item: TokenStream) -> TokenStream {
     wish::expand(wish.into(), item.into(), form()).into()

@@ -1,5 +1,6 @@
 //! From a type's definition to its schema and its description.
 
+mod around;
 mod attributes;
 mod container;
 mod describe;

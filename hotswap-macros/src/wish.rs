@@ -1,31 +1,46 @@
-//! `#[hotswap(keep)]` and `#[hotswap(new)]` on statics: what becomes of the value when the initialiser
-//! is edited.
+//! `#[hotswap(keep)]`, `#[hotswap(new)]` and `#[hotswap(was = "OLD")]` on statics: what becomes of the value
+//! when the initialiser or the name is edited.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Ident, Item, Path, Token, Type, parse_quote};
+use syn::{Error, Ident, Item, LitStr, Path, Token, Type, parse_quote};
 
 use crate::expand::Form;
 use crate::hygiene;
 
 /// What stands in the attribute.
 struct Wish {
-    /// `keep` or `new`.
+    /// `keep`, `new` or `was`.
     word: Ident,
+    /// The path behind `was`.
+    old: Option<LitStr>,
     /// Where the crate `hotswap` is found.
     krate: Path,
 }
 
 const WORDS: &str = "write `#[hotswap(keep)]`, and the value stays when the initialiser is edited, or \
-                     `#[hotswap(new)]`, and the static starts afresh then";
+                     `#[hotswap(new)]`, and the static starts afresh then; or `#[hotswap(was = \"OLD\")]`, \
+                     and a static with another name has its value";
+
+const OLD: &str = "`was` is a static's name in the same module, or its path: `was = \"OLD\"`, `was = \"crate::state::OLD\"`";
 
 impl Parse for Wish {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let word = input.call(Ident::parse_any);
         let word = word.map_err(|error| Error::new(error.span(), WORDS))?;
-        if word != "keep" && word != "new" {
+        let mut old = None;
+        if word == "was" {
+            let value = input
+                .parse::<Token![=]>()
+                .and_then(|_| input.parse::<LitStr>());
+            let value = value.map_err(|error| Error::new(error.span(), OLD))?;
+            if !is_old_path(&value.value()) {
+                return Err(Error::new(value.span(), OLD));
+            }
+            old = Some(value);
+        } else if word != "keep" && word != "new" {
             return Err(Error::new(
                 word.span(),
                 format!("unknown wish `{word}`: {WORDS}"),
@@ -38,10 +53,21 @@ impl Parse for Wish {
             krate = input.parse()?;
         }
         match input.is_empty() {
-            true => Ok(Self { word, krate }),
+            true => Ok(Self { word, old, krate }),
             false => Err(input.error(WORDS)),
         }
     }
+}
+
+/// Whether it is a name, or a path from the crate's root.
+fn is_old_path(text: &str) -> bool {
+    let (names, is_path) = match text.strip_prefix("crate::") {
+        Some(names) => (names, true),
+        None => (text, false),
+    };
+    let mut names = names.split("::");
+    let is_name = |name: &str| syn::parse_str::<Ident>(name).is_ok();
+    names.clone().all(is_name) && (is_path || names.nth(1).is_none())
 }
 
 /// Expands the attribute. What is wrong is said in both forms.
@@ -58,7 +84,7 @@ pub(crate) fn expand(wish: TokenStream, item: TokenStream, form: Form) -> TokenS
 
 /// What tells the tool of the wish: the word, the static's name, and what it is made of.
 fn mark(wish: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
-    let Wish { word, krate } = syn::parse2(wish)?;
+    let Wish { word, old, krate } = syn::parse2(wish)?;
     let (name, made_of) = match syn::parse2(item)? {
         Item::Static(item) => {
             let (ty, init) = (&item.ty, &item.expr);
@@ -70,12 +96,16 @@ fn mark(wish: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
             (item.ident.clone(), quote!(#ty = #init).to_string())
         }
         other => {
-            let message = "only a static has a value that can be kept or made new";
+            let message = "only a static has a value that can be kept or made new, or an old name";
             return Err(Error::new_spanned(other, message));
         }
     };
     let private = hygiene::private(&krate);
-    let text = format!("{word} {} {:016x}", name.unraw(), digest(&made_of));
+    let about = match old {
+        Some(old) => old.value().replace("r#", ""),
+        None => format!("{:016x}", digest(&made_of)),
+    };
+    let text = format!("{word} {} {about}", name.unraw());
     Ok(quote! {
         const _: () = {
             #[used]
@@ -160,6 +190,25 @@ mod tests {
     }
 
     #[test]
+    fn the_mark_tells_the_old_path() {
+        for (wish, expected) in [
+            (quote!(was = "OLD"), "was NEW OLD"),
+            (quote!(was = "r#OLD"), "was NEW OLD"),
+            (quote!(was = "crate::a::OLD"), "was NEW crate::a::OLD"),
+            (
+                quote!(was = "crate::OLD", crate = my::hotswap),
+                "was NEW crate::OLD",
+            ),
+        ] {
+            let item = quote!(
+                static NEW: u8 = 1;
+            );
+            let text = expanded(wish, item);
+            assert!(text.contains(&format!("\"{expected}\"")), "{text}");
+        }
+    }
+
+    #[test]
     fn it_leaves_the_item_as_it_is_written() {
         let item = quote!(
             static COUNT: u32 = 1;
@@ -187,6 +236,20 @@ mod tests {
                     static A: u8 = 1;
                 ),
                 "unknown wish `fresh`",
+            ),
+            (
+                quote!(was),
+                quote!(
+                    static A: u8 = 1;
+                ),
+                "`was` is a static's name",
+            ),
+            (
+                quote!(was = "a::B"),
+                quote!(
+                    static A: u8 = 1;
+                ),
+                "`was` is a static's name",
             ),
             (
                 quote!(keep, keep),

@@ -142,6 +142,8 @@ pub struct StaticFacts {
     /// What shall become of its value when its initialiser is edited, if the source says so. It may say
     /// so in another object: whoever has all of a crate fills it in.
     pub wish: Option<Wish>,
+    /// The canonical path that it had under its old name, if the source says one. Filled in likewise.
+    pub was: Option<String>,
 }
 
 /// An entry, told by its descriptor.
@@ -323,6 +325,7 @@ fn static_facts(
         bytes: digest(contents.bytes(index, symbol.value, symbol.size)?),
         pointers: contents.pointers(index, symbol.value, symbol.size)?,
         wish: None,
+        was: None,
     })
 }
 

@@ -224,8 +224,10 @@ pub struct VariantChange {
     pub old: String,
     /// Its name in the new type. None: it was removed, and a value of it fails the migration.
     pub new: Option<String>,
-    /// What becomes of its fields.
+    /// What becomes of its fields. Nothing is said of them where a function makes the value.
     pub fields: Fields,
+    /// Whether the function that the new type's schema has for the variant makes the value, of all old fields.
+    pub with: bool,
 }
 
 /// A migration contradicts itself or the cells.

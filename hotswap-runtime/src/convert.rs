@@ -249,7 +249,9 @@ pub(crate) struct Branch {
     pub(crate) name: &'static str,
     /// The new variant; none if there is none any more.
     pub(crate) variant: Option<u32>,
-    /// The new variant's fields in order.
+    /// The function that makes the new value of the old fields; nothing moves then.
+    pub(crate) by: Option<Run>,
+    /// The new variant's fields in order; none if a function makes the value.
     pub(crate) parts: Vec<Part>,
     /// How much room the parts that are made need before they are put together.
     pub(crate) room: Room,

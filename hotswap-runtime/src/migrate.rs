@@ -4,13 +4,14 @@
 //! the offsets, sizes and functions that belong to that version's layout. Nothing here decides what
 //! becomes of what; the tool does, by names.
 
-pub(crate) mod around;
+pub mod around;
 pub(crate) mod cells;
 pub(crate) mod code_change;
 pub(crate) mod container;
 pub(crate) mod describe;
 pub(crate) mod hook;
 pub(crate) mod maps;
+pub(crate) mod of_fields;
 pub(crate) mod parts;
 pub(crate) mod pieces;
 pub(crate) mod probe;
@@ -62,7 +63,14 @@ use schema::Schema;
 ///
 /// - `#[migrate(lazy)]`: it is a [`Pieces`](crate::Pieces), whose elements are changed when they are first used.
 ///
-/// On a variant: `#[migrate(was = "OldName")]`.
+/// On a variant:
+///
+/// - `#[migrate(was = "OldName")]`: the variant was renamed.
+/// - `#[migrate(with = path)]`: its fields changed, and `path` makes the new value of the old variant's
+///   fields, all of them, each by reference and in their order. For `Open { since: u32, by: String }` that is a
+///   `fn(&u32, &String) -> Self`, or one that returns `Result<Self, impl Display>`. What it makes has to be of this
+///   variant. Together with `was` it is asked also where the fields are the same. There is no way back from what it
+///   made, but by a [`code_change`](macro@crate::code_change) for that.
 ///
 /// On the type:
 ///

@@ -15,16 +15,21 @@ pub mod v0_1_0 {
     };
     pub use crate::gate::{Tracked, TrackedFuture, Untracked, anchor, pin_box};
     pub use crate::hook::{SwapHook, outcome as hook_outcome};
+    pub use crate::migrate::around;
+    pub use crate::migrate::around::Differ;
     pub use crate::migrate::code_change::{
         Ask, CodeChange, Given, Lent, Parameter, Perhaps, Run, Told, change,
     };
     pub use crate::migrate::container::Custom;
     pub use crate::migrate::describe::Description;
     pub use crate::migrate::hook::{Answer, Hook, Request, ask as ask_hook, from_clone};
+    pub use crate::migrate::of_fields::{OfFields, of_fields};
     pub use crate::migrate::parts::{Choose, Fields, Parts};
     pub use crate::migrate::pieces::{Lazy, is_lazy};
-    pub use crate::migrate::probe::{NoAround, NoDefault, NoOwnDrop, NoSchema, NoText, Probe, put};
-    pub use crate::migrate::schema::{Choice, Field, Maker, Schema, Shape, Variant};
+    pub use crate::migrate::probe::{
+        NoDefault, NoEntries, NoOwnDrop, NoSchema, NoSize, NoText, Probe, put,
+    };
+    pub use crate::migrate::schema::{Choice, Field, Maker, Of, Schema, Shape, Variant};
 
     pub use crate::rehearsal::{Rehearsal, Rehearsed};
     pub use crate::server::after::{place, states_of};

@@ -305,6 +305,13 @@ impl Plan {
         })
     }
 
+    /// The cells whose values change.
+    pub fn migrates(&self) -> impl Iterator<Item = &CellFacts> {
+        let changes = |path: &String| self.migration.cells.iter().any(|it| it.path == *path);
+        let cells = self.cells.iter().map(|next| &next.facts);
+        cells.filter(move |facts| changes(&facts.path))
+    }
+
     /// The symbols of the cells, and of the functions that belong to them.
     pub fn functions(&self) -> impl Iterator<Item = &str> {
         let cells = self.cells.iter().map(|next| &next.facts);
@@ -384,6 +391,7 @@ mod tests {
             old: "A".to_owned(),
             new: None,
             fields: fields.clone(),
+            with: false,
         };
         migrate::Migration {
             types: vec![

@@ -57,8 +57,7 @@ struct Cause {
 
 /// What is told of state that a swap has migrated.
 pub(super) fn migrated(plan: &Plan, committed: &CommitReport) -> Option<Migrated> {
-    let cells = plan.migration.cells.iter();
-    let cells: Vec<String> = cells.map(|change| change.path.clone()).collect();
+    let cells: Vec<String> = plan.migrates().map(|facts| facts.name.clone()).collect();
     (!cells.is_empty()).then(|| Migrated {
         cells,
         types: plan.told(),

@@ -7,6 +7,7 @@ use hotswap_layout::Program;
 use hotswap_object::statics::{self, Novelty, Verdict};
 use hotswap_object::{Binding, Bindings, Pointee, StaticFacts, Storage, Wish};
 
+use super::renamed::Renamed;
 use super::support::Support;
 use super::wishes::{self, CELL_NEW, WISHED};
 
@@ -59,6 +60,8 @@ pub struct State {
     pub bindings: Bindings,
     /// The symbols of those statics that are cells.
     pub cells: HashSet<String>,
+    /// Those of the cells whose values change, of which more is told than that they are kept.
+    migrated: HashSet<String>,
     /// Where each static is, by its symbol in the patch's objects: what code that comes back finds.
     pub placed: Places,
     /// Where they were in the code that comes back, if it is a revert.
@@ -118,6 +121,27 @@ fn enclosing_block<'symbol>(symbol: &'symbol str, path: &str) -> Option<&'symbol
     block.ends_with("1__").then_some(block)
 }
 
+/// All statics of a unit with these objects.
+pub fn statics_of<'a>(
+    analysed: impl Iterator<Item = &'a Analysed> + Clone,
+    types: &Program,
+) -> Vec<StaticFacts> {
+    let objects = analysed.clone();
+    let mut statics: Vec<StaticFacts> = objects
+        .flat_map(|object| object.facts.statics.iter().cloned())
+        .collect();
+    wishes::fill(&mut statics, analysed, types);
+    statics
+}
+
+/// The statics of a unit that the program has.
+pub fn known(unit: &UnitId, host: &Host, support: &Support) -> Vec<StaticFacts> {
+    let base = host.units.get(unit);
+    let mut known = base.map(|unit| unit.statics.clone()).unwrap_or_default();
+    support.supersede(unit, &mut known);
+    known
+}
+
 impl State {
     /// Decides about the statics of one unit.
     ///
@@ -131,17 +155,15 @@ impl State {
         host: &Host,
         support: &mut Support,
         ran: &Initialisers,
-        types: &Program,
+        (types, renamed): (&Program, &Renamed),
     ) -> Result<()> {
-        let mut statics: Vec<StaticFacts> = analysed
-            .iter()
-            .flat_map(|object| object.facts.statics.iter().cloned())
-            .collect();
-        wishes::fill(&mut statics, analysed.iter().copied(), types);
-        let base = host.units.get(&unit.id());
-        let mut known = base.map(|unit| unit.statics.clone()).unwrap_or_default();
-        support.supersede(&unit.id(), &mut known);
-        for (facts, found) in statics.iter().zip(statics::match_statics(&known, &statics)) {
+        let statics = statics_of(analysed.iter().copied(), types);
+        let mut named = statics.clone();
+        for facts in &mut named {
+            facts.path = renamed.known_by(&unit.id(), &facts.path).into_owned();
+        }
+        let known = known(&unit.id(), host, support);
+        for (facts, found) in statics.iter().zip(statics::match_statics(&known, &named)) {
             let verdict = self.as_before(facts, found.verdict, host);
             let new = matches!(verdict, Verdict::New(_));
             self.decided
@@ -237,6 +259,17 @@ impl State {
         shared.chain(own).any(|path| declares(path, name))
     }
 
+    /// The values of these cells change.
+    pub fn are_migrated(&mut self, cells: impl Iterator<Item = String>) {
+        self.migrated.extend(cells);
+        let shared = self.shared.iter();
+        let migrated = shared.filter(|shared| self.migrated.contains(&shared.patch));
+        let names: HashSet<&str> = migrated.map(|shared| as_written(&shared.path)).collect();
+        let is_kept = |told: &StaticReport| told.reason == CELL_EDITED;
+        self.reports
+            .retain(|told| !is_kept(told) || !names.contains(told.name.as_str()));
+    }
+
     /// Tells of the statics whose initialiser was edited without a trace in the initial value: a
     /// function that makes the true value later, and that old code would run.
     pub fn report_edited(&mut self, edited: &BTreeSet<String>) {
@@ -245,7 +278,9 @@ impl State {
             let Some(name) = edited.iter().find(|name| declares(path, name)) else {
                 continue;
             };
-            let reason = if self.cells.contains(&shared.patch) {
+            let reason = if self.migrated.contains(&shared.patch) {
+                continue;
+            } else if self.cells.contains(&shared.patch) {
                 CELL_EDITED
             } else if shared.thread_local && !shared.wished {
                 "its initialiser was edited: threads that have a value keep it"

@@ -1,4 +1,5 @@
-//! Which statics shall be kept or be new when their initialisers are edited, as their sources say.
+//! Which statics shall be kept or be new when their initialisers are edited, and which had another name, as their
+//! sources say.
 
 use hotswap_layout::Program;
 use hotswap_object::{StaticFacts, Wish};
@@ -25,8 +26,13 @@ pub fn fill<'a>(
         return;
     }
     for facts in statics {
-        let found = wishes.iter().find(|found| found.is_about(&facts.path));
-        let mut wish = found.map(|found| found.wish.clone());
+        let mut wish = None;
+        for found in wishes.iter().filter(|found| found.is_about(&facts.path)) {
+            match &found.wish {
+                Wish::Was(path) => facts.was = Some(path.clone()),
+                other => wish = Some(other.clone()),
+            }
+        }
         if let Some(Wish::New { layout, .. }) = &mut wish {
             let known = types.static_type(&facts.symbol);
             *layout = known.map(|known| known.fingerprint.to_string());

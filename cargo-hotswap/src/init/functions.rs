@@ -1,6 +1,7 @@
 //! The functions of a package, with what has to be known to mark one.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
@@ -29,6 +30,8 @@ pub struct Function<'a> {
     pub body: &'a Block,
     /// Line in the file, from 1.
     pub line: usize,
+    /// The lines of all that belongs to it, from its documentation to the end of its body.
+    pub lines: RangeInclusive<usize>,
     /// Where the attribute would stand, in bytes from the beginning of the file.
     pub place: usize,
     /// Whether it is an entry already.
@@ -229,6 +232,7 @@ impl<'a> Reader<'a, '_> {
             signature,
             body: parts.body,
             line: signature.ident.span().start().line,
+            lines: lines(attributes, parts.start, parts.body),
             place: self.skipped + parts.start.byte_range().start,
             marked: !skipped && (own.is_some() || self.marked),
             refusal,
@@ -265,6 +269,14 @@ fn start(attributes: &[Attribute], before: TokenStream, signature: &Signature) -
     tokens
         .next()
         .map_or_else(|| signature.ident.span(), |token| token.span())
+}
+
+/// The lines from the first attribute or comment, or from where a function begins, to the end of its body.
+fn lines(attributes: &[Attribute], start: Span, body: &Block) -> RangeInclusive<usize> {
+    let first = attributes
+        .first()
+        .map_or(start, |first| first.pound_token.span);
+    first.start().line..=body.brace_token.span.close().end().line
 }
 
 fn is_marked(attributes: &[Attribute]) -> bool {

@@ -279,7 +279,10 @@ fn words_mean_one_function_or_none() {
         ("app::b::run", "app::b::run"),
         ("src/b.rs:3", "app::b::other"),
         ("b.rs:3", "app::b::other"),
-        ("src/b.rs:2", "no function `src/b.rs:2` in this package"),
+        (
+            "src/b.rs:2",
+            "no function at line 2 of a file `src/b.rs` in this package",
+        ),
         (
             "::run",
             "no function `::run` in this package; did you mean `S::run`?",
@@ -296,5 +299,37 @@ fn words_mean_one_function_or_none() {
         ),
     ] {
         assert_eq!(named(word), expected);
+    }
+}
+
+#[test]
+fn every_line_of_a_function_means_it() {
+    let text = "struct S;
+/// Says what it does.
+#[inline]
+pub fn outer(
+    number: u32,
+) -> u32 {
+    fn inner() {
+        let _ = 1;
+    }
+    number
+}
+fn one() {} fn other() {}
+";
+    let files = files(&[("", text)]);
+    let code = Code::read(&files);
+    for line in 1..=13 {
+        let word = format!("main.rs:{line}");
+        let found = choose::named(&code, &files, &[word]);
+        let found = found.map(|numbers| code.functions[numbers[0]].name());
+        let found = found.unwrap_or_else(|error| error.to_string());
+        let expected = match line {
+            2..=6 | 10..=11 => "outer",
+            7..=9 => "inner",
+            12 => "`main.rs:12` means several functions",
+            _ => "no function at line",
+        };
+        assert!(found.starts_with(expected), "{line}: {found}");
     }
 }

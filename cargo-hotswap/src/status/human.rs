@@ -18,11 +18,11 @@ const SHOWN_LINES: usize = 12;
 /// All about a program, with a heading.
 pub fn program(status: &ProgramStatus) -> String {
     let mut text = heading(status);
-    line(
-        &mut text,
-        "executable",
-        &status.executable.display().to_string(),
-    );
+    let folder = status.run.as_ref().map(|run| run.workspace.as_path());
+    if let Some(folder) = folder {
+        line(&mut text, "workspace", &folder.display().to_string());
+    }
+    line(&mut text, "executable", &inside(&status.executable, folder));
     match &status.run {
         Some(run) => line(&mut text, "tool", &tool(run)),
         None => line(
@@ -44,8 +44,8 @@ pub fn program(status: &ProgramStatus) -> String {
             );
         }
     }
-    let folder = status.run.as_ref().map(|run| run.workspace.as_path());
-    lines(&mut text, "versions", status.versions.iter().map(version));
+    let versions = status.versions.iter().map(|it| version(it, folder));
+    lines(&mut text, "versions", versions);
     if let Some(run) = &status.run {
         let last = run.swaps.len().saturating_sub(SHOWN_SWAPS);
         lines(
@@ -119,7 +119,13 @@ fn tool(run: &RunStatus) -> String {
     )
 }
 
-fn version(version: &VersionInfo) -> String {
+/// A path, from this folder on if it lies there.
+fn inside(path: &Path, folder: Option<&Path>) -> String {
+    let inside = folder.and_then(|folder| path.strip_prefix(folder).ok());
+    inside.unwrap_or(path).display().to_string()
+}
+
+fn version(version: &VersionInfo, folder: Option<&Path>) -> String {
     let size = match &version.image {
         Some(image) => bytes(image.mapped_bytes),
         None => "-".to_owned(),
@@ -134,7 +140,7 @@ fn version(version: &VersionInfo) -> String {
         let _ = write!(text, "  ({label})");
     }
     if let Some(image) = &version.image {
-        let _ = write!(text, "  {}", image.path.display());
+        let _ = write!(text, "  {}", inside(&image.path, folder));
     }
     text
 }
@@ -159,10 +165,7 @@ fn swap(swap: &Swap, folder: Option<&Path>) -> String {
         (SwapOutcome::Swapped, Some(version), None) => format!("{version:>3}  swapped"),
         (outcome, _, _) => format!("  -  {}", outcome.word()),
     };
-    let files = swap.files.iter().map(|file| {
-        let inside = folder.and_then(|folder| file.strip_prefix(folder).ok());
-        inside.unwrap_or(file).display().to_string()
-    });
+    let files = swap.files.iter().map(|file| inside(file, folder));
     let files = some(&files.collect::<Vec<_>>(), 3);
     let text = format!(
         "{what:<18}{:>8.0} ms  {:>12}  {files}",
@@ -278,7 +281,7 @@ mod tests {
         ProgramStatus {
             name: "chat".to_owned(),
             pid: Some(7),
-            executable: PathBuf::from("/t/chat"),
+            executable: PathBuf::from("/w/target/debug/chat"),
             answers: true,
             version: 1,
             versions: vec![
@@ -306,7 +309,8 @@ mod tests {
         assert_eq!(
             text,
             "chat process 7, version 1, up 1 min\n  \
-             executable  /t/chat\n  \
+             workspace   /w\n  \
+             executable  target/debug/chat\n  \
              tool        process 6, profile dev: looking at the program\n  \
              entries     chat::line\n  \
              start       2, 1 min ago: asked for\n  \

@@ -30,6 +30,8 @@ pub(super) enum Lack {
     Value,
     /// The function that made the field has no counterpart.
     WayBack,
+    /// The function that made the variant has no counterpart.
+    VariantWayBack,
     /// The type that the function reads or makes, as it was.
     HookType,
     /// What is wrong with the function that makes whole values.
@@ -267,6 +269,12 @@ fn words(part: &str, lack: Lack) -> Words {
             about("made by a function on the way here"),
             "nothing makes the older value of it",
             format!("write `#[migrate(back = …)]` beside `with` on {on}, save, and go back then"),
+        ),
+        Lack::VariantWayBack => layout(
+            about("made by a function on the way here"),
+            "nothing makes the older value of it",
+            "write a function marked `#[hotswap::code_change(down)]` for the enum, save, and go back then"
+                .to_owned(),
         ),
         Lack::HookType => layout(
             about("the type that its function takes or gives changed too"),

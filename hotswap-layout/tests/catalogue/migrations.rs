@@ -288,7 +288,10 @@ fn change_in_words(change: &TypeChange, migration: &Migration) -> String {
             let variants = variants.iter().map(|variant| {
                 let parts = fields(&variant.fields);
                 let new = variant.new.as_deref().unwrap_or("-");
-                format!("{} > {new} {{{parts}}}", variant.old)
+                match variant.with {
+                    true => format!("{} > {new} by its function", variant.old),
+                    false => format!("{} > {new} {{{parts}}}", variant.old),
+                }
             });
             variants.collect::<Vec<_>>().join(", ")
         }

@@ -39,6 +39,8 @@ pub(super) struct FieldOptions {
 pub(super) struct VariantOptions {
     /// The old name, if there is one.
     pub(super) was: Option<String>,
+    /// The function that makes a value of this variant of the old one's fields.
+    pub(super) with: Option<Expr>,
 }
 
 /// One option as it is written.
@@ -201,8 +203,14 @@ impl VariantOptions {
     pub(super) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
         let mut found = Self::default();
         for option in options(attributes)? {
+            if option.name == "with" {
+                found.with = Some(option.value("with = path::to::function")?);
+                continue;
+            }
             if option.name != "was" {
-                return Err(option.unknown("on a variant it is `was = \"OldName\"`"));
+                return Err(option.unknown(
+                    "on a variant they are `was = \"OldName\"` and `with = path::to::function`",
+                ));
             }
             let text = option.text("was = \"OldName\"")?;
             let name: Ident = text.parse().map_err(|_| not_a_name(&text, "variant"))?;

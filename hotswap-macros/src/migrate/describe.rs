@@ -31,6 +31,9 @@ pub(super) fn text(definition: &Definition) -> (String, String) {
                 if let Some(was) = &variant.options.was {
                     line(&mut text, "was", was);
                 }
+                if variant.options.with.is_some() {
+                    text.push_str("with\n");
+                }
                 for field in &variant.fields {
                     write_field(&mut text, &format!("{name}."), field);
                 }

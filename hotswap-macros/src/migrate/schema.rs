@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{GenericParam, Generics, parse_quote};
 
-use super::{Body, Definition, Field, Variant, container, describe, migrate_trait};
+use super::{Body, Definition, Field, Variant, around, container, describe, migrate_trait};
 use crate::expand::Form;
 use crate::hygiene::local;
 
@@ -67,6 +67,15 @@ fn plain(definition: &Definition) -> TokenStream {
             own_default(private, field).map(|default| quote!(let _: #private::Maker = #default;));
         hooks.chain(default).collect::<Vec<_>>()
     });
+    let variants = match &definition.body {
+        Body::Struct(_) => &[],
+        Body::Enum(variants) => variants.as_slice(),
+    };
+    let of_variants = variants
+        .iter()
+        .filter_map(|variant| function(private, variant));
+    let of_variants = of_variants.map(|function| quote!(let _: #private::Run = #function;));
+    let functions = functions.chain(of_variants);
     let checks = lazy_checks(definition);
     quote! {
         #(#functions)*
@@ -110,7 +119,9 @@ fn hot(definition: &Definition) -> TokenStream {
                     .fields
                     .iter()
                     .map(|field| entry(private, field, &quote!(0)));
-                quote!(#private::Variant { name: #name, fields: const { &[#(#fields),*] } })
+                let function = function(private, variant);
+                let function = function.map(|function| quote!(.with_function(#function)));
+                quote!(#private::Variant::new(#name, const { &[#(#fields),*] }) #function)
             });
             quote!(#private::Shape::Choice(#private::Choice::of::<Self>(const { &[#(#variants),*] })))
         }
@@ -122,7 +133,7 @@ fn hot(definition: &Definition) -> TokenStream {
             ::core::concat!(#before, ::core::module_path!(), #after),
         );
         #[allow(unused_imports)]
-        use #private::{NoAround as _, NoDefault as _, NoOwnDrop as _, NoSchema as _};
+        use #private::{Differ as _, NoDefault as _, NoEntries as _, NoOwnDrop as _, NoSchema as _, NoSize as _};
         #(#checks)*
         const {
             &#private::Schema::of::<Self>(#shape).with_own_drop(#private::Probe::<Self>::OWN_DROP)
@@ -138,10 +149,12 @@ fn entry(private: &syn::Path, field: &Field, offset: &TokenStream) -> TokenStrea
         |default| quote!(::core::option::Option::Some(#default)),
     );
     let hooks = hooks(private, field).map(|(method, hook)| quote!(.#method(#hook)));
+    let around = around::schema(private, ty);
+    let around = around.map(|around| quote!(.around(#around)));
     let lazily = field.options.lazy.then(|| quote!(.lazily()));
     quote! {
         #private::Field::of::<#ty>(#name, #offset, #private::Probe::<#ty>::SCHEMA)
-            .around(#private::Probe::<#ty>::AROUND)
+            #around
             .with_default(#default)
             #(#hooks)*
             #lazily
@@ -180,6 +193,15 @@ fn hooks(private: &syn::Path, field: &Field) -> impl Iterator<Item = (Ident, Tok
         )
     });
     [with, back].into_iter().flatten()
+}
+
+/// The function that makes values of a variant of the old one's fields.
+fn function(private: &syn::Path, variant: &Variant) -> Option<TokenStream> {
+    let function = variant.options.with.as_ref()?;
+    let ask = local("__hotswap_ask");
+    Some(
+        quote_spanned!(function.span()=> |#ask| #private::of_fields::<Self, _, _>(#function, #ask)),
+    )
 }
 
 /// How values of an enum are taken apart and put together.

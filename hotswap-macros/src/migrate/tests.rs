@@ -58,6 +58,25 @@ fn an_enum() {
 }
 
 #[test]
+fn variants_that_functions_make() {
+    let source = "enum Door { #[migrate(was = \"Open\", with = ajar)] Ajar(u64), Shut }";
+    let [hot, plain] = [Form::Hot, Form::Plain].map(|form| {
+        let text = expand(source, form);
+        text.split_whitespace().collect::<String>()
+    });
+    let described = r"variantAjar\nwasOpen\nwith\nfieldAjar.0u64";
+    assert!(hot.contains(described), "{hot}");
+    for (text, named) in [(&hot, ".with_function("), (&plain, "::Run=")] {
+        let (_, rest) = text.split_once(named).unwrap_or_else(|| panic!("{text}"));
+        assert!(
+            rest.contains("of_fields::<Self,_,_>(ajar,")
+                || rest.contains("of_fields::<Self,_,_,>(ajar,"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn containers() {
     assert_snapshot!(expand(
         "#[migrate(container(T))]

@@ -12,7 +12,7 @@ struct OnField {
 
 #[derive(Migrate)]
 enum OnVariant {
-    #[migrate(with = open)]
+    #[migrate(back = open)]
     Open,
 }
 

@@ -1,4 +1,4 @@
-//! What shall become of statics whose initialisers are edited, as their sources say.
+//! What shall become of statics whose initialisers or names are edited, as their sources say.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ pub enum Wish {
         /// Stands for its type with all that is reachable from it, where that is known.
         layout: Option<String>,
     },
+    /// It is the one that had this canonical path.
+    Was(String),
 }
 
 /// A wish and the static that it is about.
@@ -41,6 +43,11 @@ impl WishFacts {
         let rest = path.strip_prefix(self.path.as_str());
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::{"))
     }
+}
+
+/// The first part of a path.
+fn crate_of(path: &str) -> &str {
+    path.split_once("::").map_or(path, |(first, _)| first)
 }
 
 /// Reads all wishes of an object.
@@ -68,6 +75,10 @@ pub fn read(elf: &Elf<'_>) -> Result<Vec<WishFacts>, ObjectError> {
                 text: text.to_owned(),
                 layout: None,
             },
+            "was" => Wish::Was(match text.strip_prefix("crate::") {
+                Some(path) => format!("{}::{path}", crate_of(scope)),
+                None => format!("{scope}::{text}"),
+            }),
             _ => return Err(damaged()),
         };
         Ok(WishFacts {

@@ -26,6 +26,7 @@ fn facts(text: &str) -> StaticFacts {
         bytes: value.parse().unwrap(),
         pointers: Vec::new(),
         wish: None,
+        was: None,
     };
     for part in parts {
         let (kind, rest) = part.split_at(1);

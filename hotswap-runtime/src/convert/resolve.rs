@@ -241,7 +241,7 @@ impl<'a> Resolver<'a> {
         let is_whole = self.is_whole(by);
         let schema = |field: &Field| {
             let known = field.schema.map(|of| of());
-            let known = known.or_else(|| is_whole.then(|| whole::schema(field)));
+            let known = known.or_else(|| is_whole.then(|| (field.opaque)()));
             known.or_else(|| field.around.map(|of| of()))
         };
         match (old.and_then(schema), schema(new)) {
@@ -274,7 +274,7 @@ impl<'a> Resolver<'a> {
                 );
                 Refused::new(planned, reason)
             })?;
-            let branch = self.branch(planned, change, (variant.name, variant.fields), to)?;
+            let branch = self.branch((planned, change), (variant.name, variant.fields), to)?;
             let twice = |other: &Branch| other.variant.is_some() && other.variant == branch.variant;
             if branches.iter().any(twice) {
                 let reason = format!("two old variants become one, `{}` among them", variant.name);
@@ -291,14 +291,14 @@ impl<'a> Resolver<'a> {
 
     fn branch(
         &mut self,
-        planned: &TypeChange,
-        change: &VariantChange,
+        (planned, change): (&TypeChange, &VariantChange),
         (name, from): (&'static str, &'static [Field]),
         to: &'static Choice,
     ) -> Outcome<Branch> {
         let mut branch = Branch {
             name,
             variant: None,
+            by: None,
             parts: Vec::new(),
             room: Room::NONE,
             dropped: Vec::new(),
@@ -314,6 +314,12 @@ impl<'a> Resolver<'a> {
         let (variant, number) =
             found.ok_or_else(|| Refused::new(planned, format!("there is no variant `{new}`")))?;
         branch.variant = Some(number);
+        if change.with {
+            let run = whole::of_variant(planned, variant, (name, from))?;
+            branch.by = Some(run);
+            branch.dropped = fields::read_all(from);
+            return Ok(branch);
+        }
         let mut known = Known::new(planned, &change.fields, (from, variant.fields));
         for field in variant.fields {
             let (number, taken) = known.source(field)?;
@@ -472,6 +478,7 @@ impl<'a> Resolver<'a> {
                     new: fields.collect(),
                     removed: Vec::new(),
                 },
+                with: false,
             });
         }
         self.variants(planned, &changes, (from, to))

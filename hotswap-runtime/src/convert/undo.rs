@@ -159,7 +159,7 @@ pub(crate) unsafe fn release(context: &mut Context<'_>, index: Index, old: *mut 
 /// # Safety
 ///
 /// A value of the schema's type is there, and nobody uses it again.
-unsafe fn drop_whole(context: &mut Context<'_>, schema: &Schema, value: *mut u8) {
+pub(crate) unsafe fn drop_whole(context: &mut Context<'_>, schema: &Schema, value: *mut u8) {
     if let Some(destructor) = schema.drop {
         // SAFETY: the caller's promise.
         context.drop_quietly(|| unsafe { destructor(value) });

@@ -1,10 +1,12 @@
-//! Conversions of enums: a value is taken apart into its fields, and put together of the new ones.
+//! Conversions of enums: a value is taken apart into its fields, and put together of the new ones, or made of
+//! the old ones by a function of the user's.
 
 use crate::convert::context::Context;
 use crate::convert::copy::Scratch;
 use crate::convert::failure::Failure;
 use crate::convert::run::{self, Outcome};
 use crate::convert::{Branch, Conversion, How, Index, Making, undo};
+use crate::migrate::code_change::{Ask, Lent, Old, Run, Told};
 use crate::migrate::schema::Choice;
 
 fn parts(conversion: &Conversion) -> Option<(&'static Choice, &'static Choice, &[Branch])> {
@@ -40,6 +42,22 @@ pub(crate) unsafe fn convert(
         );
         return Err(Failure::new((conversion.new.name)(), reason));
     };
+    if let Some(run) = branch.by {
+        by_function(context, conversion, (run, &fields), new)?;
+        // SAFETY: the function has made a value of the new enum, which nobody uses if it is no good.
+        let made = unsafe {
+            let made = (to.project)(new, &mut Vec::new());
+            if made != variant {
+                undo::drop_whole(context, conversion.new, new);
+            }
+            made
+        };
+        if made != variant {
+            return Err(other_variant(conversion, to, made, variant));
+        }
+        context.drops(&branch.dropped, |field| fields[field.at]);
+        return Ok(());
+    }
     let mut scratch = Scratch::new(branch.room);
     let room = scratch.start();
     let mut made = Vec::with_capacity(branch.parts.len());
@@ -67,6 +85,43 @@ pub(crate) unsafe fn convert(
     Ok(())
 }
 
+/// Has a function make the new value of these fields.
+fn by_function(
+    context: &mut Context<'_>,
+    conversion: &Conversion,
+    (run, fields): (Run, &[*const u8]),
+    new: *mut u8,
+) -> Outcome {
+    let name = conversion.new.name;
+    let lent: Vec<Option<*const u8>> = fields.iter().copied().map(Some).collect();
+    let versions = context.conversions.versions;
+    let told = context.call(name, || {
+        run(Ask::Run {
+            old: Old {
+                variant: None,
+                from: versions.from,
+                to: versions.to,
+            },
+            lent: Lent { fields: &lent },
+            new,
+        })
+    })?;
+    match told {
+        Told::Made => Ok(()),
+        Told::Failed(reason) => Err(Failure::new(name(), reason)),
+        Told::Types { .. } => Err(Failure::new(name(), "its function did nothing")),
+    }
+}
+
+/// Why a function's value is not taken: a value tells by its variant how it was made.
+fn other_variant(conversion: &Conversion, of: &Choice, made: u32, expected: u32) -> Box<Failure> {
+    let name = |number: u32| of.variants[number as usize].name;
+    let (made, expected) = (name(made), name(expected));
+    let reason =
+        format!("the function for variant `{expected}` made a value of the variant `{made}`");
+    Failure::new((conversion.new.name)(), reason)
+}
+
 unsafe fn discard_parts(
     context: &mut Context<'_>,
     branch: &Branch,
@@ -87,19 +142,21 @@ unsafe fn discard_parts(
 ///
 /// That of [`undo::discard`], for a conversion of enums.
 pub(crate) unsafe fn discard(context: &mut Context<'_>, index: Index, new: *mut u8) {
-    let Some((_, to, branches)) = parts(context.conversions.get(index)) else {
+    let conversion = context.conversions.get(index);
+    let Some((_, to, branches)) = parts(conversion) else {
         return;
     };
     let mut fields = Vec::new();
-    // SAFETY: a value of the new enum is at `new`.
-    let variant = unsafe { (to.project)(new, &mut fields) };
-    // No two old variants become one, so this is the branch that made it.
-    let branch = branches
-        .iter()
-        .find(|branch| branch.variant == Some(variant));
-    if let Some(branch) = branch {
-        // SAFETY: all of its parts were made.
-        unsafe { discard_parts(context, branch, branch.parts.len(), &fields) };
+    // SAFETY: a value of the new enum is at `new`. No two old variants become one, so its variant tells the branch
+    // that made it: all of its parts, or a function all of it.
+    unsafe {
+        let variant = (to.project)(new, &mut fields);
+        let made_it = |branch: &&Branch| branch.variant == Some(variant);
+        match branches.iter().find(made_it) {
+            Some(branch) if branch.by.is_some() => undo::drop_whole(context, conversion.new, new),
+            Some(branch) => discard_parts(context, branch, branch.parts.len(), &fields),
+            None => {}
+        }
     }
 }
 

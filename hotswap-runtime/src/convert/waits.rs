@@ -56,6 +56,12 @@ impl Look<'_> {
                         "its variant `{name}` was removed, and a value may be one"
                     ));
                 }
+                if let Some(made) = branches.iter().find(|branch| branch.by.is_some()) {
+                    return no(format!(
+                        "a function makes its variant `{}`, which may fail",
+                        made.name
+                    ));
+                }
                 for part in branches.iter().flat_map(|branch| &branch.parts) {
                     if let Some((by, _)) = part.made {
                         let made = self.making(by);

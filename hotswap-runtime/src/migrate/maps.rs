@@ -55,128 +55,149 @@ pub(crate) const fn same_layout<A, B>() {
 impl<K: Migrate + Eq + Hash, V: Migrate, S: BuildHasher> Migrate for HashMap<K, V, S> {
     fn schema() -> &'static Schema {
         const {
-            same_layout::<Self, HashMap<Kept<K>, Kept<V>, S>>();
-            same_layout::<Self, HashMap<Kept<K>, Kept<V>, Kept<S>>>();
-            same_layout::<(K, V), (Kept<K>, Kept<V>)>();
-            &Schema::of::<Self>(Shape::Entries(Entries {
-                parts: const { &[K::schema as Of, V::schema as Of] },
-                len: |map| of::<HashMap<K, V, S>>(map).len(),
-                visit: |map, visitor| {
-                    for (key, value) in of::<HashMap<K, V, S>>(map) {
-                        if !visitor([address(key), address(value)]) {
-                            break;
-                        }
-                    }
-                },
-                manner: |map| address(of::<HashMap<K, V, S>>(map).hasher()),
-                manner_bytes: size_of::<S>(),
-                start: |len, hasher, place| {
-                    let map =
-                        HashMap::<Kept<K>, Kept<V>, S>::with_capacity_and_hasher(len, take(hasher));
-                    write(place, map);
-                },
-                insert: |map, [key, value]| {
-                    use std::collections::hash_map::Entry;
-                    let map = of_mut::<HashMap<Kept<K>, Kept<V>, S>>(map);
-                    match map.entry(take(key)) {
-                        Entry::Occupied(_) => false,
-                        Entry::Vacant(free) => {
-                            free.insert(take(value));
-                            true
-                        }
-                    }
-                },
-                release: |map| drop(take::<HashMap<Kept<K>, Kept<V>, Kept<S>>>(map)),
-            }))
+            &Schema::of::<Self>(Shape::Entries(hash_map::<K, V, S>(
+                const { &[K::schema as Of, V::schema as Of] },
+            )))
         }
+    }
+}
+
+/// A `HashMap` with such parts.
+pub(crate) const fn hash_map<K: Eq + Hash, V, S: BuildHasher>(parts: &'static [Of]) -> Entries {
+    same_layout::<HashMap<K, V, S>, HashMap<Kept<K>, Kept<V>, S>>();
+    same_layout::<HashMap<K, V, S>, HashMap<Kept<K>, Kept<V>, Kept<S>>>();
+    same_layout::<(K, V), (Kept<K>, Kept<V>)>();
+    Entries {
+        parts,
+        len: |map| of::<HashMap<K, V, S>>(map).len(),
+        visit: |map, visitor| {
+            for (key, value) in of::<HashMap<K, V, S>>(map) {
+                if !visitor([address(key), address(value)]) {
+                    break;
+                }
+            }
+        },
+        manner: |map| address(of::<HashMap<K, V, S>>(map).hasher()),
+        manner_bytes: size_of::<S>(),
+        start: |len, hasher, place| {
+            let map = HashMap::<Kept<K>, Kept<V>, S>::with_capacity_and_hasher(len, take(hasher));
+            write(place, map);
+        },
+        insert: |map, [key, value]| {
+            use std::collections::hash_map::Entry;
+            let map = of_mut::<HashMap<Kept<K>, Kept<V>, S>>(map);
+            match map.entry(take(key)) {
+                Entry::Occupied(_) => false,
+                Entry::Vacant(free) => {
+                    free.insert(take(value));
+                    true
+                }
+            }
+        },
+        release: |map| drop(take::<HashMap<Kept<K>, Kept<V>, Kept<S>>>(map)),
     }
 }
 
 impl<T: Migrate + Eq + Hash, S: BuildHasher> Migrate for HashSet<T, S> {
     fn schema() -> &'static Schema {
         const {
-            same_layout::<Self, HashSet<Kept<T>, S>>();
-            same_layout::<Self, HashSet<Kept<T>, Kept<S>>>();
-            &Schema::of::<Self>(Shape::Entries(Entries {
-                parts: const { &[T::schema as Of] },
-                len: |set| of::<HashSet<T, S>>(set).len(),
-                visit: |set, visitor| {
-                    for element in of::<HashSet<T, S>>(set) {
-                        if !visitor([address(element); 2]) {
-                            break;
-                        }
-                    }
-                },
-                manner: |set| address(of::<HashSet<T, S>>(set).hasher()),
-                manner_bytes: size_of::<S>(),
-                start: |len, hasher, place| {
-                    let set = HashSet::<Kept<T>, S>::with_capacity_and_hasher(len, take(hasher));
-                    write(place, set);
-                },
-                insert: |set, [element, _]| {
-                    of_mut::<HashSet<Kept<T>, S>>(set).insert(take(element))
-                },
-                release: |set| drop(take::<HashSet<Kept<T>, Kept<S>>>(set)),
-            }))
+            &Schema::of::<Self>(Shape::Entries(hash_set::<T, S>(
+                const { &[T::schema as Of] },
+            )))
         }
+    }
+}
+
+/// A `HashSet` of such elements.
+pub(crate) const fn hash_set<T: Eq + Hash, S: BuildHasher>(parts: &'static [Of]) -> Entries {
+    same_layout::<HashSet<T, S>, HashSet<Kept<T>, S>>();
+    same_layout::<HashSet<T, S>, HashSet<Kept<T>, Kept<S>>>();
+    Entries {
+        parts,
+        len: |set| of::<HashSet<T, S>>(set).len(),
+        visit: |set, visitor| {
+            for element in of::<HashSet<T, S>>(set) {
+                if !visitor([address(element); 2]) {
+                    break;
+                }
+            }
+        },
+        manner: |set| address(of::<HashSet<T, S>>(set).hasher()),
+        manner_bytes: size_of::<S>(),
+        start: |len, hasher, place| {
+            let set = HashSet::<Kept<T>, S>::with_capacity_and_hasher(len, take(hasher));
+            write(place, set);
+        },
+        insert: |set, [element, _]| of_mut::<HashSet<Kept<T>, S>>(set).insert(take(element)),
+        release: |set| drop(take::<HashSet<Kept<T>, Kept<S>>>(set)),
     }
 }
 
 impl<K: Migrate + Ord, V: Migrate> Migrate for BTreeMap<K, V> {
     fn schema() -> &'static Schema {
         const {
-            same_layout::<Self, BTreeMap<Kept<K>, Kept<V>>>();
-            &Schema::of::<Self>(Shape::Entries(Entries {
-                parts: const { &[K::schema as Of, V::schema as Of] },
-                len: |map| of::<BTreeMap<K, V>>(map).len(),
-                visit: |map, visitor| {
-                    for (key, value) in of::<BTreeMap<K, V>>(map) {
-                        if !visitor([address(key), address(value)]) {
-                            break;
-                        }
-                    }
-                },
-                manner: |_| std::ptr::null(),
-                manner_bytes: 0,
-                start: |_, _, place| write(place, BTreeMap::<Kept<K>, Kept<V>>::new()),
-                insert: |map, [key, value]| {
-                    use std::collections::btree_map::Entry;
-                    let map = of_mut::<BTreeMap<Kept<K>, Kept<V>>>(map);
-                    match map.entry(take(key)) {
-                        Entry::Occupied(_) => false,
-                        Entry::Vacant(free) => {
-                            free.insert(take(value));
-                            true
-                        }
-                    }
-                },
-                release: |map| drop(take::<BTreeMap<Kept<K>, Kept<V>>>(map)),
-            }))
+            &Schema::of::<Self>(Shape::Entries(btree_map::<K, V>(
+                const { &[K::schema as Of, V::schema as Of] },
+            )))
         }
+    }
+}
+
+/// A `BTreeMap` with such parts.
+pub(crate) const fn btree_map<K: Ord, V>(parts: &'static [Of]) -> Entries {
+    same_layout::<BTreeMap<K, V>, BTreeMap<Kept<K>, Kept<V>>>();
+    Entries {
+        parts,
+        len: |map| of::<BTreeMap<K, V>>(map).len(),
+        visit: |map, visitor| {
+            for (key, value) in of::<BTreeMap<K, V>>(map) {
+                if !visitor([address(key), address(value)]) {
+                    break;
+                }
+            }
+        },
+        manner: |_| std::ptr::null(),
+        manner_bytes: 0,
+        start: |_, _, place| write(place, BTreeMap::<Kept<K>, Kept<V>>::new()),
+        insert: |map, [key, value]| {
+            use std::collections::btree_map::Entry;
+            let map = of_mut::<BTreeMap<Kept<K>, Kept<V>>>(map);
+            match map.entry(take(key)) {
+                Entry::Occupied(_) => false,
+                Entry::Vacant(free) => {
+                    free.insert(take(value));
+                    true
+                }
+            }
+        },
+        release: |map| drop(take::<BTreeMap<Kept<K>, Kept<V>>>(map)),
     }
 }
 
 impl<T: Migrate + Ord> Migrate for BTreeSet<T> {
     fn schema() -> &'static Schema {
-        const {
-            same_layout::<Self, BTreeSet<Kept<T>>>();
-            &Schema::of::<Self>(Shape::Entries(Entries {
-                parts: const { &[T::schema as Of] },
-                len: |set| of::<BTreeSet<T>>(set).len(),
-                visit: |set, visitor| {
-                    for element in of::<BTreeSet<T>>(set) {
-                        if !visitor([address(element); 2]) {
-                            break;
-                        }
-                    }
-                },
-                manner: |_| std::ptr::null(),
-                manner_bytes: 0,
-                start: |_, _, place| write(place, BTreeSet::<Kept<T>>::new()),
-                insert: |set, [element, _]| of_mut::<BTreeSet<Kept<T>>>(set).insert(take(element)),
-                release: |set| drop(take::<BTreeSet<Kept<T>>>(set)),
-            }))
-        }
+        const { &Schema::of::<Self>(Shape::Entries(btree_set::<T>(const { &[T::schema as Of] }))) }
+    }
+}
+
+/// A `BTreeSet` of such elements.
+pub(crate) const fn btree_set<T: Ord>(parts: &'static [Of]) -> Entries {
+    same_layout::<BTreeSet<T>, BTreeSet<Kept<T>>>();
+    Entries {
+        parts,
+        len: |set| of::<BTreeSet<T>>(set).len(),
+        visit: |set, visitor| {
+            for element in of::<BTreeSet<T>>(set) {
+                if !visitor([address(element); 2]) {
+                    break;
+                }
+            }
+        },
+        manner: |_| std::ptr::null(),
+        manner_bytes: 0,
+        start: |_, _, place| write(place, BTreeSet::<Kept<T>>::new()),
+        insert: |set, [element, _]| of_mut::<BTreeSet<Kept<T>>>(set).insert(take(element)),
+        release: |set| drop(take::<BTreeSet<Kept<T>>>(set)),
     }
 }
 

@@ -3,10 +3,12 @@
 //! `Probe::<T>::SCHEMA` is the inherent constant where its bound holds, which is preferred, else the
 //! trait's. Macro output asks for concrete types, or with the bounds of a generic definition.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
+use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
 
+use crate::migrate::maps::{self, Entries};
 use crate::migrate::schema::{Destructor, Maker, Of};
 use crate::migrate::{Migrate, around};
 
@@ -55,25 +57,43 @@ pub trait NoOwnDrop {
 
 impl<T: ?Sized> NoOwnDrop for Probe<T> {}
 
-/// Schemas of containers whose elements have none, for functions that make these.
-macro_rules! around {
-    ($($container:ident $schema:ident),*) => {$(
-        impl<T> Probe<$container<T>> {
-            /// The schema as of a container of a type of which nothing is known.
-            pub const AROUND: Option<Of> = Some(around::$schema::<T>);
+/// What can be done with maps and sets, whose parts are filled in.
+macro_rules! entries {
+    ($($container:ident $made:ident <$($parameter:ident $(: $bound:ident $(+ $other:ident)?)?),*>),* $(,)?) => {$(
+        impl<$($parameter $(: $bound $(+ $other)?)?),*> Probe<$container<$($parameter),*>> {
+            /// What can be done with it.
+            pub const ENTRIES: Option<Entries> = Some(maps::$made::<$($parameter),*>(&[]));
         }
     )*};
 }
 
-around!(Vec vec, VecDeque deque, Box boxed, Option option);
-
-/// The answer for other types.
-pub trait NoAround {
-    /// None.
-    const AROUND: Option<Of> = None;
+entries! {
+    HashMap hash_map<K: Eq + Hash, V, S: BuildHasher>,
+    HashSet hash_set<T: Eq + Hash, S: BuildHasher>,
+    BTreeMap btree_map<K: Ord, V>,
+    BTreeSet btree_set<T: Ord>,
 }
 
-impl<T: ?Sized> NoAround for Probe<T> {}
+/// The answer for other types.
+pub trait NoEntries {
+    /// None.
+    const ENTRIES: Option<Entries> = None;
+}
+
+impl<T: ?Sized> NoEntries for Probe<T> {}
+
+impl<T> Probe<T> {
+    /// A schema that knows nothing of the type but how to move and drop it.
+    pub const OPAQUE: Option<Of> = Some(around::opaque::<T>);
+}
+
+/// The answer for types without a size.
+pub trait NoSize {
+    /// None.
+    const OPAQUE: Option<Of> = None;
+}
+
+impl<T: ?Sized> NoSize for Probe<T> {}
 
 /// The answer for types without schema.
 pub trait NoSchema {

@@ -1,12 +1,13 @@
 //! The tables that describe a type's layout in the version that they are compiled into.
 
+use crate::migrate::code_change::Run;
 use crate::migrate::container::Custom;
 use crate::migrate::hook::Hook;
 use crate::migrate::maps::Entries;
 use crate::migrate::parts::Choose;
 use crate::migrate::sequence::Sequence;
 use crate::migrate::shared::Shared;
-use crate::migrate::{cells::Cellular, probe};
+use crate::migrate::{around, cells::Cellular, probe};
 
 /// Gives a type's schema. Types may contain themselves, so schemas refer to one another by function.
 pub type Of = fn() -> &'static Schema;
@@ -86,6 +87,8 @@ pub struct Field {
     /// The schema of a container whose elements are of a type that is not `Migrate`, and are made whole by a
     /// function.
     pub around: Option<Of>,
+    /// The schema of a value that is made whole by a function: how to move and drop it.
+    pub opaque: Of,
     /// Makes its default.
     pub default: Option<Maker>,
     /// Makes it from the old value.
@@ -129,6 +132,8 @@ pub struct Variant {
     pub name: &'static str,
     /// Its fields in order.
     pub fields: &'static [Field],
+    /// Makes a value of the enum that is this variant, of all fields of the old variant in their order.
+    pub with: Option<Run>,
 }
 
 impl Schema {
@@ -172,6 +177,7 @@ impl Field {
             drop: probe::drop_of::<F>(),
             schema,
             around: None,
+            opaque: around::opaque::<F>,
             default: None,
             with: None,
             back: None,
@@ -211,6 +217,25 @@ impl Field {
     #[must_use]
     pub const fn with_way_back(mut self, back: Hook) -> Self {
         self.back = Some(back);
+        self
+    }
+}
+
+impl Variant {
+    /// A variant with these fields.
+    #[must_use]
+    pub const fn new(name: &'static str, fields: &'static [Field]) -> Self {
+        Self {
+            name,
+            fields,
+            with: None,
+        }
+    }
+
+    /// The variant with a function that makes values of it from the old variant's fields.
+    #[must_use]
+    pub const fn with_function(mut self, with: Run) -> Self {
+        self.with = Some(with);
         self
     }
 }

@@ -10,14 +10,8 @@ impl<T: Migrate> Migrate for Option<T> {
             &Schema::of::<Self>(Shape::Choice(Choice::of::<Self>(
                 const {
                     &[
-                        Variant {
-                            name: "None",
-                            fields: &[],
-                        },
-                        Variant {
-                            name: "Some",
-                            fields: &[Field::of::<T>("0", 0, Some(T::schema))],
-                        },
+                        Variant::new("None", &[]),
+                        Variant::new("Some", const { &[Field::of::<T>("0", 0, Some(T::schema))] }),
                     ]
                 },
             )))
@@ -50,14 +44,8 @@ impl<T: Migrate, E: Migrate> Migrate for Result<T, E> {
             &Schema::of::<Self>(Shape::Choice(Choice::of::<Self>(
                 const {
                     &[
-                        Variant {
-                            name: "Ok",
-                            fields: &[Field::of::<T>("0", 0, Some(T::schema))],
-                        },
-                        Variant {
-                            name: "Err",
-                            fields: &[Field::of::<E>("0", 0, Some(E::schema))],
-                        },
+                        Variant::new("Ok", const { &[Field::of::<T>("0", 0, Some(T::schema))] }),
+                        Variant::new("Err", const { &[Field::of::<E>("0", 0, Some(E::schema))] }),
                     ]
                 },
             )))

@@ -313,6 +313,9 @@ impl Planner {
         } else if let (Some(old), Some(new)) = (old.schema, new.schema) {
             let by = self.change(old(), new());
             Source::Changed { from, by }
+        } else if let (Some(old), Some(new)) = (old.around, new.around) {
+            let by = self.change(old(), new());
+            Source::Changed { from, by }
         } else if let Some(by) = self.foreign(old, new) {
             Source::Changed { from, by }
         } else {
@@ -345,10 +348,13 @@ impl Planner {
             VariantChange {
                 old: old.name.to_owned(),
                 new: new.map(|new| new.name.to_owned()),
-                fields: new.map_or_else(Fields::default, |new| {
-                    let owner = format!("{owner}.{}", new.name);
-                    self.fields(&owner, old.fields, new.fields)
-                }),
+                fields: new
+                    .filter(|new| new.with.is_none())
+                    .map_or_else(Fields::default, |new| {
+                        let owner = format!("{owner}.{}", new.name);
+                        self.fields(&owner, old.fields, new.fields)
+                    }),
+                with: new.is_some_and(|new| new.with.is_some()),
             }
         };
         from.variants.iter().map(change).collect()

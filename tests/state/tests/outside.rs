@@ -300,10 +300,10 @@ impl Migrate for Mark {
         const {
             &Schema::of::<Self>(Shape::Choice(Choice::of::<Self>(
                 const {
-                    &[Variant {
-                        name: "Only",
-                        fields: const { &[Field::of::<u8>("0", 0, None)] },
-                    }]
+                    &[Variant::new(
+                        "Only",
+                        const { &[Field::of::<u8>("0", 0, None)] },
+                    )]
                 },
             )))
         }

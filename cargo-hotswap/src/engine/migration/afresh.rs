@@ -25,8 +25,10 @@ pub(super) fn reports(gone: &[Named<'_>], born: &[Named<'_>]) -> Vec<StaticRepor
             .collect();
         if let [one] = alike.as_slice() {
             reason += &format!(
-                "; if it is `{}`, which is gone, give it that name and place again to have its value",
-                one.path
+                "; if it is `{path}`, which is gone, write `#[hotswap(was = \"{}\")]` on it to have its \
+                 value",
+                as_was(one.path, cell.path),
+                path = one.path,
             );
         }
         report(cell, "new", reason)
@@ -39,6 +41,16 @@ pub(super) fn reports(gone: &[Named<'_>], born: &[Named<'_>]) -> Vec<StaticRepor
     gone_now.chain(born_now).collect()
 }
 
+/// What a cell writes of an older one's path: its name, or its path in the crate.
+fn as_was(path: &str, new: &str) -> String {
+    let module = |path: &str| path.rsplit_once("::").map(|(module, _)| module.to_owned());
+    match (path.rsplit_once("::"), path.split_once("::")) {
+        (Some((_, name)), _) if module(path) == module(new) => name.to_owned(),
+        (_, Some((_, rest))) => format!("crate::{rest}"),
+        _ => path.to_owned(),
+    }
+}
+
 /// A type's name without modules and arguments: it may have moved with its cell.
 fn last_name(full: &str) -> &str {
     let path = full.split('<').next().unwrap_or(full);
@@ -47,7 +59,14 @@ fn last_name(full: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Named, reports};
+    use super::{Named, as_was, reports};
+
+    #[test]
+    fn what_to_write() {
+        assert_eq!(as_was("app::a::OLD", "app::a::NEW"), "OLD");
+        assert_eq!(as_was("app::a::OLD", "app::NEW"), "crate::a::OLD");
+        assert_eq!(as_was("app::OLD", "app::b::NEW"), "crate::OLD");
+    }
 
     #[test]
     fn what_goes_and_what_comes_is_told() {

@@ -126,6 +126,7 @@ pub(super) fn of_type(change: migrate::TypeChange, offset: u32) -> state::TypeCh
                 old: variant.old,
                 new: variant.new,
                 fields: of_fields(variant.fields, offset),
+                with: variant.with,
             });
             state::How::Variants(variants.collect())
         }

@@ -163,16 +163,7 @@ impl<'a> Known<'a> {
                     return Err(self.refuse(reason));
                 }
             } else if removed || self.read[number] {
-                found.extend(field.drop.map(|destructor| {
-                    Dropped {
-                        at: number,
-                        destructor,
-                        counted: field
-                            .schema
-                            .map(|of| of())
-                            .filter(|it| dropped::may_count(it)),
-                    }
-                }));
+                found.extend(dropped_field((number, field)));
             } else {
                 let reason = format!("the plan says nothing of the old field `{}`", field.name);
                 return Err(self.refuse(reason));
@@ -182,7 +173,21 @@ impl<'a> Known<'a> {
     }
 }
 
-fn facts(field: &Field) -> TypeFacts {
+fn dropped_field((number, field): (usize, &Field)) -> Option<Dropped> {
+    let schema = || field.schema.map(|of| of());
+    field.drop.map(|destructor| Dropped {
+        at: number,
+        destructor,
+        counted: schema().filter(|it| dropped::may_count(it)),
+    })
+}
+
+/// What is dropped where a function has read all of these old fields, and taken none.
+pub(super) fn read_all(from: &[Field]) -> Vec<Dropped> {
+    from.iter().enumerate().filter_map(dropped_field).collect()
+}
+
+pub(super) fn facts(field: &Field) -> TypeFacts {
     TypeFacts {
         name: (field.type_name)(),
         size: field.size,

@@ -74,7 +74,8 @@ fn needs(
         }
         How::Choice { branches, .. } => branches.iter().any(|branch| {
             let mut parts = branch.parts.iter().filter_map(|part| part.made);
-            !branch.dropped.is_empty() || parts.any(|(by, _)| made(by))
+            let is_made = branch.by.is_some();
+            is_made || !branch.dropped.is_empty() || parts.any(|(by, _)| made(by))
         }),
         How::Array { element, .. } | How::Cellular { element, .. } => inner(*element),
         // These have memory of their own.
@@ -102,7 +103,7 @@ fn in_turn(conversions: &Conversions, conversion: &Conversion) -> bool {
         }
         How::Choice { branches, .. } => branches.iter().any(|branch| {
             let mut parts = branch.parts.iter().filter_map(|part| part.made);
-            parts.any(|(by, _)| made(by)) || counted(&branch.dropped)
+            branch.by.is_some() || parts.any(|(by, _)| made(by)) || counted(&branch.dropped)
         }),
         How::Array { element, .. }
         | How::Boxed(element)

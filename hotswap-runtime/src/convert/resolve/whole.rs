@@ -2,11 +2,11 @@
 
 use hotswap_protocol::state::{self, MovedPart, Taken, TypeChange};
 
-use crate::convert::resolve::{Outcome, Refused, Resolver};
+use crate::convert::resolve::{Outcome, Refused, Resolver, fields};
 use crate::convert::{How, Parts, Room, Take, Whole, dropped};
-use crate::migrate::code_change::{Ask, Parameter, Told};
+use crate::migrate::code_change::{Ask, Parameter, Run, Told};
 use crate::migrate::hook::TypeFacts;
-use crate::migrate::schema::{Choice, Field, Schema, Shape};
+use crate::migrate::schema::{Choice, Field, Schema, Shape, Variant};
 
 impl Resolver<'_> {
     /// Whether a change is made by such a function.
@@ -112,6 +112,38 @@ fn check_parts(
     Ok(Parts { room, moves })
 }
 
+/// The function that makes values of a variant, which takes all fields of the old one, in their order.
+pub(super) fn of_variant(
+    planned: &TypeChange,
+    variant: &Variant,
+    (old, from): (&str, &[Field]),
+) -> Outcome<Run> {
+    let new = variant.name;
+    let refuse = |reason: String| Refused::new(planned, format!("variant `{new}`: {reason}"));
+    let run = variant.with;
+    let run = run.ok_or_else(|| refuse("it has no function `with`".to_owned()))?;
+    let Told::Types { takes, .. } = run(Ask::Describe) else {
+        return Err(refuse("its function does not tell its types".to_owned()));
+    };
+    if takes.len() != from.len() {
+        let (has, takes) = (from.len(), takes.len());
+        return Err(refuse(format!(
+            "its function takes {takes} fields, and the old variant `{old}` has {has}"
+        )));
+    }
+    for (field, parameter) in from.iter().zip(&takes) {
+        let is = fields::facts(field);
+        if is != parameter.facts {
+            let (takes, name) = (parameter.facts.name, field.name);
+            let is = is.name;
+            return Err(refuse(format!(
+                "its function takes `&{takes}`, and the old field `{old}.{name}` is `{is}`"
+            )));
+        }
+    }
+    Ok(run)
+}
+
 fn choice(schema: &'static Schema) -> Option<&'static Choice> {
     match &schema.shape {
         Shape::Choice(choice) => Some(choice),
@@ -188,11 +220,7 @@ fn check<'a>(
 ) -> Outcome<&'a Field> {
     let field =
         field.ok_or_else(|| Refused::new(planned, format!("there was no field `{name}`")))?;
-    let facts = TypeFacts {
-        name: (field.type_name)(),
-        size: field.size,
-        align: field.align,
-    };
+    let facts = fields::facts(field);
     if facts == parameter.facts {
         return Ok(field);
     }
@@ -201,19 +229,4 @@ fn check<'a>(
         parameter.facts.name, facts.name
     );
     Err(Refused::new(planned, reason))
-}
-
-/// The schema of a field's type that has none: enough to make and drop values of it.
-///
-/// It is never freed; each swap by such a function has two of them, in programs that keep each
-/// version's code too.
-pub(super) fn schema(field: &Field) -> &'static Schema {
-    Box::leak(Box::new(Schema {
-        name: field.type_name,
-        size: field.size,
-        align: field.align,
-        drop: field.drop,
-        has_own_drop: false,
-        shape: Shape::Opaque,
-    }))
 }

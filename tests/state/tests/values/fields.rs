@@ -277,3 +277,101 @@ fn structs_in_structs() {
     );
     assert_eq!(*cell.read(), value());
 }
+
+mod made {
+    pub mod v1 {
+        #[derive(hotswap::Migrate, Default, Debug, Clone, PartialEq)]
+        pub enum Door {
+            #[default]
+            Shut,
+            Open(String, std::rc::Rc<u16>),
+            Locked {
+                code: String,
+            },
+            Broken,
+        }
+    }
+    pub mod v2 {
+        #[derive(hotswap::Migrate, Default, Debug, Clone, PartialEq)]
+        pub enum Door {
+            #[migrate(with = super::broken)]
+            Broken { since: u8 },
+            #[migrate(was = "Open", with = super::ajar)]
+            Ajar {
+                by: Vec<String>,
+                count: std::rc::Rc<u16>,
+            },
+            #[migrate(with = super::locked)]
+            Locked(u64),
+            #[default]
+            Shut,
+        }
+    }
+
+    pub fn broken() -> v2::Door {
+        v2::Door::Broken { since: 8 }
+    }
+
+    #[expect(clippy::ptr_arg, reason = "the old fields are these")]
+    pub fn ajar(by: &String, count: &std::rc::Rc<u16>) -> v2::Door {
+        v2::Door::Ajar {
+            by: by.split(',').map(str::to_owned).collect(),
+            count: count.clone(),
+        }
+    }
+
+    #[expect(clippy::ptr_arg, reason = "the old field is a `String`")]
+    pub fn locked(code: &String) -> Result<v2::Door, std::num::ParseIntError> {
+        match code.as_str() {
+            "wrong" => Ok(v2::Door::Broken { since: 1 }),
+            "panic" => panic!("no lock"),
+            code => code.parse().map(v2::Door::Locked),
+        }
+    }
+}
+
+#[test]
+fn functions_make_variants_of_the_old_fields() {
+    use made::{v1, v2};
+    let renames = [("Door.Ajar", "Open")];
+    let count = std::rc::Rc::new(7);
+    let old = vec![
+        v1::Door::Open("a,b".into(), count.clone()),
+        v1::Door::Shut,
+        v1::Door::Locked { code: "42".into() },
+        v1::Door::Broken,
+    ];
+    let new: Vec<v2::Door> = changed(old.clone(), &renames);
+    let expected = [
+        v2::Door::Ajar {
+            by: vec!["a".into(), "b".into()],
+            count: count.clone(),
+        },
+        v2::Door::Shut,
+        v2::Door::Locked(42),
+        v2::Door::Broken { since: 8 },
+    ];
+    assert_eq!(new, expected);
+    drop((old, new, expected));
+    assert_eq!(std::rc::Rc::strong_count(&count), 1);
+    for (code, reason) in [
+        ("x", "invalid digit found in string"),
+        (
+            "wrong",
+            "the function for variant `Locked` made a value of the variant `Broken`",
+        ),
+        ("panic", "panicked: no lock"),
+    ] {
+        let cell = hotswap_state::cell(Vec::<v1::Door>::new);
+        let open = v1::Door::Open("c".into(), count.clone());
+        let before = vec![open, v1::Door::Locked { code: code.into() }];
+        cell.write().clone_from(&before);
+        let error = migrate::<Vec<v1::Door>, Vec<v2::Door>>(cell, &renames).unwrap_err();
+        assert!(error.ends_with(reason), "{error}");
+        assert_eq!(*cell.read(), before);
+        // What was made before the failure is gone.
+        drop(before);
+        cell.write().clear();
+        assert_eq!(std::rc::Rc::strong_count(&count), 1);
+    }
+}

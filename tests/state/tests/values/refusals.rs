@@ -75,16 +75,21 @@ fn variants(migration: &mut Migration) -> &mut Vec<VariantChange> {
     }
 }
 
+/// What becomes of a plan.
+fn outcome<A: Migrate + 'static, B: Migrate + 'static>(migration: &Migration) -> String {
+    let mut rehearsal = Rehearsal::new(migration);
+    let cell = cell::<A>(|| unreachable!("no value is made"));
+    // SAFETY: the rehearsal is not run.
+    let outcome = unsafe { rehearsal.add::<_, B>("cell", cell, 0) };
+    outcome.map_or_else(|error| error, |_| "good".to_owned())
+}
+
 /// Changes the plan, and tells what becomes of it.
 fn check(change: impl FnOnce(&mut Migration), expected: &str) {
     let plan = Planner::new(&[("World.new", "old")]);
     let mut migration = plan.plan(v1::World::schema(), v2::World::schema());
     change(&mut migration);
-    let mut rehearsal = Rehearsal::new(&migration);
-    let cell = cell::<v1::World>(|| unreachable!("no value is made"));
-    // SAFETY: the rehearsal is not run.
-    let outcome = unsafe { rehearsal.add::<_, v2::World>("cell", cell, 0) };
-    let outcome = outcome.map_or_else(|error| error, |_| "good".to_owned());
+    let outcome = outcome::<v1::World, v2::World>(&migration);
     assert!(outcome.contains(expected), "{expected}: {outcome}");
 }
 
@@ -216,4 +221,70 @@ fn every_old_field_has_an_end() {
         |fields| fields.new.push(field("7", same("0"))),
         "there is no field `7`",
     );
+}
+
+mod variants {
+    pub mod v1 {
+        #[derive(hotswap::Migrate)]
+        pub enum Door {
+            Open(u8, u16),
+        }
+    }
+    pub mod v2 {
+        #[derive(hotswap::Migrate)]
+        pub enum Door {
+            #[migrate(with = super::one)]
+            Open(u64),
+        }
+    }
+    pub mod v3 {
+        #[derive(hotswap::Migrate)]
+        pub enum Door {
+            #[migrate(with = super::others)]
+            Open(u32),
+        }
+    }
+    pub mod v4 {
+        #[derive(hotswap::Migrate)]
+        pub enum Door {
+            Open(u32),
+        }
+    }
+
+    pub fn one(first: &u8) -> v2::Door {
+        v2::Door::Open((*first).into())
+    }
+
+    pub fn others(first: &u8, second: &u32) -> v3::Door {
+        v3::Door::Open(u32::from(*first) + second)
+    }
+}
+
+#[test]
+fn functions_of_variants_that_do_not_fit() {
+    use variants::{v1, v2, v3, v4};
+    fn refused<B: Migrate + 'static>(with: bool) -> String {
+        let mut migration = Planner::new(&[]).plan(v1::Door::schema(), B::schema());
+        let How::Variants(variants) = &mut migration.types[0].how else {
+            panic!("{migration:?}")
+        };
+        variants[0].with = with;
+        outcome::<v1::Door, B>(&migration)
+    }
+    for (found, expected) in [
+        (
+            refused::<v2::Door>(true),
+            "variant `Open`: its function takes 1 fields, and the old variant `Open` has 2",
+        ),
+        (
+            refused::<v3::Door>(true),
+            "variant `Open`: its function takes `&u32`, and the old field `Open.1` is `u16`",
+        ),
+        (
+            refused::<v4::Door>(true),
+            "variant `Open`: it has no function `with`",
+        ),
+    ] {
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
 }

@@ -16,6 +16,7 @@ pub struct Person {
     purse: Purse<u32>,
     spare: Vec<Purse<u32>>,
     one: Option<Purse<u32>>,
+    lent: BTreeMap<u8, (Vec<Purse<u32>>, u16)>,
 }
 
 /// It sees fields that the library keeps to itself, since it makes what they become.
@@ -31,12 +32,14 @@ impl Person {
         Self {
             spare: spare.collect(),
             one: coins.first().map(|coin| Purse::new(vec![*coin])),
+            lent: BTreeMap::from([(1, (coins.iter().map(|coin| Purse::new(vec![*coin])).take(1).collect(), 3))]),
             purse: Purse::new(coins),
         }
     }
 
     fn show(&self) -> String {
-        let all = [&self.purse].into_iter().chain(&self.spare).chain(&self.one);
+        let lent = self.lent.values().flat_map(|(all, _)| all);
+        let all = [&self.purse].into_iter().chain(&self.spare).chain(&self.one).chain(lent);
         all.map(Purse::show).collect::<Vec<_>>().join(" + ")
     }
 }
