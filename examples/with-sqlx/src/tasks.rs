@@ -7,14 +7,24 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use sqlx::{FromRow, SqlitePool};
+use sqlx::{FromRow, Row, SqlitePool, sqlite::SqliteRow};
 
 /// A row of the table.
-#[derive(FromRow, Serialize)]
+#[derive(Serialize)]
 struct Task {
     id: i64,
     title: String,
     done: bool,
+}
+
+impl FromRow<'_, SqliteRow> for Task {
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            title: row.try_get("title")?,
+            done: row.try_get("done")?,
+        })
+    }
 }
 
 /// The tasks that are left, the oldest first. What is given back goes to code of the version that

@@ -35,7 +35,10 @@ fn sqlx_keeps_its_pool_and_what_is_in_the_database() -> Result<()> {
         "id, title, done, 7 AS week FROM",
     )?;
     live(&mut session)?;
-    package.edit(TASKS, "    done: bool,", "    done: bool,\n    week: i64,")?;
+    let source = std::fs::read_to_string(package.root.join(TASKS))?
+        .replace("    done: bool,", "    done: bool,\n    week: i64,")
+        .replace("(\"done\")?,", "(\"done\")?, week: row.try_get(\"week\")?,");
+    package.write(TASKS, source.as_bytes())?;
     live(&mut session)?;
     let all = all.replace('}', ",\"week\":7}");
     connection.gives("GET /tasks", "", &all)?;
