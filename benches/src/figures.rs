@@ -68,14 +68,14 @@ impl Table {
 /// What a bench found out: printed, and written to the book where `HOTSWAP_BOOK` is set.
 #[derive(Debug)]
 pub struct Report {
-    name: &'static str,
+    name: String,
     text: String,
 }
 
 impl Report {
     /// An empty report; the book has it as `figures/NAME.txt`.
-    pub fn new(name: &'static str) -> Self {
-        let text = String::new();
+    pub fn new(name: &str) -> Self {
+        let (name, text) = (name.to_owned(), String::new());
         Self { name, text }
     }
 

@@ -27,7 +27,9 @@ pub struct World {
 }
 
 static WORLD: Live<World> = Live::saved(World::new);
-static LOG: Live<Vec<u64>> = Live::saved(Vec::new);
+// Renamed in the edit that asks for the restart.
+#[hotswap::hotswap(was = "LOG")]
+static JOURNAL: Live<Vec<u64>> = Live::saved(Vec::new);
 static SECRETS: Live<u32> = Live::new(u32::default);
 static UNUSED: Live<u32> = Live::saved(|| panic!("nobody uses it"));
 static GIVEN: Live<String> = Live::saved(|| "given in version 2".to_owned());
@@ -68,7 +70,7 @@ fn main() {
 fn tick() -> String {
     let mut world = WORLD.write();
     world.ticks += 1;
-    LOG.write().push(world.ticks);
+    JOURNAL.write().push(world.ticks);
     *SECRETS.write() += 1;
     drop(GIVEN.read());
     let calls = CALLS.fetch_add(1, Ordering::Relaxed) + 1;
@@ -81,7 +83,7 @@ fn tick() -> String {
         item.heft,
         item.worth,
         world.unknown,
-        LOG.read().len(),
+        JOURNAL.read().len(),
         calls,
         SECRETS.read()
     )

@@ -19,7 +19,8 @@ pub struct Item {
 pub enum Mood {
     Happy(u8),
     Calm,
-    Angry { at: String },
+    #[migrate(was = "Angry", with = furious)]
+    Furious(Vec<String>),
 }
 
 #[derive(Migrate)]
@@ -34,6 +35,10 @@ pub struct World {
 }
 
 static WORLD: Live<World> = Live::new(World::new);
+
+fn furious(at: &String) -> Mood {
+    Mood::Furious(vec![at.clone(), "all".to_owned()])
+}
 
 fn grams(pounds: &u32) -> Result<u64, String> {
     Ok(u64::from(*pounds) * 500)
@@ -59,7 +64,7 @@ impl Mood {
         match self {
             Self::Happy(_) => "happy".to_owned(),
             Self::Calm => "calm".to_owned(),
-            Self::Angry { at } => format!("angry at {at}"),
+            Self::Furious(at) => format!("furious at {}", at.join(" and ")),
         }
     }
 }
@@ -74,7 +79,7 @@ impl World {
             items: vec![Item::new("sword", 3), Item::new("rope", 1)],
             by_key: HashMap::from([(7, Item::new("key", 2))]),
             shared: [Arc::clone(&lamp), lamp],
-            moods: vec![Some(Mood::Calm), None, Some(Mood::Angry { at })],
+            moods: vec![Some(Mood::Calm), None, Some(Mood::Furious(vec![at]))],
         }
     }
 }
