@@ -28,6 +28,16 @@ pub(crate) fn wipe_behind<T>(vector: &mut Vec<T>, count: usize) {
     std::hint::black_box(vector.as_mut_ptr());
 }
 
+/// Adds an element. Where the vector grows, nothing is left in the memory that it had.
+pub(crate) fn push<T>(vector: &mut Vec<T>, element: T) {
+    if vector.len() == vector.capacity() {
+        let mut larger = Vec::with_capacity(vector.len() * 2 + 4);
+        larger.append(vector);
+        wipe(std::mem::replace(vector, larger));
+    }
+    vector.push(element);
+}
+
 /// Frees a vector's memory with nothing left in it.
 pub(crate) fn wipe<T>(mut vector: Vec<T>) {
     vector.clear();

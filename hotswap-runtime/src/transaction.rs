@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::convert::{Conversions, Index};
+use crate::hidden;
 use crate::live::core::Hold;
 use crate::live::handle::Handle;
 use crate::live::lock::{Mode, NO_MARK, Patience, Who};
@@ -241,14 +242,14 @@ pub(crate) fn busy(path: &str, handle: &Handle, limit: Duration) -> String {
         text.push_str(if number == 0 { ": " } else { "; " });
         let age = who.since.elapsed();
         // Writing to a `String` can't fail.
-        let _ = if who.mark == NO_MARK {
+        let _ = if who.mark() == NO_MARK {
             write!(
                 text,
                 "{how} by a migration that was given up {age:.1?} ago, and runs still"
             )
         } else {
             let thread = who.thread.name().unwrap_or("without a name");
-            let version = versions::version_of(who.mark)
+            let version = versions::version_of(who.mark())
                 .map_or_else(String::new, |version| format!(", version {version}"));
             let location = who.location;
             // A server's own thread is called as the server is.
@@ -261,6 +262,7 @@ pub(crate) fn busy(path: &str, handle: &Handle, limit: Duration) -> String {
             )
         };
     }
+    hidden::wipe(holders);
     text
 }
 

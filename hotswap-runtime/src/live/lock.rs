@@ -56,8 +56,8 @@ impl Patience {
 pub(crate) struct Who {
     /// Where the guard was asked for.
     pub(crate) location: &'static Location<'static>,
-    /// An address in the file whose code asked.
-    pub(crate) mark: usize,
+    /// The address that [`Who::mark`] gives, in a form that no address has.
+    hidden_mark: usize,
     /// The thread that asked. The guard may have moved on since.
     pub(crate) thread: Thread,
     /// When it was asked for, or given.
@@ -69,10 +69,15 @@ impl Who {
     pub(crate) fn me(location: &'static Location<'static>, mark: usize) -> Self {
         Self {
             location,
-            mark,
+            hidden_mark: !mark,
             thread: current_thread(),
             since: Instant::now(),
         }
+    }
+
+    /// An address in the file whose code asked.
+    pub(crate) fn mark(&self) -> usize {
+        !self.hidden_mark
     }
 }
 
@@ -110,7 +115,7 @@ impl State {
     /// Whether a swap holds the cell, and waits for this thread.
     fn is_held_for(&self, who: &Who) -> bool {
         let mut holders = self.holders.iter();
-        is_migration(&who.thread) && holders.any(|held| held.who.mark == NO_MARK)
+        is_migration(&who.thread) && holders.any(|held| held.who.mark() == NO_MARK)
     }
 
     fn admits(&self, mode: Mode, who: &Who) -> bool {
@@ -147,7 +152,7 @@ impl Lock {
         }
         let ticket = state.next;
         state.next += 1;
-        state.holders.push(Holder { ticket, mode, who });
+        hidden::push(&mut state.holders, Holder { ticket, mode, who });
         Some(Ticket(ticket))
     }
 
@@ -204,6 +209,12 @@ impl Lock {
     /// All that hold the cell now.
     pub(crate) fn holders(&self) -> Vec<Holder> {
         lock(&self.state).holders.clone()
+    }
+
+    /// Whether one of them is so.
+    #[cfg(not(loom))]
+    pub(crate) fn any_holder(&self, is_so: impl FnMut(&Holder) -> bool) -> bool {
+        lock(&self.state).holders.iter().any(is_so)
     }
 
     fn wake(&self, state: &State) {

@@ -123,10 +123,8 @@ pub(crate) fn are_held_by(thread: ThreadId) -> bool {
     let versions = versions();
     let mut handles = versions.cells.values().filter_map(|cell| cell.handle);
     handles.any(|handle| {
-        let holders = handle.core().lock.holders();
-        holders
-            .iter()
-            .any(|holder| holder.who.thread.id() == thread)
+        let lock = &handle.core().lock;
+        lock.any_holder(|holder| holder.who.thread.id() == thread)
     })
 }
 

@@ -148,7 +148,7 @@ fn what_a_swap_leaves_behind_lets_readers_in_and_no_writer() {
         assert_eq!(cell.read(), 1);
         assert!(cell.try_hold(Mode::Exclusive, Patience::None).is_none());
         let who = &cell.lock.holders()[0].who;
-        assert_eq!((who.mark, who.location.file()), (1, file!()));
+        assert_eq!((who.mark(), who.location.file()), (1, file!()));
         reader.join().unwrap();
         cell.lock.release(ticket);
         let ticket = cell.hold(Mode::Exclusive);
