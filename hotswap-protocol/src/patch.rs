@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::build_id::BuildId;
 use crate::manifest::{Image, Manifest, ManifestError};
 
+pub mod audit;
 pub mod container;
 pub mod digest;
 pub mod order;

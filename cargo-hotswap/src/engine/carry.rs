@@ -19,7 +19,8 @@ impl Engine {
         if program::is_stopped(self.pid()) {
             bail!("the program is stopped, by a debugger or a signal");
         }
-        self.connection.save(migration::base_cells(&self.host))
+        let cells = migration::base_cells(&self.host);
+        self.receiver.program()?.save(cells)
     }
 
     /// Has the program restore what it was started with.
@@ -28,6 +29,6 @@ impl Engine {
     ///
     /// It does not answer.
     pub fn restore(&mut self) -> Result<RestoreReport> {
-        self.connection.restore()
+        self.receiver.program()?.restore()
     }
 }

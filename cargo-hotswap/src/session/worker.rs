@@ -13,6 +13,7 @@ use super::launch::{self, Launch};
 use crate::children;
 use crate::diagnostics::Form;
 use crate::engine::Engine;
+use crate::engine::load::Receiver;
 use crate::engine::check::Checked;
 use crate::engine::modules::Module;
 use crate::engine::revert::NothingBefore;
@@ -318,7 +319,7 @@ fn attach(preparation: Preparation, host: Host, cache: Cache) -> Result<Engine> 
         preparation.link,
         cache,
         &preparation.folder,
-        connection,
+        Receiver::Program(connection),
         preparation.debug_patches,
     )?;
     engine.listen(preparation.told)?;

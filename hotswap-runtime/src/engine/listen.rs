@@ -59,6 +59,8 @@ pub(crate) enum ListenError {
     Socket { path: PathBuf, error: io::Error },
     #[error("socket `{}` is in use by another program of the same process id", path.display())]
     Taken { path: PathBuf },
+    #[error("this process has listened before, or was forked from one that does")]
+    Again,
     #[error("thread: {0}")]
     Thread(io::Error),
 }
@@ -75,6 +77,9 @@ pub(crate) fn stop_in_child() {
 
 /// Binds the socket and serves it from a thread of its own.
 pub(crate) fn start(process: Process) -> Result<(), ListenError> {
+    if SOCKET.get().is_some() {
+        return Err(ListenError::Again);
+    }
     let (listener, path) = bind()?;
     let own = address_of(&listener).unwrap_or_default();
     if let Ok(path) = CString::new(path.as_os_str().as_bytes()) {
@@ -274,8 +279,8 @@ fn refuse(stream: &UnixStream, failure: Failure) {
     let _ = frame::write(&mut &*stream, &Response::from(failure));
 }
 
-/// Whether the peer runs as this process's user or as root.
-fn is_own_user(stream: &UnixStream) -> bool {
+/// Who is at the other end, as the kernel tells it.
+pub(crate) fn peer(stream: &UnixStream) -> Option<libc::ucred> {
     let mut peer = libc::ucred {
         pid: 0,
         uid: 0,
@@ -292,8 +297,14 @@ fn is_own_user(stream: &UnixStream) -> bool {
             &raw mut bytes,
         )
     };
+    (outcome == 0).then_some(peer)
+}
+
+/// Whether the peer runs as this process's user or as root.
+fn is_own_user(stream: &UnixStream) -> bool {
     // SAFETY: `geteuid` has no preconditions.
-    outcome == 0 && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
+    let own = unsafe { libc::geteuid() };
+    peer(stream).is_some_and(|peer| peer.uid == 0 || peer.uid == own)
 }
 
 extern "C" fn at_exit() {
