@@ -251,8 +251,8 @@ fn toolchain(units: &[Unit]) -> Result<String> {
     let named = ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "PATH"];
     let env = unit.capture.env.iter();
     command.envs(env.filter(|(name, _)| named.contains(&name.as_str())));
-    let output = children::output(&mut command)
-        .with_context(|| format!("could not run {program}"))?;
+    let output =
+        children::output(&mut command).with_context(|| format!("could not run {program}"))?;
     if !output.status.success() {
         bail!(
             "{program} does not tell its version: {}",

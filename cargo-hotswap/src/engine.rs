@@ -48,7 +48,7 @@ mod still_old;
 
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
-use load::Receiver;
+use load::Sink;
 use migration::{Cells, Known};
 use outcome::{Brought, Swap};
 use revert::{History, Record};
@@ -77,7 +77,7 @@ pub struct Engine {
     reprs: Reprs,
     /// The entries of the current image.
     current: Vec<EntryFacts>,
-    receiver: Receiver,
+    sink: Sink,
     /// Shared libraries of the process, to link images against.
     libraries: Vec<PathBuf>,
     /// The Rust libraries in the host that are not hot.
@@ -117,11 +117,11 @@ impl Engine {
         link: LinkCapture,
         cache: Cache,
         folder: &Path,
-        receiver: Receiver,
+        sink: Sink,
         debug_patches: bool,
     ) -> Result<Self> {
         let images = Images::new(folder.join("images"), &units, debug_patches)?;
-        let libraries = receiver.libraries(&host)?;
+        let libraries = sink.libraries(&host)?;
         let mut edits = edits::Sources::default();
         let texts = Texts::default();
         let all: Vec<PathBuf> = sources(&units).into_iter().map(Path::to_owned).collect();
@@ -153,7 +153,7 @@ impl Engine {
             reprs,
             current: Vec::new(),
             host,
-            receiver,
+            sink,
             libraries,
             cold_libraries: link.cold_libraries,
             added_libraries: Vec::new(),
@@ -198,7 +198,7 @@ impl Engine {
 
     /// The program's process id.
     pub fn pid(&self) -> u32 {
-        self.receiver.pid()
+        self.sink.pid()
     }
 
     /// The program's build id.

@@ -24,6 +24,7 @@ const FORMAT: u32 = 1;
 /// What `build` takes.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
+    /// What to build.
     #[command(flatten)]
     pub selection: Selection,
     /// How to tell what was built, on stdout
@@ -143,7 +144,10 @@ fn loaded_bytes(bytes: &[u8]) -> Result<u64> {
         let SectionFlags::Elf { sh_flags } = section.flags() else {
             return false;
         };
-        let empty = [SectionKind::UninitializedData, SectionKind::UninitializedTls];
+        let empty = [
+            SectionKind::UninitializedData,
+            SectionKind::UninitializedTls,
+        ];
         sh_flags & u64::from(object::elf::SHF_ALLOC) != 0 && !empty.contains(&section.kind())
     });
     Ok(loaded.map(|section| section.size()).sum())

@@ -20,7 +20,7 @@ impl Engine {
             bail!("the program is stopped, by a debugger or a signal");
         }
         let cells = migration::base_cells(&self.host);
-        self.receiver.program()?.save(cells)
+        self.sink.program()?.save(cells)
     }
 
     /// Has the program restore what it was started with.
@@ -29,6 +29,6 @@ impl Engine {
     ///
     /// It does not answer.
     pub fn restore(&mut self) -> Result<RestoreReport> {
-        self.receiver.program()?.restore()
+        self.sink.program()?.restore()
     }
 }

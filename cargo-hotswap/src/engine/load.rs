@@ -14,14 +14,14 @@ use crate::program::Connection;
 
 /// Where patches go.
 #[derive(Debug)]
-pub enum Receiver {
+pub enum Sink {
     /// To a program that runs.
     Program(Connection),
     /// Nowhere yet: what the last one would load is here.
     File(Option<Box<Manifest>>),
 }
 
-impl Receiver {
+impl Sink {
     /// The program's process id; 0 if there is none.
     pub fn pid(&self) -> u32 {
         match self {
@@ -66,9 +66,9 @@ impl Engine {
             // They run when it is loaded, and are the program's.
             manifest.hooks.clear();
         }
-        let connection = match &mut self.receiver {
-            Receiver::Program(connection) => connection,
-            Receiver::File(last) => {
+        let connection = match &mut self.sink {
+            Sink::Program(connection) => connection,
+            Sink::File(last) => {
                 let entries = manifest.image_entries.iter();
                 let prepared = PrepareReport {
                     replaced: entries.map(|entry| entry.path.clone()).collect(),
@@ -94,9 +94,9 @@ impl Engine {
 
     /// What the last patch would load, if patches go to no program.
     pub fn take_manifest(&mut self) -> Option<Manifest> {
-        match &mut self.receiver {
-            Receiver::Program(_) => None,
-            Receiver::File(last) => last.take().map(|manifest| *manifest),
+        match &mut self.sink {
+            Sink::Program(_) => None,
+            Sink::File(last) => last.take().map(|manifest| *manifest),
         }
     }
 }

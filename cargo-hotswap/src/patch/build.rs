@@ -13,7 +13,7 @@ use super::{FORMAT, file, show, signing};
 use crate::base::{self, Base, Opened};
 use crate::death;
 use crate::engine::Engine;
-use crate::engine::load::Receiver;
+use crate::engine::load::Sink;
 use crate::events::Event;
 use crate::facts::Cache;
 use crate::host::Host;
@@ -118,10 +118,14 @@ fn tell(path: &Path, summary: &show::Summary) {
     );
     output::status("Built", &text);
     for name in &summary.plan.still_old {
-        output::warning(&format!("no entry leads to `{name}`, which was edited and stays old"));
+        output::warning(&format!(
+            "no entry leads to `{name}`, which was edited and stays old"
+        ));
     }
     for reason in &summary.plan.no_way_back {
-        output::warning(&format!("a program can't go back from this patch: {reason}"));
+        output::warning(&format!(
+            "a program can't go back from this patch: {reason}"
+        ));
     }
     if !summary.signed {
         output::warning(
@@ -160,7 +164,7 @@ fn compile(
         opened.link.clone(),
         cache,
         &folder.path(),
-        Receiver::File(None),
+        Sink::File(None),
         false,
     )?;
     // Statics of two patches must not be taken for one another.
@@ -230,7 +234,7 @@ fn plan(event: &Event, manifest: &Manifest) -> Plan {
     Plan {
         entries: entries.clone(),
         statics: statics.collect(),
-        still_old: still_old.iter().map(|one| one.name.clone()).collect(),
+        still_old: still_old.iter().map(|one| one.function.clone()).collect(),
         migrated: migrated.iter().flat_map(|it| it.cells.clone()).collect(),
         no_way_back,
     }

@@ -44,10 +44,16 @@ pub fn run(args: &DiffArgs) -> Result<i32> {
     let [one, other] = texts;
     let (one, other) = (one?, other?);
     let diff = TextDiff::from_lines(&one, &other);
-    let changed = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
+    let changed = diff
+        .iter_all_changes()
+        .filter(|change| change.tag() != ChangeTag::Equal);
     let lines: Vec<String> = changed
         .map(|change| format!("{}{change}", change.tag()))
         .collect();
     output::print(&lines.concat())?;
-    Ok(if lines.is_empty() { code::DONE } else { code::FAILED })
+    Ok(if lines.is_empty() {
+        code::DONE
+    } else {
+        code::FAILED
+    })
 }

@@ -42,7 +42,9 @@ pub fn read<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Container<'a>, Contents
 /// The folder can't be written.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let context = || format!("could not write {}", path.display());
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
     file.write_all(bytes).with_context(context)?;

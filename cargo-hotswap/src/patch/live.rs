@@ -117,7 +117,9 @@ pub fn apply(args: &ApplyArgs) -> Result<i32> {
             return Ok(code::NOT_TRUSTED);
         }
     };
-    let ttl_ms = args.ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+    let ttl_ms = args
+        .ttl
+        .map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
     let work = Work {
         order: PatchOrder::Apply {
             bytes: bytes.len() as u64,
@@ -225,7 +227,12 @@ fn act_on(found: Found, work: &Work<'_>) -> Line {
         Err(error) => {
             let declined = error.downcast_ref::<Declined>();
             let failure = declined.map(|declined| declined.code);
-            Line::failed(program, failure.map_or(code::FAILED, code_of), failure, format!("{error:#}"))
+            Line::failed(
+                program,
+                failure.map_or(code::FAILED, code_of),
+                failure,
+                format!("{error:#}"),
+            )
         }
     }
 }
@@ -318,7 +325,11 @@ fn tell_applied(line: &Line) {
             patch.version,
             line.entries.join(", ")
         ),
-        false => format!("`{}` was applied to {} already{until}", patch.name, line.program()),
+        false => format!(
+            "`{}` was applied to {} already{until}",
+            patch.name,
+            line.program()
+        ),
     };
     output::status("Applied", &text);
 }

@@ -76,14 +76,25 @@ impl Summary {
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![
             ("patch", format!("{} ({})", self.name, self.digest)),
-            ("for", format!("{} with build id {}", self.program, self.base)),
+            (
+                "for",
+                format!("{} with build id {}", self.program, self.base),
+            ),
             ("sequence", self.sequence.to_string()),
         ];
         if let Some(not_after) = self.not_after {
-            let over = if build::is_over(not_after) { ", which is over" } else { "" };
+            let over = if build::is_over(not_after) {
+                ", which is over"
+            } else {
+                ""
+            };
             lines.push(("until", format!("{}{over}", time(not_after))));
         }
-        lines.extend(self.below.iter().map(|below| ("lies on", below.to_string())));
+        lines.extend(
+            self.below
+                .iter()
+                .map(|below| ("lies on", below.to_string())),
+        );
         let all = |what, names: &[String]| -> Vec<_> {
             names.iter().map(|name| (what, name.clone())).collect()
         };
@@ -102,7 +113,11 @@ impl Summary {
         lines.push(("made by", self.provenance.tool.clone()));
         let sizes: Vec<String> = self.images.iter().map(ToString::to_string).collect();
         lines.push(("images", format!("{} bytes", sizes.join(" + "))));
-        let signed = if self.signed { "yes, see `patch verify`" } else { "no" };
+        let signed = if self.signed {
+            "yes, see `patch verify`"
+        } else {
+            "no"
+        };
         lines.push(("signed", signed.to_owned()));
         lines
     }
@@ -135,7 +150,9 @@ pub fn show(args: &FileArgs) -> Result<i32> {
         Format::Json => serde_json::to_string(&summary)? + "\n",
         Format::Human => {
             let lines = summary.lines().into_iter();
-            lines.map(|(what, text)| format!("{what:>12} {text}\n")).collect()
+            lines
+                .map(|(what, text)| format!("{what:>12} {text}\n"))
+                .collect()
         }
     };
     output::print(&text).map(|()| code::DONE)

@@ -24,7 +24,8 @@ pub fn sign(file: &[u8], key: &Path, told: &str) -> Result<Vec<u8>> {
 /// The secret key in a file of minisign's. For one with a password somebody is asked.
 fn secret_key(path: &Path) -> Result<SecretKey> {
     let context = || format!("{} is no secret key in minisign's form", path.display());
-    let text = fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let text =
+        fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
     let plain = SecretKeyBox::from_string(&text).with_context(context)?;
     if let Ok(key) = plain.into_unencrypted_secret_key() {
         return Ok(key);
@@ -61,9 +62,15 @@ pub fn verify(container: &Container<'_>, key: &PublicKey) -> Result<String> {
     };
     let text = std::str::from_utf8(signature).context("the signature is no text")?;
     let signature = SignatureBox::from_string(text).context("the signature can't be read")?;
-    minisign::verify(key, &signature, Cursor::new(container.signed), true, false, false).context(
-        "the patch is signed with another key, or was changed after it was signed",
-    )?;
+    minisign::verify(
+        key,
+        &signature,
+        Cursor::new(container.signed),
+        true,
+        false,
+        false,
+    )
+    .context("the patch is signed with another key, or was changed after it was signed")?;
     Ok(signature.trusted_comment().unwrap_or_default())
 }
 

@@ -13,8 +13,8 @@ use super::launch::{self, Launch};
 use crate::children;
 use crate::diagnostics::Form;
 use crate::engine::Engine;
-use crate::engine::load::Receiver;
 use crate::engine::check::Checked;
+use crate::engine::load::Sink;
 use crate::engine::modules::Module;
 use crate::engine::revert::NothingBefore;
 use crate::events::Event;
@@ -319,7 +319,7 @@ fn attach(preparation: Preparation, host: Host, cache: Cache) -> Result<Engine> 
         preparation.link,
         cache,
         &preparation.folder,
-        Receiver::Program(connection),
+        Sink::Program(connection),
         preparation.debug_patches,
     )?;
     engine.listen(preparation.told)?;

@@ -26,6 +26,8 @@ pub struct State {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    // What a patch has to say of a server that is in production goes to stderr.
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
     let address = env::args()
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:3000".to_owned());
