@@ -249,7 +249,11 @@ fn not_made(event: Event) -> Result<i32> {
             Ok(death::PANIC_CODE)
         }
         Event::Refused { message, .. } => bail!("no patch was made: {}", message.trim_end()),
-        Event::Failed { message } => bail!("no patch was made: {message}"),
+        Event::Failed { message } => bail!(
+            "no patch was made: {message}\n  \
+             = help: what a patch uses of a library must be in the program: use it there once, and \
+             build the program and its base anew"
+        ),
         Event::Unchanged { .. } => bail!(
             "what was edited makes no difference to the compiled code, so there is nothing to patch"
         ),

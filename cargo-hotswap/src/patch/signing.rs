@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use ct_codecs::{Base64, Decoder as _};
 use hotswap_protocol::patch::container::{self, Container};
 use minisign::{PublicKey, PublicKeyBox, SecretKey, SecretKeyBox, SignatureBox};
 
@@ -16,19 +17,25 @@ use minisign::{PublicKey, PublicKeyBox, SecretKey, SecretKeyBox, SignatureBox};
 pub fn sign(file: &[u8], key: &Path, told: &str) -> Result<Vec<u8>> {
     let key = secret_key(key)?;
     let comment = Some("signature of a hotswap patch");
-    let signature = minisign::sign(None, &key, Cursor::new(file), Some(told), comment)
+    let public = PublicKey::from_secret_key(&key).context("the secret key can't be used")?;
+    let signature = minisign::sign(Some(&public), &key, Cursor::new(file), Some(told), comment)
         .context("could not sign the patch")?;
     Ok(container::sign(file, signature.to_string().as_bytes())?)
 }
 
+/// What a secret key without a password has where others say how it is locked.
+const NOT_LOCKED: [u8; 2] = [0, 0];
+
 /// The secret key in a file of minisign's. For one with a password somebody is asked.
 fn secret_key(path: &Path) -> Result<SecretKey> {
-    let context = || format!("{} is no secret key in minisign's form", path.display());
-    let text =
-        fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
-    let plain = SecretKeyBox::from_string(&text).with_context(context)?;
-    if let Ok(key) = plain.into_unencrypted_secret_key() {
-        return Ok(key);
+    let context = || format!("{} has no secret key in minisign's form", path.display());
+    let text = fs::read_to_string(path);
+    let text = text.with_context(|| format!("could not read {}", path.display()))?;
+    let line = text.lines().nth(1).with_context(context)?;
+    let bytes = Base64::decode_to_vec(line.trim(), None).with_context(context)?;
+    if bytes.get(2..4) == Some(&NOT_LOCKED) {
+        // minisign itself leaves out the check sum of such keys, on which the crate insists.
+        return SecretKey::from_bytes(&bytes).with_context(context);
     }
     let locked = SecretKeyBox::from_string(&text).with_context(context)?;
     let key = locked.into_secret_key(None);
