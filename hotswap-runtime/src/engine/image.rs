@@ -25,6 +25,7 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 
 use crate::engine::backtrace;
 use crate::engine::elf::{Dynamic, ElfError, ElfFile};
+use crate::engine::listen;
 use crate::engine::loaded::Loaded;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -280,8 +281,7 @@ impl Drop for LoadedImage {
 
 /// Only the program's own user, or root, can have put the content there.
 fn check_private(metadata: &Metadata) -> Result<(), Problem> {
-    // SAFETY: `geteuid` has no preconditions.
-    let user = unsafe { libc::geteuid() };
+    let user = listen::user();
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     if !metadata.is_file() {
         Err(Problem::NotRegular)

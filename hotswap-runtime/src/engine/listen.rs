@@ -129,8 +129,7 @@ pub(crate) fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
 
 /// The first directory that can be used decides.
 fn bind() -> Result<(UnixListener, PathBuf), ListenError> {
-    // SAFETY: `geteuid` has no preconditions.
-    let user = unsafe { libc::geteuid() };
+    let user = user();
     let runtime_dir = std::env::var_os(address::RUNTIME_DIR_VARIABLE);
     let mut first_error = None;
     for directory in address::socket_directories(runtime_dir.as_deref(), user) {
@@ -279,6 +278,12 @@ fn refuse(stream: &UnixStream, failure: Failure) {
     let _ = frame::write(&mut &*stream, &Response::from(failure));
 }
 
+/// The user that this process acts for.
+pub(crate) fn user() -> u32 {
+    // SAFETY: `geteuid` has no preconditions.
+    unsafe { libc::geteuid() }
+}
+
 /// Who is at the other end, as the kernel tells it.
 pub(crate) fn peer(stream: &UnixStream) -> Option<libc::ucred> {
     let mut peer = libc::ucred {
@@ -302,9 +307,7 @@ pub(crate) fn peer(stream: &UnixStream) -> Option<libc::ucred> {
 
 /// Whether the peer runs as this process's user or as root.
 fn is_own_user(stream: &UnixStream) -> bool {
-    // SAFETY: `geteuid` has no preconditions.
-    let own = unsafe { libc::geteuid() };
-    peer(stream).is_some_and(|peer| peer.uid == 0 || peer.uid == own)
+    peer(stream).is_some_and(|peer| peer.uid == 0 || peer.uid == user())
 }
 
 extern "C" fn at_exit() {

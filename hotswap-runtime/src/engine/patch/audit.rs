@@ -15,6 +15,7 @@ use hotswap_protocol::patch::order::{AppliedPatch, PatchReport};
 
 use super::{Who, stack};
 use crate::engine::control::Failure;
+use crate::engine::listen;
 use crate::engine::loaded;
 use crate::sync::{Mutex, lock};
 
@@ -51,8 +52,7 @@ fn open(path: &Path) -> io::Result<File> {
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC)
         .open(path)?;
     let metadata = file.metadata()?;
-    // SAFETY: `geteuid` has no preconditions.
-    let user = unsafe { libc::geteuid() };
+    let user = listen::user();
     if !metadata.is_file() || metadata.uid() != user || metadata.mode() & 0o022 != 0 {
         let text = "it is no file of this user's that others can't write";
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));

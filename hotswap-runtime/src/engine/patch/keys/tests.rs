@@ -90,8 +90,7 @@ fn a_file_of_keys_is_its_owners_alone() {
     fs::create_dir_all(&folder).unwrap();
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
     let path = folder.join("keys.pub");
-    // SAFETY: `geteuid` has no preconditions.
-    let user = unsafe { libc::geteuid() };
+    let user = crate::engine::listen::user();
     assert_eq!(of_file(&path, user), Ok(Vec::new()));
     let text = "untrusted comment: a\nRW1\n\n# the second\nRW2\n";
     fs::write(&path, text).unwrap();
