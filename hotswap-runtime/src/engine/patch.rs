@@ -74,6 +74,11 @@ pub(crate) fn obey(order: Order, who: Who) -> Result<PatchReport, Failure> {
     }
 }
 
+/// Whether a patch file is applied.
+pub(crate) fn any_applied() -> bool {
+    !fork::undivided(stack::applied).is_empty()
+}
+
 /// Goes back from a patch whose time is over; `again` if that has failed before, and was told. To be called
 /// in turn with other swaps.
 fn expire(digest: Digest, again: bool) -> Result<PatchReport, Failure> {

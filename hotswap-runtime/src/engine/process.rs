@@ -117,7 +117,9 @@ impl Engine for Process {
     }
 
     fn purge(&self, manner: Manner) -> PurgeReport {
-        purge::order(manner)
+        // Whoever wants memory back does not mean that a patch shall stay when its time is over.
+        let keeps_way = self.takes_signed_only && manner == Manner::Full && patch::any_applied();
+        purge::order(if keeps_way { Manner::Soft } else { manner })
     }
 
     fn servers(&self, order: &ServerOrder) -> Result<ServersReport, Failure> {
