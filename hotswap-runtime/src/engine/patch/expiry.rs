@@ -16,7 +16,7 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// Takes note of another deadline.
 pub(super) fn look() {
-    stack::notify();
+    stack::wake();
     let own = std::process::id();
     if stack::due_now() == Due::Never || STARTED.swap(own, Ordering::AcqRel) == own {
         return;

@@ -166,7 +166,7 @@ pub(super) fn wait(until: Option<Instant>) {
 }
 
 /// Wakes who waits.
-pub(super) fn notify() {
+pub(super) fn wake() {
     CHANGED.notify_all();
 }
 
