@@ -8,6 +8,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::audit;
+use crate::base::build;
 use crate::clean;
 use crate::completions::{self, CompletedShell};
 use crate::config;
@@ -20,6 +21,7 @@ use crate::events::{MessageFormat, Reporter};
 use crate::init;
 use crate::man;
 use crate::output;
+use crate::patch::{self, PatchArgs};
 use crate::selection::{Colour, Diagnostics, Messages, Selection};
 use crate::servers::{self, ResumeArgs, ServersArgs, StateArgs, SuspendArgs};
 use crate::session;
@@ -54,6 +56,10 @@ pub struct Hotswap {
 enum Command {
     /// Run a binary or example, and make each save live in the running process
     Run(Run),
+    /// Build a program that takes patches while it runs, and the base that they are built from
+    Build(build::Options),
+    /// Make, check and apply signed patches of programs that run without the tool
+    Patch(PatchArgs),
     /// Add the runtime to a package, and show and mark functions that are worth an entry
     Init(init::Options),
     /// Start a running program again, on the newest code
@@ -221,6 +227,11 @@ pub fn run(args: Vec<OsString>) -> Result<i32> {
 pub fn perform(hotswap: Hotswap) -> Result<i32> {
     match hotswap.command {
         Command::Run(run) => run_program(run),
+        Command::Build(options) => {
+            settings(&options.selection.messages, MessageFormat::Human)?;
+            build::run(&options)
+        }
+        Command::Patch(args) => patch::run(&args),
         Command::Restart(args) => verbs::restart(&args),
         Command::Revert(args) => verbs::run(Verb::Revert, &args),
         Command::Quit(args) => verbs::run(Verb::Quit, &args),

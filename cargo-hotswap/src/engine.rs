@@ -23,7 +23,6 @@ use crate::image::state::{Initialisers, Places, State, Told};
 use crate::image::support::Support;
 use crate::image::{self, Images, Linked, Part};
 use crate::plugin::capture::LinkCapture;
-use crate::program::Connection;
 use crate::program::listener::OwnReverts;
 use crate::reach::{self, Index};
 use crate::reprs::Reprs;
@@ -36,7 +35,7 @@ mod compilation;
 mod dependencies;
 mod guard;
 mod libraries;
-mod load;
+pub mod load;
 mod manifest;
 pub mod migration;
 pub mod modules;
@@ -50,6 +49,7 @@ mod still_old;
 
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
+use load::Sink;
 use migration::{Cells, Known};
 use outcome::{Brought, Swap};
 use revert::{History, Record};
@@ -78,7 +78,7 @@ pub struct Engine {
     reprs: Reprs,
     /// The entries of the current image.
     current: Vec<EntryFacts>,
-    connection: Connection,
+    sink: Sink,
     /// Shared libraries of the process, to link images against.
     libraries: Vec<PathBuf>,
     /// The Rust libraries in the host that are not hot.
@@ -120,11 +120,11 @@ impl Engine {
         link: LinkCapture,
         cache: Cache,
         folder: &Path,
-        connection: Connection,
+        sink: Sink,
         debug_patches: bool,
     ) -> Result<Self> {
         let images = Images::new(folder.join("images"), &units, debug_patches)?;
-        let libraries = libraries::shared_libraries(&host, connection.hello.pid)?;
+        let libraries = sink.libraries(&host)?;
         let mut edits = edits::Sources::default();
         let texts = Texts::default();
         let all: Vec<PathBuf> = sources(&units).into_iter().map(Path::to_owned).collect();
@@ -156,7 +156,7 @@ impl Engine {
             reprs,
             current: Vec::new(),
             host,
-            connection,
+            sink,
             libraries,
             cold_libraries: link.cold_libraries,
             added_libraries: Vec::new(),
@@ -174,6 +174,11 @@ impl Engine {
             loaded: None,
             only_checks: false,
         })
+    }
+
+    /// Names what its patches bring so that no other engine's do the same: by this mark.
+    pub fn set_mark(&mut self, mark: &str) {
+        self.support.set_mark(mark);
     }
 
     /// The hot units, whose sources are to be watched.
@@ -197,7 +202,7 @@ impl Engine {
 
     /// The program's process id.
     pub fn pid(&self) -> u32 {
-        self.connection.hello.pid
+        self.sink.pid()
     }
 
     /// The program's build id.

@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 pub mod audit;
+pub mod base;
 pub mod cargo;
 pub mod cells;
 pub mod children;
@@ -32,6 +33,7 @@ pub mod keep;
 pub mod man;
 pub mod membership;
 pub mod output;
+pub mod patch;
 pub mod places;
 pub mod plugin;
 pub mod profile;

@@ -17,7 +17,7 @@ pub struct Page {
     pub text: String,
 }
 
-/// All pages: `cargo-hotswap`, and one for each of its commands.
+/// All pages: `cargo-hotswap`, and one for each of its commands and of theirs.
 ///
 /// # Errors
 ///
@@ -35,20 +35,30 @@ pub fn pages() -> Result<Vec<Page>> {
         .display_name("cargo-hotswap")
         .bin_name("cargo hotswap");
     let mut pages = vec![page(&top)?];
-    for verb in command
-        .get_subcommands()
-        .filter(|verb| verb.get_name() != "help")
-    {
+    for verb in verbs(command) {
         let name = format!("cargo-hotswap-{}", verb.get_name());
         let bin_name = format!("cargo hotswap {}", verb.get_name());
-        let verb = verb
-            .clone()
-            .display_name(name.clone())
-            .name(name)
-            .bin_name(bin_name);
-        pages.push(page(&verb.version(env!("CARGO_PKG_VERSION")))?);
+        pages.push(page(&named(verb, &name, &bin_name))?);
+        for inner in verbs(verb) {
+            let name = format!("{name}-{}", inner.get_name());
+            let bin_name = format!("{bin_name} {}", inner.get_name());
+            pages.push(page(&named(inner, &name, &bin_name))?);
+        }
     }
     Ok(pages)
+}
+
+/// The commands of a command, but for the one that explains the others.
+fn verbs(command: &Command) -> impl Iterator<Item = &Command> {
+    let verbs = command.get_subcommands();
+    verbs.filter(|verb| verb.get_name() != "help")
+}
+
+/// A command under the name that its page has.
+fn named(verb: &Command, name: &str, bin_name: &str) -> Command {
+    let verb = verb.clone().display_name(name).name(name.to_owned());
+    let verb = verb.bin_name(bin_name).disable_help_subcommand(true);
+    verb.version(env!("CARGO_PKG_VERSION"))
 }
 
 fn page(command: &Command) -> Result<Page> {

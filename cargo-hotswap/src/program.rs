@@ -175,7 +175,7 @@ pub fn start(
         .stdin(stdin)
         .envs(variables)
         .envs(room_for_thread_locals(variables))
-        .env(env::LISTEN, "1")
+        .env(env::LISTEN, env::LISTEN_TOOL)
         .env(env::NAME, name)
         .envs(settings)
         .env(env::READY_FD, ready_number.to_string())

@@ -29,9 +29,20 @@ fn output(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A command of `cargo hotswap` that has commands of its own.
+const WITH_VERBS: &str = "patch";
+
 /// The commands that `cargo hotswap help` lists.
 fn verbs() -> Vec<String> {
-    let help = output(&["hotswap", "--help"]);
+    verbs_in(&output(&["hotswap", "--help"]))
+}
+
+/// The commands of [`WITH_VERBS`].
+fn inner_verbs() -> Vec<String> {
+    verbs_in(&output(&["hotswap", WITH_VERBS, "--help"]))
+}
+
+fn verbs_in(help: &str) -> Vec<String> {
     let list = help
         .split("Commands:\n")
         .nth(1)
@@ -97,6 +108,10 @@ fn help_texts_are_known() {
         );
         texts.insert(format!("{verb}.txt"), trimmed(&text));
     }
+    for verb in inner_verbs() {
+        let text = output(&["hotswap", WITH_VERBS, &verb, "--help"]);
+        texts.insert(format!("{WITH_VERBS}-{verb}.txt"), trimmed(&text));
+    }
     assert!(texts.len() > 4, "{:?}", texts.keys());
     check("help", &texts);
 }
@@ -113,7 +128,7 @@ fn manual_pages_are_known() {
         pages.insert(name, trimmed(&std::fs::read_to_string(path).unwrap()));
     }
     // One for each command, and each that is named is there.
-    assert_eq!(pages.len(), verbs().len() + 1);
+    assert_eq!(pages.len(), verbs().len() + inner_verbs().len() + 1);
     let top = pages["cargo-hotswap.1"].replace("\\-", "-");
     for verb in verbs() {
         assert!(top.contains(&format!("cargo-hotswap-{verb}(1)")), "{top}");

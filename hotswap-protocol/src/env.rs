@@ -4,11 +4,22 @@
 /// program's environment before `main`, so that children start clean.
 pub const PREFIX: &str = "HOTSWAP_";
 
-/// Set to [`LISTEN_ON`] for a program that is to take control connections.
+/// Set to [`LISTEN_SIGNED`] or [`LISTEN_TOOL`] for a program that is to take control connections. Any
+/// other value leaves the runtime asleep.
 pub const LISTEN: &str = "HOTSWAP_LISTEN";
 
-/// The value of [`LISTEN`] that turns listening on. Any other value leaves the runtime asleep.
-pub const LISTEN_ON: &str = "1";
+/// The value of [`LISTEN`] for a program that runs on its own: it takes signed patch files only.
+pub const LISTEN_SIGNED: &str = "1";
+
+/// The value of [`LISTEN`] for a program that the tool edits: it takes what its user's tool sends.
+pub const LISTEN_TOOL: &str = "tool";
+
+/// Where a program that listens for patch files writes down what is done with them.
+pub const AUDIT: &str = "HOTSWAP_AUDIT";
+
+/// Set while the runtime is compiled: the public key that patch files must be signed with, in minisign's
+/// form (the line that starts with `RW`).
+pub const PUBLIC_KEY: &str = "HOTSWAP_PUBLIC_KEY";
 
 /// The name under which the program can be addressed. Without it: the executable's file name.
 pub const NAME: &str = "HOTSWAP_NAME";

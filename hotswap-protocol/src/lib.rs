@@ -28,6 +28,7 @@ pub mod hook;
 pub mod lifecycle;
 pub mod manifest;
 pub mod message;
+pub mod patch;
 pub mod purge;
 pub mod saved;
 pub mod servers;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::build_id::BuildId;
 use crate::manifest::Manifest;
+use crate::patch::order::{PatchOrder, PatchReport};
 use crate::purge::{Manner, PurgeReport};
 use crate::saved::{RestoreReport, SaveReport};
 use crate::servers::{ServerOrder, ServersReport};
@@ -66,6 +67,12 @@ pub enum Request {
     Servers {
         /// What is to be done, and with which.
         order: ServerOrder,
+    },
+    /// Apply a patch file, go back from one, or tell which are applied. Answered by
+    /// [`Response::Patched`]. The bytes of a file that is to be applied follow this frame as they are.
+    Patch {
+        /// What is to be done.
+        order: PatchOrder,
     },
     /// Tell what happens from now on. Answered by [`Response::Subscribed`]; afterwards the program
     /// sends an [`Event`](crate::event::Event) in each frame, and takes no more requests on this
@@ -125,6 +132,8 @@ pub enum Response {
     Purged(PurgeReport),
     /// The servers that were asked for.
     Servers(ServersReport),
+    /// What was done with patch files, and which are applied.
+    Patched(PatchReport),
     /// Fatal signals are reported.
     Reporting {
         /// Their numbers. Those that the program handles itself are left out.
@@ -246,6 +255,30 @@ pub enum ErrorCode {
     ServerBusy,
     /// The server's state can't be shown.
     StateHidden,
+    /// The program takes signed patch files only.
+    SignedOnly,
+    /// The program has no key to check signatures with.
+    NoKey,
+    /// The patch file has no signature.
+    NotSigned,
+    /// The patch file is signed with another key, or was changed afterwards.
+    BadSignature,
+    /// The patch file is not whole, or contradicts itself.
+    PatchDamaged,
+    /// The patch is for another build.
+    WrongBase,
+    /// Other patches are applied than this one is to lie on.
+    WrongStack,
+    /// The time in which the patch may be applied is over.
+    PatchExpired,
+    /// A patch with a higher number was applied already.
+    PatchReplayed,
+    /// Code of another patch, which was reverted, is still in memory.
+    PatchInMemory,
+    /// The patch to go back from is not the newest.
+    NotApplied,
+    /// What is done can't be written to the audit log, so it is not done.
+    AuditFailed,
     /// The running system lacks something that loading needs.
     Unsupported,
     /// A fault in the runtime itself.
@@ -253,6 +286,15 @@ pub enum ErrorCode {
     /// A code that this side does not know.
     #[serde(other)]
     Unknown,
+}
+
+impl ErrorCode {
+    /// The code as it stands in messages.
+    #[must_use]
+    pub fn name(self) -> String {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        value.as_str().unwrap_or_default().to_owned()
+    }
 }
 
 /// The two sides speak different protocols.
@@ -318,6 +360,12 @@ mod tests {
                 r#"{"servers":{"order":{"list":{}}}}"#,
             ),
             (
+                Request::Patch {
+                    order: PatchOrder::List {},
+                },
+                r#"{"patch":{"order":{"list":{}}}}"#,
+            ),
+            (
                 Request::ReportCrashes {
                     stack_overflow_handler: Some(7),
                 },
@@ -367,6 +415,7 @@ mod tests {
             Response::Restored(RestoreReport::default()),
             Response::Status(Status::new(2, true)),
             Response::Servers(ServersReport::default()),
+            Response::Patched(PatchReport::default()),
             Response::Reporting { signals: vec![11] },
             error,
         ] {

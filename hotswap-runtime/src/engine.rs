@@ -18,6 +18,7 @@ mod hooks;
 mod image;
 mod listen;
 mod loaded;
+mod patch;
 mod process;
 #[cfg(target_arch = "x86_64")]
 mod purge;
@@ -39,4 +40,5 @@ pub(crate) use listen::is_listening;
 pub(crate) use purge::{order as purge, set_budget as set_purge_budget};
 pub(crate) use restart::restart;
 pub(crate) use revert::{revert, revert_after_panic};
+pub(crate) use start::on_request as listen_to_patches;
 pub(crate) use version::statuses;

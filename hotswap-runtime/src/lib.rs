@@ -45,6 +45,7 @@ mod gate;
 mod hidden;
 mod hook;
 mod inflight;
+mod listen;
 mod live;
 mod migrate;
 mod on_panic;
@@ -94,6 +95,7 @@ mod engine;
 pub use hotswap_macros::{
     Migrate, after_swap, before_swap, code_change, entry, hotswap, on_load, on_purge, server,
 };
+pub use listen::{Listen, ListenError, listen};
 pub use live::{Live, ReadGuard, Unavailable, WriteGuard};
 pub use migrate::Migrate;
 pub use migrate::code_change::Old;

@@ -164,7 +164,7 @@ impl Program {
         command
             .env(ROLE, "1")
             .env(RUNTIME_DIR_VARIABLE, &folder)
-            .env("HOTSWAP_LISTEN", "1")
+            .env("HOTSWAP_LISTEN", "tool")
             .env("HOTSWAP_READY_FD", ready_writer.as_raw_fd().to_string())
             .env("HOTSWAP_CRASH_FD", crash_writer.as_raw_fd().to_string())
             .env("TEST_PIPE", crash_writer.as_raw_fd().to_string())

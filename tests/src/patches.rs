@@ -101,7 +101,7 @@ impl Patched {
         arguments: &[&str],
     ) -> Result<Self> {
         let mut command = Command::new(&patches.executable);
-        command.env("HOTSWAP_LISTEN", "1");
+        command.env("HOTSWAP_LISTEN", "tool");
         command.envs(variables.iter().copied()).args(arguments);
         let mut session = Session::spawn(command)?;
         session.expect("ready")?;

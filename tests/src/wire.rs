@@ -4,6 +4,7 @@ use std::env;
 use std::os::unix::net::UnixStream;
 
 use anyhow::{Context, Result};
+use hotswap_protocol::event::Event;
 use hotswap_protocol::message::{Request, Response};
 use hotswap_protocol::{address, frame};
 use rustix::process::getuid;
@@ -46,5 +47,14 @@ impl Wire {
     pub fn greet(&mut self, protocol: u32) -> Result<Response> {
         let tool = "a test".to_owned();
         self.ask(&Request::Hello { protocol, tool })
+    }
+
+    /// The next event, once they were asked for.
+    ///
+    /// # Errors
+    ///
+    /// When the program leaves the conversation.
+    pub fn event(&mut self) -> Result<Event> {
+        Ok(frame::read(&mut self.0)?)
     }
 }

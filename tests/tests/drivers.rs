@@ -9,6 +9,7 @@ mod control;
 mod doctor;
 mod examples;
 mod init;
+mod patches;
 mod programs;
 mod purge;
 mod saves;

@@ -8,7 +8,7 @@ mod chat;
 mod counter;
 mod egui;
 mod greeter;
-mod http;
+pub mod http;
 mod lines;
 mod pool;
 mod sqlx;

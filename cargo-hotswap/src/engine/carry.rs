@@ -24,7 +24,8 @@ impl Engine {
         if program::is_stopped(self.pid()) {
             bail!("the program is stopped, by a debugger or a signal");
         }
-        self.connection.save(migration::base_cells(&self.host))
+        let cells = migration::base_cells(&self.host);
+        self.sink.program()?.save(cells)
     }
 
     /// Gives the cells of the executable that is to take the program's place the paths under which the program has
@@ -54,6 +55,6 @@ impl Engine {
     ///
     /// It does not answer.
     pub fn restore(&mut self) -> Result<RestoreReport> {
-        self.connection.restore()
+        self.sink.program()?.restore()
     }
 }

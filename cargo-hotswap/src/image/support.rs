@@ -32,6 +32,8 @@ pub struct Support {
     exports: Vec<(UnitId, Later, Export)>,
     /// How many names were given.
     names: u64,
+    /// What all of them have, to tell them from those that others give.
+    mark: String,
     /// Rust libraries that live in support images.
     libraries: BTreeSet<PathBuf>,
     pending_libraries: BTreeSet<PathBuf>,
@@ -49,6 +51,11 @@ struct Later {
 }
 
 impl Support {
+    /// Marks the names that it gives from now on.
+    pub fn set_mark(&mut self, mark: &str) {
+        mark.clone_into(&mut self.mark);
+    }
+
     /// Adds the statics of this unit that came after the host to the host's own; those whose place
     /// they took are gone.
     pub fn supersede(&self, unit: &UnitId, known: &mut Vec<StaticFacts>) {
@@ -94,7 +101,7 @@ impl Support {
         instead: Option<String>,
     ) -> Result<Option<String>> {
         self.names += 1;
-        let name = format!("__hotswap{}_{}", self.names, facts.symbol);
+        let name = format!("__hotswap{}{}_{}", self.mark, self.names, facts.symbol);
         let mut named = facts.clone();
         named.symbol = name.clone();
         let later = Later {

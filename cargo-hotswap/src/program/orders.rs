@@ -1,9 +1,12 @@
 //! What a running program is told to do that needs no patch.
 
+use std::io::Write as _;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use hotswap_protocol::frame;
 use hotswap_protocol::message::{Request, Response};
+use hotswap_protocol::patch::order::{PatchOrder, PatchReport};
 use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::servers::{ServerOrder, ServersReport};
 
@@ -11,6 +14,9 @@ use super::{ANSWER_TIMEOUT, Connection, declined, unexpected};
 
 /// How long a program may take to look through its memory for every old version.
 const PURGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a program may take for a patch: it waits for its turn, and may migrate state.
+const PATCH_TIMEOUT: Duration = Duration::from_secs(150);
 
 impl Connection {
     /// Drops the prepared patch.
@@ -35,6 +41,28 @@ impl Connection {
         match self.ask(&Request::Purge { manner })? {
             Response::Purged(report) => Ok(report),
             other => bail!(unexpected(&other)),
+        }
+    }
+
+    /// Has the program do something with patch files; `file` is what follows an order to apply one.
+    ///
+    /// # Errors
+    ///
+    /// The program declined and is as it was, or its runtime is gone.
+    pub fn patch(&mut self, order: PatchOrder, file: &[u8]) -> Result<PatchReport> {
+        self.stream.set_read_timeout(Some(PATCH_TIMEOUT))?;
+        self.stream.set_write_timeout(Some(PATCH_TIMEOUT))?;
+        frame::write(&mut self.stream, &Request::Patch { order })
+            .context("the program does not take requests")?;
+        // One that refuses early says why, and does not read on.
+        let sent = self.stream.write_all(file);
+        match frame::read(&mut self.stream) {
+            Ok(Response::Patched(report)) => Ok(report),
+            Ok(other) => Err(declined(other)),
+            Err(error) => {
+                sent.context("the program does not take the patch")?;
+                Err(error).context("the program did not answer")
+            }
         }
     }
 

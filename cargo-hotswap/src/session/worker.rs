@@ -14,6 +14,7 @@ use crate::children;
 use crate::diagnostics::Form;
 use crate::engine::Engine;
 use crate::engine::check::Checked;
+use crate::engine::load::Sink;
 use crate::engine::modules::Module;
 use crate::engine::revert::NothingBefore;
 use crate::events::Event;
@@ -318,7 +319,7 @@ fn attach(preparation: Preparation, host: Host, cache: Cache) -> Result<Engine> 
         preparation.link,
         cache,
         &preparation.folder,
-        connection,
+        Sink::Program(connection),
         preparation.debug_patches,
     )?;
     engine.listen(preparation.told)?;

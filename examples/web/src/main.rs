@@ -26,11 +26,15 @@ pub struct State {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
+    // What a patch has to say of a server that is in production goes to stderr.
+    tracing_subscriber::fmt().with_writer(io::stderr).init();
     let address = env::args()
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(address).await?;
     println!("listening on http://{}", listener.local_addr()?);
+    // A patch can only use what is in the program, so `tracing` is used once.
+    tracing::info!("the log begins");
     axum::serve(listener, app()).await
 }
 

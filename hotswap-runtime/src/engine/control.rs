@@ -14,6 +14,7 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{
     self, CommitReport, ErrorCode, Hello, PrepareReport, Request, Response,
 };
+use hotswap_protocol::patch::order::PatchReport;
 use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::saved::{RestoreReport, SaveReport};
 use hotswap_protocol::servers::{ServerOrder, ServersReport};
@@ -21,11 +22,14 @@ use hotswap_protocol::state::Cell;
 use hotswap_protocol::status::Status;
 
 use crate::engine::events::{Subscribers, Subscription};
+use crate::engine::patch;
 use crate::engine::revert::{Done, Order};
 use crate::inflight::unused;
 use crate::on_swap::panic_message;
 use crate::revert::RevertError;
 use crate::sync::{AtomicU32, Ordering};
+
+mod patches;
 
 /// What requests act on.
 pub(crate) trait Engine: Sync {
@@ -51,6 +55,14 @@ pub(crate) trait Engine: Sync {
     fn servers(&self, order: &ServerOrder) -> Result<ServersReport, Failure>;
     /// Has fatal signals reported; the result is which.
     fn report_crashes(&self, std_handler: Option<u64>) -> Vec<i32>;
+    /// Whether signed patch files are all that is taken.
+    fn takes_signed_only(&self) -> bool {
+        false
+    }
+    /// Does with patch files what this client asks for.
+    fn patch(&self, order: patch::Order, who: patch::Who) -> Result<PatchReport, Failure> {
+        patch::obey(order, who)
+    }
 }
 
 /// A patch that can be committed.
@@ -124,6 +136,7 @@ impl<E: Engine> Service<E> {
     pub(crate) fn serve(&self, stream: &UnixStream) {
         let mut session = Session {
             service: self,
+            stream,
             greeted: false,
             open: None,
         };
@@ -167,6 +180,16 @@ impl<E: Engine> Service<E> {
     pub(crate) fn revert(&self, order: &Order) -> Result<Done, RevertError> {
         let _turn = self.wait_for_turn().ok_or(RevertError::Busy)?;
         self.engine.revert(order)
+    }
+
+    /// Does something when no client is in the middle of a swap any more.
+    pub(crate) fn in_turn<T>(
+        &self,
+        act: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let turn = self.wait_for_turn();
+        let _turn = turn.ok_or_else(|| Failure::new(ErrorCode::Busy, "a swap is under way"))?;
+        act()
     }
 
     /// Waits until no client is in the middle of a swap, but not for ever.
@@ -275,6 +298,7 @@ fn refusal(error: &FrameError) -> Option<(Response, Next)> {
 /// One client's conversation.
 struct Session<'a, E: Engine> {
     service: &'a Service<E>,
+    stream: &'a UnixStream,
     greeted: bool,
     // The patch is dropped before the turn is given back. In a box, so that nothing of it stays here.
     open: Option<Box<Transaction<'a, E>>>,
@@ -318,6 +342,10 @@ impl<'a, E: Engine> Session<'a, E> {
                 let failure =
                     Failure::new(ErrorCode::BadRequest, "the first message must be hello");
                 return (failure.into(), Next::Close);
+            }
+            Request::Patch { order } => return self.patch(order),
+            _ if self.service.engine.takes_signed_only() && patches::is_of_tool(&request) => {
+                Err(patches::signed_only())
             }
             Request::Prepare { manifest } => self.prepare(&manifest),
             Request::Commit {} => self.commit(),
@@ -395,9 +423,8 @@ impl<'a, E: Engine> Session<'a, E> {
     /// No swap changes a cell meanwhile.
     fn save(&mut self, cells: &[Cell]) -> Result<Response, Failure> {
         self.open = None;
-        let turn = self.service.wait_for_turn();
-        let _turn = turn.ok_or_else(|| Failure::new(ErrorCode::Busy, "a swap is under way"))?;
-        self.service.engine.save(cells).map(Response::Saved)
+        let save = || self.service.engine.save(cells);
+        self.service.in_turn(save).map(Response::Saved)
     }
 
     fn revert(&mut self) -> Result<Response, Failure> {

@@ -12,7 +12,7 @@ use std::ffi::{CStr, CString, c_char};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::ops::Range;
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -25,8 +25,13 @@ use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_LOCAL, RTLD_NOW};
 
 use crate::engine::backtrace;
 use crate::engine::elf::{Dynamic, ElfError, ElfFile};
+use crate::engine::listen;
 use crate::engine::loaded::Loaded;
 use crate::sync::{AtomicU64, Ordering};
+
+pub(crate) mod memory;
+
+use memory::private_copy;
 
 /// Bytes read at a time for the checksum.
 const PIECE_BYTES: usize = 256 << 10;
@@ -131,6 +136,8 @@ pub(crate) struct CheckedImage {
     file: File,
     stamp: Stamp,
     elf: ElfFile,
+    /// The path leads to the file only as long as it is open.
+    is_in_memory: bool,
     /// Whether the manifest lets later images bind to it.
     pub(crate) shared: bool,
 }
@@ -156,6 +163,8 @@ pub(crate) struct LoadedImage {
     /// What the loader needs of it besides.
     pub(crate) dynamic: Dynamic,
     record: Option<Record>,
+    /// What the path leads to, if it would be gone otherwise.
+    _file: Option<File>,
 }
 
 impl CheckedImage {
@@ -170,8 +179,20 @@ impl CheckedImage {
             // A pipe in the path's place must not block.
             .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
             .open(&described.path)?;
+        check_private(&file.metadata()?)?;
+        Self::check(described, file)
+    }
+
+    /// Checks the image that the manifest describes and that is in this sealed file.
+    pub(crate) fn of_memory(described: &Image, file: File) -> Result<Self, ImageError> {
+        let checked = Self::check(described, file);
+        let mut checked = checked.map_err(|problem| ImageError::new(&described.path, problem))?;
+        checked.is_in_memory = true;
+        Ok(checked)
+    }
+
+    fn check(described: &Image, file: File) -> Result<Self, Problem> {
         let metadata = file.metadata()?;
-        check_private(&metadata)?;
         check_content(&file, metadata.size(), described)?;
         let elf = ElfFile::read(metadata.size(), &mut |offset, part| {
             file.read_exact_at(part, offset)
@@ -188,6 +209,7 @@ impl CheckedImage {
             file,
             stamp: Stamp::of(&metadata),
             elf,
+            is_in_memory: false,
             shared: described.shared,
         })
     }
@@ -224,6 +246,7 @@ impl CheckedImage {
             dynamic,
             is_shared: visibility == Visibility::Shared,
             record: Some(record),
+            _file: self.is_in_memory.then_some(self.file),
         })
     }
 }
@@ -258,8 +281,7 @@ impl Drop for LoadedImage {
 
 /// Only the program's own user, or root, can have put the content there.
 fn check_private(metadata: &Metadata) -> Result<(), Problem> {
-    // SAFETY: `geteuid` has no preconditions.
-    let user = unsafe { libc::geteuid() };
+    let user = listen::user();
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
     if !metadata.is_file() {
         Err(Problem::NotRegular)
@@ -293,38 +315,6 @@ fn check_content(mut file: &File, found: u64, described: &Image) -> Result<(), P
     } else {
         Err(Problem::Checksum { found, expected })
     }
-}
-
-/// The same content in a sealed file without a path.
-fn private_copy(original: &File) -> io::Result<File> {
-    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    // SAFETY: the name is a valid C string.
-    let descriptor = unsafe { libc::memfd_create(c"hotswap-image".as_ptr(), flags) };
-    let copy = File::from(owned(descriptor)?);
-    let mut offset = 0;
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let bytes = original.read_at(&mut piece, offset)?;
-        if bytes == 0 {
-            break;
-        }
-        copy.write_all_at(&piece[..bytes], offset)?;
-        offset += bytes as u64;
-    }
-    let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
-    // SAFETY: the descriptor is open; this command takes an integer.
-    if unsafe { libc::fcntl(copy.as_raw_fd(), libc::F_ADD_SEALS, seals) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(copy)
-}
-
-fn owned(descriptor: RawFd) -> io::Result<OwnedFd> {
-    if descriptor == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the caller got this descriptor from a system call that made it.
-    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
 /// A name of the open file that the loader has never heard. It compares names before it compares

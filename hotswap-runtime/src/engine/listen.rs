@@ -59,6 +59,8 @@ pub(crate) enum ListenError {
     Socket { path: PathBuf, error: io::Error },
     #[error("socket `{}` is in use by another program of the same process id", path.display())]
     Taken { path: PathBuf },
+    #[error("this process has listened before, or was forked from one that does")]
+    Again,
     #[error("thread: {0}")]
     Thread(io::Error),
 }
@@ -75,6 +77,9 @@ pub(crate) fn stop_in_child() {
 
 /// Binds the socket and serves it from a thread of its own.
 pub(crate) fn start(process: Process) -> Result<(), ListenError> {
+    if SOCKET.get().is_some() {
+        return Err(ListenError::Again);
+    }
     let (listener, path) = bind()?;
     let own = address_of(&listener).unwrap_or_default();
     if let Ok(path) = CString::new(path.as_os_str().as_bytes()) {
@@ -124,8 +129,7 @@ pub(crate) fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
 
 /// The first directory that can be used decides.
 fn bind() -> Result<(UnixListener, PathBuf), ListenError> {
-    // SAFETY: `geteuid` has no preconditions.
-    let user = unsafe { libc::geteuid() };
+    let user = user();
     let runtime_dir = std::env::var_os(address::RUNTIME_DIR_VARIABLE);
     let mut first_error = None;
     for directory in address::socket_directories(runtime_dir.as_deref(), user) {
@@ -274,8 +278,14 @@ fn refuse(stream: &UnixStream, failure: Failure) {
     let _ = frame::write(&mut &*stream, &Response::from(failure));
 }
 
-/// Whether the peer runs as this process's user or as root.
-fn is_own_user(stream: &UnixStream) -> bool {
+/// The user that this process acts for.
+pub(crate) fn user() -> u32 {
+    // SAFETY: `geteuid` has no preconditions.
+    unsafe { libc::geteuid() }
+}
+
+/// Who is at the other end, as the kernel tells it.
+pub(crate) fn peer(stream: &UnixStream) -> Option<libc::ucred> {
     let mut peer = libc::ucred {
         pid: 0,
         uid: 0,
@@ -292,8 +302,12 @@ fn is_own_user(stream: &UnixStream) -> bool {
             &raw mut bytes,
         )
     };
-    // SAFETY: `geteuid` has no preconditions.
-    outcome == 0 && (peer.uid == 0 || peer.uid == unsafe { libc::geteuid() })
+    (outcome == 0).then_some(peer)
+}
+
+/// Whether the peer runs as this process's user or as root.
+fn is_own_user(stream: &UnixStream) -> bool {
+    peer(stream).is_some_and(|peer| peer.uid == 0 || peer.uid == user())
 }
 
 extern "C" fn at_exit() {

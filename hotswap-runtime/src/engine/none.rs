@@ -1,5 +1,6 @@
 //! The engine where code cannot be swapped: there is none.
 
+use crate::listen::{Listen, ListenError};
 use crate::restart::RestartError;
 use hotswap_protocol::purge::{Manner, PurgeReport};
 
@@ -28,6 +29,11 @@ pub(crate) fn restart() -> Result<(), RestartError> {
 
 /// No version ever came by a swap.
 pub(crate) fn revert_after_panic(_version: u64, _entry: String) {}
+
+/// Nothing can be patched.
+pub(crate) fn listen_to_patches(_: Listen) -> Result<(), ListenError> {
+    Err(ListenError::Unsupported)
+}
 
 /// Nothing is there to be purged.
 pub(crate) fn purge(_: Manner) -> PurgeReport {

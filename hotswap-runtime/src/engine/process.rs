@@ -16,24 +16,26 @@ use crate::engine::events::{self, Subscribers};
 use crate::engine::fork;
 use crate::engine::handover;
 use crate::engine::loaded;
+use crate::engine::patch;
 use crate::engine::purge;
 use crate::engine::revert::{self, Done, Order};
 use crate::engine::servers;
 use crate::engine::swap::{self, Prepared};
 use crate::revert::RevertError;
 use crate::status;
-use crate::transaction::Aborted;
 
 /// The running program.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
     executable: PathBuf,
+    takes_signed_only: bool,
 }
 
 impl Process {
-    /// The running program; `name` is what it is addressed by, else its file name is.
-    pub(crate) fn new(name: Option<String>) -> Self {
+    /// The running program; `name` is what it is addressed by, else its file name is. It takes what a tool
+    /// of its user's sends, or signed patch files only.
+    pub(crate) fn new(name: Option<String>, takes_signed_only: bool) -> Self {
         let executable = std::env::current_exe().unwrap_or_default();
         let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| {
             executable
@@ -42,7 +44,11 @@ impl Process {
                 .to_string_lossy()
                 .into_owned()
         });
-        Self { name, executable }
+        Self {
+            name,
+            executable,
+            takes_signed_only,
+        }
     }
 }
 
@@ -81,13 +87,7 @@ impl Engine for Process {
     fn commit(&self, prepared: Prepared) -> Result<CommitReport, Failure> {
         let done = prepared.commit();
         purge::after_swap();
-        done.map_err(|aborted| {
-            let code = match aborted {
-                Aborted::Busy(_) => ErrorCode::StateBusy,
-                Aborted::Failed(_) | Aborted::Stuck(_) => ErrorCode::StateFailed,
-            };
-            Failure::new(code, aborted)
-        })
+        done.map_err(patch::aborted)
     }
 
     fn revert(&self, order: &Order) -> Result<Done, RevertError> {
@@ -104,6 +104,10 @@ impl Engine for Process {
         handover::finish_restoring()
     }
 
+    fn takes_signed_only(&self) -> bool {
+        self.takes_signed_only
+    }
+
     fn subscribers(&self) -> &Subscribers {
         &events::ALL
     }
@@ -113,7 +117,9 @@ impl Engine for Process {
     }
 
     fn purge(&self, manner: Manner) -> PurgeReport {
-        purge::order(manner)
+        // Whoever wants memory back does not mean that a patch shall stay when its time is over.
+        let keeps_way = self.takes_signed_only && manner == Manner::Full && patch::any_applied();
+        purge::order(if keeps_way { Manner::Soft } else { manner })
     }
 
     fn servers(&self, order: &ServerOrder) -> Result<ServersReport, Failure> {

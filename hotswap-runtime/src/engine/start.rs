@@ -13,20 +13,23 @@ use std::io;
 use std::mem;
 use std::os::fd::RawFd;
 use std::panic::catch_unwind;
+use std::path::Path;
 
 use hotswap_protocol::env;
 
 use crate::engine::crash;
 use crate::engine::handover;
 use crate::engine::listen;
+use crate::engine::patch;
 use crate::engine::process::Process;
 use crate::engine::purge;
 #[cfg(feature = "tracing")]
 use crate::engine::trace;
 use crate::engine::version;
+use crate::listen::{Listen, ListenError};
 use crate::on_panic::{self, OnPanic};
 use crate::on_swap::panic_message;
-use crate::sync::prepare_fences;
+use crate::sync::{Mutex, lock, prepare_fences};
 use crate::third_version::{self, ThirdVersion};
 
 #[used]
@@ -51,9 +54,11 @@ fn start() {
         let found = variables.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.to_string_lossy().into_owned())
     };
-    if get(env::LISTEN).as_deref() != Some(env::LISTEN_ON) {
-        return;
-    }
+    let for_tool = match get(env::LISTEN).as_deref() {
+        Some(env::LISTEN_TOOL) => true,
+        Some(env::LISTEN_SIGNED) => false,
+        _ => return,
+    };
     let ready = get(env::READY_FD).and_then(|number| ReadyPipe::adopt(&number));
     let crash = get(env::CRASH_FD).and_then(|number| inherited_pipe(&number));
     prepare_fences();
@@ -77,7 +82,10 @@ fn start() {
         #[cfg(feature = "tracing")]
         trace::begin();
         handover::adopt(get(env::SAVE_FD), get(env::RESTORE_FD));
-        listen::start(Process::new(get(env::NAME))).map_err(|error| error.to_string())
+        let audit = get(env::AUDIT).filter(|path| !path.is_empty());
+        audit.map_or(Ok(()), |path| patch::set_audit(Path::new(&path)))?;
+        let process = Process::new(get(env::NAME), !for_tool);
+        listen::start(process).map_err(|error| error.to_string())
     });
     let outcome = outcome.unwrap_or_else(|panic| Err(panic_message(panic)));
     match (outcome, ready) {
@@ -86,6 +94,27 @@ fn start() {
         (Err(problem), Some(ready)) => ready.finish(line(&problem).as_bytes()),
         (Err(problem), None) => write_quietly(libc::STDERR_FILENO, line(&problem).as_bytes()),
     }
+}
+
+/// Has a program that runs take signed patch files.
+pub(crate) fn on_request(options: Listen) -> Result<(), ListenError> {
+    for key in &options.keys {
+        patch::add_key(key).map_err(ListenError::Key)?;
+    }
+    if let Some(path) = &options.audit_log {
+        patch::set_audit(path).map_err(ListenError::Audit)?;
+    }
+    static BEGINNING: Mutex<()> = Mutex::new(());
+    let _alone = lock(&BEGINNING);
+    if listen::is_listening() {
+        return Ok(());
+    }
+    prepare_fences();
+    version::begin();
+    #[cfg(feature = "tracing")]
+    trace::begin();
+    let started = listen::start(Process::new(options.name, true));
+    started.map_err(|error| ListenError::Socket(error.to_string()))
 }
 
 /// The problem as one line that does not start with [`env::READY`].

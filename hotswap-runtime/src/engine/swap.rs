@@ -3,6 +3,7 @@
 //! Each half is a list of steps in one function. Prepare only checks and loads: dropping its result
 //! undoes it. Commit can fail only while it makes new values of cells; then all is as it was.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use hotswap_protocol::build_id::BuildId;
@@ -14,6 +15,7 @@ use crate::engine::backtrace::{self, BacktraceError};
 use crate::engine::elf::Use;
 use crate::engine::fork;
 use crate::engine::hooks::{Hooks, NoCode};
+use crate::engine::image::memory::{in_memory, path_of};
 use crate::engine::image::{CheckedImage, ImageError, LoadedImage, Visibility};
 use crate::engine::loaded::{self, Loaded};
 use crate::engine::state::{self, AssembledState, PreparedState, StateError};
@@ -121,6 +123,14 @@ impl Drop for Brought {
 
 /// Checks and loads a patch without any visible effect.
 pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
+    prepare_from(manifest, None)
+}
+
+/// The same; images are in these files, if they are given, and not where the manifest says.
+pub(crate) fn prepare_from(
+    manifest: &Manifest,
+    files: Option<Vec<File>>,
+) -> Result<Prepared, SwapError> {
     let started = Instant::now();
     manifest.validate()?;
     let host = check_host(&manifest.host.build_id)?;
@@ -128,7 +138,7 @@ pub(crate) fn prepare(manifest: &Manifest) -> Result<Prepared, SwapError> {
     state::announce(manifest, host)?;
     let statics = manifest.host.backtrace.as_ref();
     let backtrace = statics.map_or(Ok(()), |statics| backtrace::locate(statics, host));
-    let checked = CheckedFiles::open(manifest)?;
+    let checked = CheckedFiles::open(manifest, files)?;
     let check_us = micros(started.elapsed());
 
     let started = Instant::now();
@@ -310,6 +320,21 @@ fn check_host(expected: &BuildId) -> Result<&'static Loaded, SwapError> {
     }
 }
 
+/// Puts the images of a patch into files without a path, which nobody can change, and names these in the
+/// manifest.
+pub(crate) fn files_in_memory(
+    manifest: &mut Manifest,
+    images: &[&[u8]],
+) -> Result<Vec<File>, ImageError> {
+    let named = manifest.support.iter_mut().chain(&mut manifest.image);
+    let files = named.zip(images).map(|(image, bytes)| {
+        let file = in_memory(image, bytes)?;
+        image.path = path_of(&file);
+        Ok(file)
+    });
+    files.collect()
+}
+
 /// The patch's files, all checked before the first is loaded.
 struct CheckedFiles {
     support: Vec<CheckedImage>,
@@ -317,19 +342,24 @@ struct CheckedFiles {
 }
 
 impl CheckedFiles {
-    fn open(manifest: &Manifest) -> Result<Self, ImageError> {
-        let missing = |image: &&Image| !version::has_support(&image.build_id);
-        let support = manifest
-            .support
-            .iter()
-            .filter(missing)
-            .map(CheckedImage::open);
-        let support = support.collect::<Result<Vec<_>, _>>()?;
-        let image = manifest
-            .image
-            .as_ref()
-            .map(CheckedImage::open)
-            .transpose()?;
+    /// Opens what the manifest names; where there are files, one for each image, these.
+    fn open(manifest: &Manifest, files: Option<Vec<File>>) -> Result<Self, ImageError> {
+        let mut files = files.map(Vec::into_iter);
+        // They come in the order of the images, whether these are needed or not.
+        let mut file = || files.as_mut().and_then(Iterator::next);
+        let open = |image: &Image, file| match file {
+            Some(file) => CheckedImage::of_memory(image, file),
+            None => CheckedImage::open(image),
+        };
+        let mut support = Vec::new();
+        for image in &manifest.support {
+            let file = file();
+            if !version::has_support(&image.build_id) {
+                support.push(open(image, file)?);
+            }
+        }
+        let image = manifest.image.as_ref();
+        let image = image.map(|image| open(image, file())).transpose()?;
         Ok(Self { support, image })
     }
 

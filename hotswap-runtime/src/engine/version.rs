@@ -317,6 +317,17 @@ pub(crate) fn set_host_facts(cells: Cells, hooks: Hooks) {
     }
 }
 
+/// The version that brought the code that is current.
+pub(crate) fn code_of_current() -> u64 {
+    Versions::lock().code_of_current()
+}
+
+/// Whether the image that a version brought is in memory.
+pub(crate) fn has_image(number: u64) -> bool {
+    let versions = Versions::lock();
+    versions.find(number).is_some_and(|it| it.image.is_some())
+}
+
 /// The functions of a version that run at swaps.
 pub(crate) fn hooks_of(number: u64) -> Hooks {
     let hooks = Versions::lock()

@@ -22,7 +22,7 @@ pub(crate) fn command(folder: &Path, ready: RawFd, before_exec: fn(&Path, u32)) 
         .env(ROLE, "1")
         .env(RUNTIME_DIR_VARIABLE, folder)
         .env("TEST_SOCKET", folder.join("own.sock"))
-        .env("HOTSWAP_LISTEN", "1")
+        .env("HOTSWAP_LISTEN", "tool")
         // What is in memory is counted here.
         .env("HOTSWAP_PURGE", "off")
         .env("HOTSWAP_NAME", "tested")

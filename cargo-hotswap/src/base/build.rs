@@ -1,0 +1,182 @@
+//! `cargo hotswap build`: an executable that can be patched while it runs, and its base.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSection, SectionFlags, SectionKind};
+use serde::Serialize;
+use toml::Value;
+
+use super::Base;
+use crate::death;
+use crate::events::Event;
+use crate::facts::Cache;
+use crate::host::Host;
+use crate::output::{self, Format};
+use crate::profile::Profiles;
+use crate::project::Project;
+use crate::selection::{Diagnostics, Selection};
+use crate::session::launch::{self, Launch};
+
+/// Version of the JSON form.
+const FORMAT: u32 = 1;
+
+/// What `build` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// What to build.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How to tell what was built, on stdout
+    #[arg(long, value_enum, value_name = "FMT", default_value_t)]
+    message_format: Format,
+}
+
+/// What was built.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    format: u32,
+    executable: &'a Path,
+    base: &'a Path,
+    build_id: String,
+    entries: Vec<&'a str>,
+    /// Bytes of the file.
+    file_bytes: u64,
+    /// Bytes of it that are loaded when it runs.
+    loaded_bytes: u64,
+    toolchain: &'a str,
+    /// What is set otherwise than the user's profile has it, and what that costs.
+    notes: Vec<String>,
+}
+
+/// Builds the program and writes its base; the result is the exit code.
+///
+/// # Errors
+///
+/// The program is not one that can be patched, or its base can't be written.
+pub fn run(options: &Options) -> Result<i32> {
+    let mut selection = options.selection.clone();
+    selection.messages.diagnostics = Diagnostics::Shown;
+    let project = Project::find(&selection)?;
+    let launch = match launch::build(project, &selection)? {
+        launch::Outcome::Ready(launch) => *launch,
+        launch::Outcome::No { event, .. } => return not_built(&event),
+    };
+    let Launch { project, built, .. } = &launch;
+    let host = Host::read(&built.executable, &built.units, &Cache::default())?;
+    if host.entries.is_empty() {
+        bail!(
+            "no function is marked, so no patch could change anything\n  = help: mark one that is \
+             called again and again (a handler, a frame) with `#[hotswap::entry]`"
+        );
+    }
+    let base = Base::of(
+        project,
+        selection.profile_name(),
+        (&built.units, &built.link, &host),
+    )?;
+    let path = path_of(&built.executable);
+    base.write(&path)?;
+    let bytes = std::fs::read(&built.executable)
+        .with_context(|| format!("could not read {}", built.executable.display()))?;
+    let line = Line {
+        format: FORMAT,
+        executable: &built.executable,
+        base: &path,
+        build_id: base.build_id.to_string(),
+        entries: host.entries.iter().map(|it| it.path.as_str()).collect(),
+        file_bytes: bytes.len() as u64,
+        loaded_bytes: loaded_bytes(&bytes)?,
+        toolchain: &base.toolchain,
+        notes: notes(&launch, &selection),
+    };
+    tell(&line, options.message_format).map(|()| 0)
+}
+
+/// The base of an executable.
+fn path_of(executable: &Path) -> PathBuf {
+    let mut name = executable.file_name().unwrap_or_default().to_owned();
+    name.push(".hotswap");
+    executable.with_file_name(name)
+}
+
+fn not_built(event: &Event) -> Result<i32> {
+    match event {
+        // Cargo has told.
+        Event::CompileError { .. } => Ok(death::PANIC_CODE),
+        Event::Refused { message, .. } => bail!("{}", message.trim_end()),
+        other => bail!("the program could not be built: {other:?}"),
+    }
+}
+
+/// What is set otherwise than the user has it, and what can't be done.
+fn notes(launch: &Launch, selection: &Selection) -> Vec<String> {
+    let mut notes = vec![
+        "code of the workspace: full debug information, nothing left out that is unused, equal \
+         functions not merged, no link-time optimisation; all libraries are linked in full and \
+         export their symbols"
+            .to_owned(),
+    ];
+    notes.extend(launch.warnings(selection).into_iter().filter_map(message));
+    let profiles = Profiles::read(&launch.project.workspace_root);
+    let panic = profiles.get(selection.profile_name(), "panic");
+    if panic.is_some_and(|panic| panic.value == Value::String("abort".to_owned())) {
+        notes.push(
+            "`panic = \"abort\"`: a panic ends the program, so it can't go back from a patch that \
+             panics"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+fn message(event: Event) -> Option<String> {
+    match event {
+        Event::Warning { message } => Some(message),
+        _ => None,
+    }
+}
+
+/// How many bytes of an executable are loaded when it runs.
+fn loaded_bytes(bytes: &[u8]) -> Result<u64> {
+    let file = object::File::parse(bytes).context("the executable can't be read")?;
+    let loaded = file.sections().filter(|section| {
+        let SectionFlags::Elf { sh_flags } = section.flags() else {
+            return false;
+        };
+        let empty = [
+            SectionKind::UninitializedData,
+            SectionKind::UninitializedTls,
+        ];
+        sh_flags & u64::from(object::elf::SHF_ALLOC) != 0 && !empty.contains(&section.kind())
+    });
+    Ok(loaded.map(|section| section.size()).sum())
+}
+
+fn tell(line: &Line<'_>, format: Format) -> Result<()> {
+    if format == Format::Json {
+        return output::print(&(serde_json::to_string(line)? + "\n"));
+    }
+    let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
+    for note in &line.notes {
+        output::status("Set", note);
+    }
+    let entries = match line.entries.len() {
+        1 => "1 entry".to_owned(),
+        more => format!("{more} entries"),
+    };
+    let text = format!(
+        "{} ({entries}; {}, of which {} are loaded)",
+        line.executable.display(),
+        megabytes(line.file_bytes),
+        megabytes(line.loaded_bytes)
+    );
+    output::status("Patchable", &text);
+    let text = format!(
+        "{} (build id {}); patches are built from it and from the target folder",
+        line.base.display(),
+        line.build_id
+    );
+    output::status("Base", &text);
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! `cargo hotswap patch build`: what was edited since the base was built, as a file.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use hotswap_protocol::manifest::Manifest;
+use hotswap_protocol::patch::{self, Digest, MAX_NAME_BYTES, Patch, Plan, Provenance, container};
+use hotswap_protocol::state::Back;
+
+use super::{FORMAT, file, show, signing};
+use crate::base::{self, Base, Opened};
+use crate::death;
+use crate::engine::Engine;
+use crate::engine::load::Sink;
+use crate::events::Event;
+use crate::facts::Cache;
+use crate::host::Host;
+use crate::output::{self, Format};
+use crate::session::folder::RunFolder;
+
+/// What `patch build` takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// The base that `cargo hotswap build` has written
+    #[arg(long, value_name = "BASE", value_hint = clap::ValueHint::FilePath)]
+    base: PathBuf,
+    /// The patch file to write
+    #[arg(short, long, value_name = "PATCH", value_hint = clap::ValueHint::FilePath)]
+    output: PathBuf,
+    /// Secret key of minisign's to sign with; programs take no patch without a signature
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    key: Option<PathBuf>,
+    /// Name of the patch; without it, that of the file
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Its number: a program that has taken one with a higher number does not take it any more
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    sequence: u64,
+    /// The last moment to apply it, such as 2030-01-31T18:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    not_after: Option<u64>,
+    /// How to tell what it does, on stdout
+    #[arg(long, value_enum, value_name = "FMT", default_value_t)]
+    message_format: Format,
+}
+
+/// Seconds since 1970.
+fn moment(text: &str) -> Result<u64, String> {
+    let time = humantime::parse_rfc3339_weak(text).map_err(|error| error.to_string())?;
+    let since = time.duration_since(UNIX_EPOCH);
+    Ok(since.map_err(|error| error.to_string())?.as_secs())
+}
+
+/// Does it; the result is the exit code.
+///
+/// # Errors
+///
+/// Nothing was edited, the edit can't go live or does not compile, or the base is not what it was.
+pub fn run(options: &Options) -> Result<i32> {
+    let name = name(options)?;
+    let opened = Base::read(&options.base)?.open()?;
+    let edited = opened.base.edited()?;
+    if edited.is_empty() {
+        bail!(
+            "no source was edited since the base was built, so there is nothing to patch\n  \
+             = help: edit a source of the workspace, and build the patch then"
+        );
+    }
+    let folder = RunFolder::new(&opened.base.target_directory)?;
+    let (event, manifest) = compile(&opened, &edited, &folder)?;
+    let (plan, manifest) = match (&event, manifest) {
+        (Event::Swapped { .. }, Some(manifest)) => (plan(&event, &manifest), manifest),
+        _ => return not_made(event),
+    };
+    let base = &opened.base;
+    let mut patch = Patch {
+        format: patch::FORMAT,
+        name,
+        base: patch::Base {
+            name: base.name.clone(),
+            build_id: base.build_id.clone(),
+        },
+        below: Vec::new(),
+        sequence: options.sequence,
+        not_after: options.not_after,
+        plan,
+        provenance: provenance(base, &edited)?,
+        manifest,
+    };
+    let images = take_images(&mut patch.manifest)?;
+    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+    let mut bytes = container::write(&patch.text()?, &images)?;
+    let digest = Digest::of(&bytes);
+    if let Some(key) = &options.key {
+        let told = format!("{} for {} {digest}", patch.name, base.name);
+        bytes = signing::sign(&bytes, key, &told)?;
+    }
+    // What is written is what a program would read.
+    let (container, contents) = file::read(&options.output, &bytes)?;
+    file::write(&options.output, &bytes)?;
+    let summary = show::Summary::of(&contents, &container, bytes.len());
+    match options.message_format {
+        Format::Json => output::print(&(serde_json::to_string(&summary)? + "\n"))?,
+        Format::Human => tell(&options.output, &summary),
+    }
+    Ok(super::code::DONE)
+}
+
+fn tell(path: &Path, summary: &show::Summary) {
+    let text = format!(
+        "{} for {} ({}; {} bytes)",
+        path.display(),
+        summary.program,
+        summary.plan.entries.join(", "),
+        summary.bytes
+    );
+    output::status("Built", &text);
+    for name in &summary.plan.still_old {
+        output::warning(&format!(
+            "no entry leads to `{name}`, which was edited and stays old"
+        ));
+    }
+    for reason in &summary.plan.no_way_back {
+        output::warning(&format!(
+            "a program can't go back from this patch: {reason}"
+        ));
+    }
+    if !summary.signed {
+        output::warning(
+            "the patch is not signed, so no program takes it\n  = help: build it with `--key`",
+        );
+    }
+    debug_assert_eq!(summary.format, FORMAT);
+}
+
+/// The name of the patch.
+fn name(options: &Options) -> Result<String> {
+    let stem = options.output.file_stem().unwrap_or_default();
+    let given = options.name.clone();
+    let name = given.unwrap_or_else(|| stem.to_string_lossy().into_owned());
+    if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+        bail!("the name of a patch is one line of 1 to {MAX_NAME_BYTES} bytes");
+    }
+    Ok(name)
+}
+
+/// Compiles, checks and links what was edited.
+fn compile(
+    opened: &Opened,
+    edited: &[PathBuf],
+    folder: &RunFolder,
+) -> Result<(Event, Option<Manifest>)> {
+    let cache = Cache::default();
+    let kept = folder.keep(&opened.base.executable)?;
+    let host = Host::read(&kept, &opened.units, &cache)?;
+    if host.build_id != opened.base.build_id {
+        bail!("the executable has another build id than its base says");
+    }
+    let mut engine = Engine::new(
+        opened.units.clone(),
+        host,
+        opened.link.clone(),
+        cache,
+        &folder.path(),
+        Sink::File(None),
+        false,
+    )?;
+    // Statics of two patches must not be taken for one another.
+    let sources = sources(&opened.base, edited)?;
+    engine.set_mark(&format!("p{}_", sources.short()));
+    let event = engine.update(edited, Instant::now());
+    let manifest = engine.take_manifest();
+    Ok((event, manifest))
+}
+
+/// A digest of the base and of what all sources say now.
+fn sources(base: &Base, edited: &[PathBuf]) -> Result<Digest> {
+    let mut all = base.build_id.to_string();
+    for (path, built) in &base.sources {
+        let now = match edited.contains(path) {
+            true if path.is_file() => base::digest(path)?.to_string(),
+            true => "gone".to_owned(),
+            false => built.to_string(),
+        };
+        all += &format!("\n{now} {}", base.shown(path));
+    }
+    Ok(Digest::of(all.as_bytes()))
+}
+
+fn provenance(base: &Base, edited: &[PathBuf]) -> Result<Provenance> {
+    let present = edited.iter().filter(|path| path.is_file());
+    let digests = present.map(|path| Ok((base.shown(path), base::digest(path)?)));
+    Ok(Provenance {
+        tool: format!("cargo-hotswap {}", env!("CARGO_PKG_VERSION")),
+        toolchain: base.toolchain.clone(),
+        edited: digests.collect::<Result<BTreeMap<_, _>>>()?,
+        sources: sources(base, edited)?,
+    })
+}
+
+/// The images that a manifest names, which has their names in the patch from then on.
+fn take_images(manifest: &mut Manifest) -> Result<Vec<Vec<u8>>> {
+    let named = manifest.support.iter_mut().chain(&mut manifest.image);
+    let images = named.enumerate().map(|(index, image)| {
+        let bytes = std::fs::read(&image.path)
+            .with_context(|| format!("could not read {}", image.path.display()))?;
+        image.path = patch::image_name(index);
+        Ok(bytes)
+    });
+    images.collect()
+}
+
+/// What a patch does, as people are told.
+fn plan(event: &Event, manifest: &Manifest) -> Plan {
+    let Event::Swapped {
+        entries,
+        statics,
+        still_old,
+        migrated,
+        ..
+    } = event
+    else {
+        return Plan::default();
+    };
+    let statics = statics
+        .iter()
+        .map(|one| format!("{} ({}): {}", one.name, one.verdict, one.reason));
+    let no_way_back = match &manifest.back {
+        Back::None(reasons) => reasons.clone(),
+        Back::Way(_) | Back::AsFrom(_) => Vec::new(),
+    };
+    Plan {
+        entries: entries.clone(),
+        statics: statics.collect(),
+        still_old: still_old.iter().map(|one| one.function.clone()).collect(),
+        migrated: migrated.iter().flat_map(|it| it.cells.clone()).collect(),
+        no_way_back,
+    }
+}
+
+/// Why there is no patch.
+fn not_made(event: Event) -> Result<i32> {
+    match event {
+        Event::CompileError { message, summary } => {
+            eprint!("{message}");
+            output::error(&summary);
+            Ok(death::PANIC_CODE)
+        }
+        Event::Refused { message, .. } => bail!("no patch was made: {}", message.trim_end()),
+        Event::Failed { message } => bail!(
+            "no patch was made: {message}\n  \
+             = help: what a patch uses of a library must be in the program: use it there once, and \
+             build the program and its base anew"
+        ),
+        Event::Unchanged { .. } => bail!(
+            "what was edited makes no difference to the compiled code, so there is nothing to patch"
+        ),
+        other => bail!("no patch was made: {other:?}"),
+    }
+}
+
+/// Whether a moment is over.
+pub fn is_over(not_after: u64) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.is_ok_and(|now| now.as_secs() > not_after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::moment;
+
+    #[test]
+    fn moments() {
+        assert_eq!(moment("1970-01-02T00:00:01Z"), Ok(86_401));
+        assert_eq!(moment("1970-01-02 00:00:01"), Ok(86_401));
+        for text in ["", "tomorrow", "1970-13-01T00:00:00Z"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
+    }
+}

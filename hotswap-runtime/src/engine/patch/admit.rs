@@ -1,0 +1,227 @@
+//! Whether a patch that is signed may be applied to this process now: a decision on facts.
+
+use hotswap_protocol::build_id::BuildId;
+use hotswap_protocol::message::ErrorCode;
+use hotswap_protocol::patch::{Digest, Patch};
+
+use crate::engine::control::Failure;
+
+/// What is known of this process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'a> {
+    /// The build that runs.
+    pub(super) build_id: Option<&'a BuildId>,
+    /// The patches that are applied, the oldest first.
+    pub(super) stack: &'a [Digest],
+    /// Names of other patches that are not applied any more, and whose code is in memory still.
+    pub(super) others: &'a [String],
+    /// The highest sequence that was applied.
+    pub(super) floor: u64,
+    /// Seconds since 1970.
+    pub(super) now: u64,
+}
+
+/// What is to be done with a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It is applied already.
+    Applied,
+    /// It may be loaded.
+    Load,
+}
+
+/// Why a patch is not applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub(super) enum Refusal {
+    #[error(
+        "the patch is for `{name}` with build id {expected}, this process runs {}: build the patch \
+         against the base of the program that runs",
+        found.as_ref().map_or("one without build id", BuildId::as_str)
+    )]
+    Base {
+        name: String,
+        expected: BuildId,
+        found: Option<BuildId>,
+    },
+    #[error(
+        "the patch could be applied until second {not_after} since 1970, and it is {now}: build it anew"
+    )]
+    Expired { not_after: u64, now: u64 },
+    #[error(
+        "the patch has sequence {sequence}, and one with sequence {floor} was applied already: an older \
+         patch is not applied again"
+    )]
+    Replayed { sequence: u64, floor: u64 },
+    #[error(
+        "the patch lies on {}, and applied is {}: revert what is applied, or build a patch for it",
+        list(expected),
+        list(found)
+    )]
+    Stack {
+        expected: Vec<Digest>,
+        found: Vec<Digest>,
+    },
+    #[error(
+        "code of `{other}`, which was reverted, is still in memory, and this patch was not checked \
+         against it: `cargo hotswap versions` says what keeps it; wait, or restart the program"
+    )]
+    InMemory { other: String },
+}
+
+impl Refusal {
+    fn code(&self) -> ErrorCode {
+        match self {
+            Self::Base { .. } => ErrorCode::WrongBase,
+            Self::Expired { .. } => ErrorCode::PatchExpired,
+            Self::Replayed { .. } => ErrorCode::PatchReplayed,
+            Self::Stack { .. } => ErrorCode::WrongStack,
+            Self::InMemory { .. } => ErrorCode::PatchInMemory,
+        }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.code(), refusal)
+    }
+}
+
+fn list(patches: &[Digest]) -> String {
+    if patches.is_empty() {
+        return "no patch".to_owned();
+    }
+    let names: Vec<String> = patches.iter().map(Digest::short).collect();
+    names.join(", ")
+}
+
+/// Decides about a patch.
+pub(super) fn admit(patch: &Patch, digest: Digest, facts: &Facts) -> Result<Admission, Refusal> {
+    let expected = &patch.base.build_id;
+    if facts.build_id != Some(expected) {
+        return Err(Refusal::Base {
+            name: patch.base.name.clone(),
+            expected: expected.clone(),
+            found: facts.build_id.cloned(),
+        });
+    }
+    if let Some(not_after) = patch.not_after
+        && facts.now > not_after
+    {
+        let now = facts.now;
+        return Err(Refusal::Expired { not_after, now });
+    }
+    if facts.stack.last() == Some(&digest) {
+        return Ok(Admission::Applied);
+    }
+    if patch.sequence < facts.floor {
+        return Err(Refusal::Replayed {
+            sequence: patch.sequence,
+            floor: facts.floor,
+        });
+    }
+    if patch.below != facts.stack {
+        return Err(Refusal::Stack {
+            expected: patch.below.clone(),
+            found: facts.stack.to_vec(),
+        });
+    }
+    match facts.others.first() {
+        Some(other) => Err(Refusal::InMemory {
+            other: other.clone(),
+        }),
+        None => Ok(Admission::Load),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hotswap_protocol::manifest::Manifest;
+    use hotswap_protocol::patch::{Base, FORMAT, Plan, Provenance};
+
+    use super::*;
+
+    fn build_id(byte: u8) -> BuildId {
+        BuildId::from_bytes(&[byte]).unwrap()
+    }
+
+    fn patch() -> Patch {
+        Patch {
+            format: FORMAT,
+            name: "fix".into(),
+            base: Base {
+                name: "web".into(),
+                build_id: build_id(1),
+            },
+            below: vec![Digest::of(b"below")],
+            sequence: 5,
+            not_after: Some(100),
+            plan: Plan::default(),
+            provenance: Provenance {
+                tool: "t".into(),
+                toolchain: "r".into(),
+                edited: [].into(),
+                sources: Digest::of(b""),
+            },
+            manifest: Manifest::new(build_id(1)),
+        }
+    }
+
+    /// What is known of a process.
+    struct Process {
+        build_id: Option<BuildId>,
+        stack: Vec<Digest>,
+        others: Vec<String>,
+        floor: u64,
+        now: u64,
+    }
+
+    fn check(change: impl FnOnce(&mut Process), expected: &str) {
+        let mut process = Process {
+            build_id: Some(build_id(1)),
+            stack: vec![Digest::of(b"below")],
+            others: Vec::new(),
+            floor: 5,
+            now: 100,
+        };
+        change(&mut process);
+        let facts = Facts {
+            build_id: process.build_id.as_ref(),
+            stack: &process.stack,
+            others: &process.others,
+            floor: process.floor,
+            now: process.now,
+        };
+        let outcome = match admit(&patch(), Digest::of(b"patch"), &facts) {
+            Ok(admission) => format!("{admission:?}"),
+            Err(refusal) => format!("{:?}: {refusal}", refusal.code()),
+        };
+        assert!(
+            outcome.contains(expected),
+            "expected `{expected}`, got `{outcome}`"
+        );
+    }
+
+    #[test]
+    fn who_may_be_applied() {
+        let (below, patch) = (Digest::of(b"below"), Digest::of(b"patch"));
+        let other_base = "WrongBase: the patch is for `web` with build id 01, this process runs 02";
+        let expired = "PatchExpired: the patch could be applied until second 100";
+        let replayed = "PatchReplayed: the patch has sequence 5, and one with sequence 6";
+        check(|_| (), "Load");
+        check(|p| p.floor = 0, "Load");
+        check(|p| p.build_id = Some(build_id(2)), other_base);
+        check(|p| p.build_id = None, "runs one without build id");
+        check(|p| p.now = 101, expired);
+        check(|p| p.floor = 6, replayed);
+        check(|p| p.stack.clear(), "WrongStack: the patch lies on ");
+        check(|p| p.stack.clear(), "and applied is no patch");
+        check(|p| p.stack = vec![patch, below], "WrongStack");
+        let left = |p: &mut Process| p.others = vec!["old".to_owned()];
+        check(left, "PatchInMemory: code of `old`");
+        // What is applied stays so, whatever has been applied beside it.
+        check(|p| p.stack.push(patch), "Applied");
+        check(|p| (p.stack, p.floor) = (vec![below, patch], 9), "Applied");
+        check(|p| (p.stack, p.now) = (vec![below, patch], 101), expired);
+    }
+}

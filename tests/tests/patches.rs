@@ -1,0 +1,290 @@
+//! Patch files: a release build that nobody watches, patched while it serves.
+
+use std::fs;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result, ensure};
+use hotswap_protocol::event::Event;
+use hotswap_protocol::manifest::Manifest;
+use hotswap_protocol::message::{ErrorCode, PROTOCOL, Request, Response};
+use hotswap_tests::{Package, Wire, hotswap_verb, workspace};
+use serde_json::Value;
+
+use super::examples::http::Connection;
+
+/// What is asked of the server again and again.
+const REQUEST: &str = "GET /hello/Alice";
+
+/// Runs `cargo hotswap` with these words and takes its line of JSON, and its exit code.
+fn tool(package: &Package, words: &[&str]) -> Result<(Value, i32)> {
+    let mut words = words.to_vec();
+    words.push("--message-format=json");
+    let output = hotswap_verb(package, &words)?.output()?;
+    let line = serde_json::from_slice(&output.stdout).with_context(|| {
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        format!("{words:?} says no JSON: {stderr}")
+    })?;
+    Ok((line, output.status.code().unwrap_or(-1)))
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().context("a path of the tests is text")
+}
+
+/// Requests without end, over one connection.
+struct Load {
+    stop: Arc<AtomicBool>,
+    served: Arc<AtomicU64>,
+    thread: JoinHandle<Result<()>>,
+}
+
+impl Load {
+    fn begin(address: &str) -> Result<Self> {
+        let mut connection = Connection::open(address)?;
+        let (stop, served) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicU64::new(0)),
+        );
+        let (stopped, count) = (Arc::clone(&stop), Arc::clone(&served));
+        let thread = thread::spawn(move || {
+            while !stopped.load(Ordering::Acquire) {
+                connection.gives(REQUEST, "", "Hello, Alice!")?;
+                count.fetch_add(1, Ordering::AcqRel);
+            }
+            Ok(())
+        });
+        Ok(Self {
+            stop,
+            served,
+            thread,
+        })
+    }
+
+    /// Every request was answered as it should be.
+    fn end(self) -> Result<u64> {
+        self.stop.store(true, Ordering::Release);
+        self.thread.join().expect("it does not panic")?;
+        Ok(self.served.load(Ordering::Acquire))
+    }
+}
+
+/// The example with the key of the tests in it, as a release build.
+struct Server {
+    package: Package,
+    base: PathBuf,
+    child: Child,
+    address: String,
+    /// Where its stderr goes: a line is there before the answer to the request that it is about.
+    log: PathBuf,
+    audit: PathBuf,
+}
+
+impl Server {
+    fn start() -> Result<Self> {
+        let package = Package::of_example("web")?;
+        let key = fs::read_to_string(workspace().join("tests/keys/test.pub"))?;
+        let key = key.lines().last().context("a key has two lines")?;
+        let before = "    let address = env::args()";
+        let listen = format!(
+            "    hotswap::listen(hotswap::Listen::new().public_key(\"{key}\")).unwrap();\n{before}"
+        );
+        package.edit("examples/web/src/main.rs", before, &listen)?;
+        let (built, code) = tool(&package, &["build", "--release", "-p", "web"])?;
+        ensure!(code == 0, "{built}");
+        let path = |name: &str| built[name].as_str().map(PathBuf::from).context("no path");
+        let audit = package.root.join("audit.log");
+        let mut command = Command::new(path("executable")?);
+        let log = package.root.join("server.log");
+        command
+            .arg("127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log)?)
+            .env("HOTSWAP_LISTEN", "1")
+            .env("HOTSWAP_AUDIT", &audit);
+        let mut child = command.spawn()?;
+        let mut line = String::new();
+        let output = child.stdout.take().context("it has no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let address = line.strip_prefix("listening on http://");
+        let address = address.context("no address")?.trim_end().to_owned();
+        Ok(Self {
+            base: path("base")?,
+            package,
+            child,
+            address,
+            log,
+            audit,
+        })
+    }
+
+    fn build(&self, name: &str, more: &[&str]) -> Result<PathBuf> {
+        let patch = self.package.root.join(name);
+        let key = workspace().join("tests/keys/test.key");
+        let mut words = vec!["patch", "build", "--base", text(&self.base)?];
+        words.extend(["--output", text(&patch)?, "--key", text(&key)?]);
+        words.extend(more);
+        let (built, code) = tool(&self.package, &words)?;
+        ensure!(code == 0, "{built}");
+        Ok(patch)
+    }
+
+    /// What is done with patches in the server.
+    fn patch(&self, words: &[&str]) -> Result<(Value, i32)> {
+        let pid = self.child.id().to_string();
+        let words = [&["patch"], words, &["--pid", &pid]].concat();
+        tool(&self.package, &words)
+    }
+
+    fn expect(&self, words: &[&str], expected: (i32, bool, Option<&str>)) -> Result<Value> {
+        let (line, code) = self.patch(words)?;
+        let changed = line["changed"].as_bool().unwrap_or_default();
+        let found = (code, changed, line["failure"].as_str());
+        ensure!(found == expected, "{words:?}: {line}");
+        Ok(line)
+    }
+
+    /// Has somebody greeted, of which the log tells or not.
+    fn greets(&self, name: &str, logged: bool) -> Result<()> {
+        let mut connection = Connection::open(&self.address)?;
+        connection.gives(
+            &format!("GET /hello/{name}"),
+            "",
+            &format!("Hello, {name}!"),
+        )?;
+        let log = fs::read_to_string(&self.log)?;
+        ensure!(
+            log.contains(&format!("name={name}")) == logged,
+            "{name}:\n{log}"
+        );
+        Ok(())
+    }
+
+    /// The program tells what happens in it.
+    fn events(&self) -> Result<Wire> {
+        let mut wire = Wire::open(self.child.id())?;
+        wire.greet(PROTOCOL)?;
+        let answer = wire.ask(&Request::Events {})?;
+        ensure!(matches!(answer, Response::Subscribed {}), "{answer:?}");
+        Ok(wire)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The walk-through of the README.
+#[test]
+fn a_release_build_logs_more_for_a_while() -> Result<()> {
+    let mut server = Server::start()?;
+    let load = Load::begin(&server.address)?;
+    let handlers = "examples/web/src/handlers.rs";
+    let greeting = "    format!(\"Hello, {name}!\\n\")";
+    let logged = format!("    tracing::info!(%name, \"greeted\");\n{greeting}");
+    server.package.edit(handlers, greeting, &logged)?;
+    let patch = server.build("greeted.hotpatch", &[])?;
+    let first = fs::read(&patch)?;
+    let patch = server.build("greeted.hotpatch", &[])?;
+    let second = fs::read(&patch)?;
+    let signature = hotswap_protocol::patch::container::read(&first)?
+        .signed
+        .len();
+    ensure!(
+        first[..signature] == second[..signature],
+        "the same inputs give other bytes"
+    );
+    let path = text(&patch)?.to_owned();
+
+    refused(&server, &patch)?;
+    server.expect(&["apply", &path, "--dry-run"], (0, false, None))?;
+    let mut events = server.events()?;
+    server.expect(&["apply", &path], (0, true, None))?;
+    server.greets("Early", true)?;
+    // Again, and this time not for ever.
+    let again = server.expect(&["apply", &path, "--ttl", "1s"], (0, false, None))?;
+    ensure!(again["patch"]["expires_ms"].is_u64(), "{again}");
+    loop {
+        // The program goes back by itself.
+        if let Event::Reverted(reverted) = events.event()? {
+            ensure!(reverted.to == 0, "{reverted:?}");
+            break;
+        }
+    }
+    server.greets("Late", false)?;
+    server.expect(&["revert"], (0, false, None))?;
+    let list = server.expect(&["list"], (0, false, None))?;
+    ensure!(list["applied"] == Value::Array(Vec::new()), "{list}");
+    server.expect(&["apply", &path], (0, true, None))?;
+    server.expect(&["revert", &path], (0, true, None))?;
+
+    let served = load.end()?;
+    ensure!(served > 0, "nothing was served");
+    audited(&server.audit)?;
+    server.greets("Last", false)?;
+    ensure!(server.child.try_wait()?.is_none(), "it has ended");
+    Ok(())
+}
+
+/// What must not be applied is refused by name, and the program goes on as it was.
+fn refused(server: &Server, patch: &Path) -> Result<()> {
+    let damaged = server.package.root.join("damaged.hotpatch");
+    let good = fs::read(patch)?;
+    let mut flipped = good.clone();
+    let middle = flipped.len() / 2;
+    flipped[middle] ^= 1;
+    fs::write(&damaged, &flipped)?;
+    let words = ["apply", text(&damaged)?];
+    server.expect(&words, (10, false, Some("bad-signature")))?;
+    let unsigned = hotswap_protocol::patch::container::read(&good)?.signed;
+    fs::write(&damaged, unsigned)?;
+    server.expect(&words, (10, false, Some("not-signed")))?;
+    let over = server.build("over.hotpatch", &["--not-after", "2020-01-01T00:00:00Z"])?;
+    let words = ["apply", text(&over)?];
+    server.expect(&words, (11, false, Some("patch-expired")))?;
+    // What a tool that edits the program would send.
+    let mut wire = Wire::open(server.child.id())?;
+    let Response::Hello(hello) = wire.greet(PROTOCOL)? else {
+        anyhow::bail!("no hello")
+    };
+    let manifest = Box::new(Manifest::new(hello.build_id.context("no build id")?));
+    let answer = wire.ask(&Request::Prepare { manifest })?;
+    let signed_only =
+        matches!(&answer, Response::Error { code, .. } if *code == ErrorCode::SignedOnly);
+    ensure!(signed_only, "{answer:?}");
+    let list = server.expect(&["list"], (0, false, None))?;
+    ensure!(list["version"] == 0, "{list}");
+    Ok(())
+}
+
+fn audited(log: &Path) -> Result<()> {
+    let text = fs::read_to_string(log)?;
+    let lines = text.lines().map(serde_json::from_str);
+    let lines: Vec<Value> = lines.collect::<Result<_, _>>()?;
+    let acts: Vec<(&str, &str)> = lines
+        .iter()
+        .filter_map(|line| Some((line["act"].as_str()?, line["result"].as_str()?)))
+        .collect();
+    let expected = [
+        ("apply", "bad-signature"),
+        ("apply", "not-signed"),
+        ("apply", "patch-expired"),
+        ("dry-run", "unchanged"),
+        ("apply", "done"),
+        ("apply", "unchanged"),
+        ("expire", "done"),
+        ("revert", "unchanged"),
+        ("apply", "done"),
+        ("revert", "done"),
+    ];
+    ensure!(acts == expected, "{text}");
+    Ok(())
+}
