@@ -12,6 +12,7 @@ mod symbols;
 use std::collections::VecDeque;
 use std::fs;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
@@ -183,19 +184,28 @@ fn serve(orders: &Receiver<Order>) {
             Ok(Order::Swapped) => plan.soon(),
             Ok(Order::Asked(manner, answer)) => {
                 // Whoever asked may have left.
-                let (report, any_left) = purge(manner, own_start);
+                let (report, any_left) = purge_or_fail(manner, own_start);
                 if any_left && !report.ended.is_empty() && manner == Manner::Full {
                     plan.soon();
                 }
                 let _ = answer.send(report);
             }
             Err(RecvTimeoutError::Timeout) => {
-                let (_, any_left) = purge(Manner::Soft, own_start);
+                let (_, any_left) = purge_or_fail(Manner::Soft, own_start);
                 plan.again(any_left);
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
+}
+
+/// As [`purge`]. A panic ends this attempt, and not the thread.
+fn purge_or_fail(manner: Manner, own_start: usize) -> (PurgeReport, bool) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| purge(manner, own_start)));
+    outcome.unwrap_or_else(|panic| {
+        std::mem::forget(panic);
+        (PurgeReport::default(), true)
+    })
 }
 
 /// Looks at all images of old versions, and tells whether any is left.

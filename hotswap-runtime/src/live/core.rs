@@ -1,11 +1,12 @@
 //! A cell's heap part: the lock, the value, and which code may use it. It knows nothing of statics.
 
 use std::cell::UnsafeCell;
+use std::ops::Range;
 use std::ptr;
 
 use crate::live::lock::{Lock, Mode, Patience, Ticket, Who};
 use crate::live::versions::{self, Verdict};
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicUsize, Ordering};
 
 /// Lies in the object file of the code that uses a cell: by its address the runtime knows which
 /// version that code is of.
@@ -37,8 +38,9 @@ pub(crate) struct Core {
     /// and written by those that hold the cell alone.
     value: UnsafeCell<*mut u8>,
     /// Marks of code that was found to expect the value's layout. They are forgotten by a holder
-    /// that gives the value another one.
-    fitting: [AtomicPtr<Mark>; REMEMBERED],
+    /// that gives the value another one. Their addresses are in a form that no address has, so that they keep
+    /// no image in memory; 0 is none.
+    fitting: [AtomicUsize; REMEMBERED],
 }
 
 // SAFETY: `value` is guarded by `lock`, as said there. What it points to is shared and sent under the
@@ -52,7 +54,16 @@ impl Core {
         Self {
             lock: Lock::new(),
             value: UnsafeCell::new(ptr::null_mut()),
-            fitting: [const { AtomicPtr::new(ptr::null_mut()) }; REMEMBERED],
+            fitting: [const { AtomicUsize::new(0) }; REMEMBERED],
+        }
+    }
+
+    /// Forgets marks of a file that is out of memory, before another one comes to lie there.
+    pub(crate) fn forget_marks_in(&self, range: &Range<usize>) {
+        for mark in &self.fitting {
+            if range.contains(&!mark.load(Ordering::Relaxed)) {
+                mark.store(0, Ordering::Relaxed);
+            }
         }
     }
 
@@ -105,21 +116,21 @@ impl Hold<'_> {
     /// Forgets which code may use the value: its layout, or that of the one to come, changes.
     pub(crate) fn forget_marks(&self) {
         for mark in &self.core.fitting {
-            mark.store(ptr::null_mut(), Ordering::Relaxed);
+            mark.store(0, Ordering::Relaxed);
         }
     }
 
     /// Whether code with this mark may use the value, of the cell with the handle at this address.
     pub(crate) fn admits(&self, handle: usize, mark: &'static Mark) -> Verdict {
-        let address = ptr::from_ref(mark);
-        let place = &self.core.fitting[address.addr() / align_of::<Mark>() % REMEMBERED];
+        let address = ptr::from_ref(mark).addr();
+        let place = &self.core.fitting[address / align_of::<Mark>() % REMEMBERED];
         // Marks are forgotten under the lock that is held, which orders these accesses.
-        if ptr::eq(place.load(Ordering::Relaxed), address) {
+        if place.load(Ordering::Relaxed) == !address {
             return Verdict::Fits;
         }
-        let verdict = versions::judge(handle, address.addr());
+        let verdict = versions::judge(handle, address);
         if verdict == Verdict::Fits {
-            place.store(address.cast_mut(), Ordering::Relaxed);
+            place.store(!address, Ordering::Relaxed);
         }
         verdict
     }

@@ -162,6 +162,9 @@ pub(crate) fn forget(range: &Range<usize>) {
     versions
         .files
         .retain(|file| !range.contains(&file.range.start));
+    for handle in versions.cells.values().filter_map(|cell| cell.handle) {
+        handle.core().forget_marks_in(range);
+    }
 }
 
 /// The paths of cells that code or data in this range is needed for.

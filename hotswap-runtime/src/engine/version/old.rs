@@ -142,6 +142,10 @@ pub(crate) fn take_image(of: Of, range: &Range<usize>) -> Option<LoadedImage> {
 pub(crate) fn is_purged(number: u64) {
     if let Some(version) = Versions::lock().find_mut(number) {
         version.kept = None;
+        // Its last call may have ended after it was looked whether there is none.
+        if version.state == State::Draining {
+            version.become_state(State::Retained);
+        }
         version.become_state(State::Purged);
     }
 }
