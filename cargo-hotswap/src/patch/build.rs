@@ -9,7 +9,7 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::patch::{self, Digest, MAX_NAME_BYTES, Patch, Plan, Provenance, container};
 use hotswap_protocol::state::Back;
 
-use super::{FORMAT, file, show, signing};
+use super::{file, show, signing};
 use crate::base::{self, Base, Opened};
 use crate::death;
 use crate::engine::Engine;
@@ -132,7 +132,6 @@ fn tell(path: &Path, summary: &show::Summary) {
             "the patch is not signed, so no program takes it\n  = help: build it with `--key`",
         );
     }
-    debug_assert_eq!(summary.format, FORMAT);
 }
 
 /// The name of the patch.
