@@ -14,7 +14,7 @@ use crate::cells;
 use crate::diagnostics::Form;
 use crate::edits;
 use crate::entries::{self, EntryFacts};
-use crate::events::{Event, Phases};
+use crate::events::Event;
 use crate::facts::{Analysed, Cache};
 use crate::hooks;
 use crate::host::Host;
@@ -31,6 +31,7 @@ use crate::unit::{ObjectFile, Unit};
 
 mod carry;
 pub mod check;
+mod clock;
 mod compilation;
 mod dependencies;
 mod guard;
@@ -47,6 +48,7 @@ pub mod revert;
 mod statics;
 mod still_old;
 
+use clock::Clock;
 use compilation::{Compilation, Compiled};
 use guard::{Alive, Guard};
 use load::Sink;
@@ -476,27 +478,4 @@ fn objects(units: &[Unit]) -> Vec<&ObjectFile> {
 fn sources(units: &[Unit]) -> BTreeSet<&Path> {
     let files = units.iter().flat_map(|unit| &unit.sources);
     files.map(PathBuf::as_path).collect()
-}
-
-/// Measures one phase after the other.
-struct Clock {
-    last: Instant,
-    phases: Phases,
-}
-
-impl Clock {
-    fn new(detected: Instant) -> Self {
-        Self {
-            last: detected,
-            phases: Phases::default(),
-        }
-    }
-
-    /// Milliseconds since the last lap.
-    fn lap(&mut self) -> f64 {
-        let now = Instant::now();
-        let elapsed = now.duration_since(self.last).as_secs_f64() * 1e3;
-        self.last = now;
-        elapsed
-    }
 }
