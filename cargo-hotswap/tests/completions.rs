@@ -29,7 +29,7 @@ const CASES: [Case; 15] = [
     (
         "cargo hotswap ",
         &["run", "init", "clean", "completions"],
-        &["build", "--release"],
+        &["bench", "--release"],
     ),
     (
         "cargo hotswap c",
