@@ -76,12 +76,12 @@ fn a_library_goes_back_and_forward_with_what_uses_it() -> Result<()> {
     package.write(
         "Cargo.toml",
         b"[workspace]\nmembers = [\"word\"]\n\n[package]\nname = \"reverted-library\"\n\
-          edition = \"2024\"\n\n[dependencies]\nword = { path = \"word\" }\n\
+          edition = \"2024\"\n\n[dependencies]\nword = { package = \"reverted-library-word\", path = \"word\" }\n\
           hotswap-runtime = { path = \"$HOTSWAP_RUNTIME\" }\n",
     )?;
     package.write(
         "word/Cargo.toml",
-        b"[package]\nname = \"word\"\nedition = \"2024\"\n",
+        b"[package]\nname = \"reverted-library-word\"\nedition = \"2024\"\n[lib]\nname = \"word\"\n",
     )?;
     package.write(
         "word/src/lib.rs",
@@ -111,12 +111,12 @@ fn a_save_after_a_revert_finds_what_dependents_were_compiled_against() -> Result
     package.write(
         "Cargo.toml",
         b"[workspace]\nmembers = [\"word\"]\n\n[package]\nname = \"reverted-dependents\"\n\
-          edition = \"2024\"\n\n[dependencies]\nword = { path = \"word\" }\n\
+          edition = \"2024\"\n\n[dependencies]\nword = { package = \"reverted-dependents-word\", path = \"word\" }\n\
           hotswap-runtime = { path = \"$HOTSWAP_RUNTIME\" }\n",
     )?;
     package.write(
         "word/Cargo.toml",
-        b"[package]\nname = \"word\"\nedition = \"2024\"\n",
+        b"[package]\nname = \"reverted-dependents-word\"\nedition = \"2024\"\n[lib]\nname = \"word\"\n",
     )?;
     package.write(
         "word/src/lib.rs",
