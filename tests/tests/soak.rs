@@ -23,8 +23,8 @@ struct Pace {
 }
 
 const SHORT: Pace = Pace {
-    swaps: 20,
-    migrates: 10,
+    swaps: 12,
+    migrates: 6,
     is_bad: 5,
 };
 
