@@ -10,7 +10,6 @@ use hotswap_layout::Program;
 use hotswap_layout::migrate::Way;
 use hotswap_protocol::manifest::Image;
 
-use crate::cells;
 use crate::diagnostics::Form;
 use crate::edits;
 use crate::entries::{self, EntryFacts};
@@ -33,6 +32,7 @@ mod carry;
 pub mod check;
 mod clock;
 mod compilation;
+mod decide;
 mod dependencies;
 mod guard;
 mod libraries;
@@ -50,9 +50,10 @@ mod still_old;
 
 use clock::Clock;
 use compilation::{Compilation, Compiled};
+use decide::Decided;
 use guard::{Alive, Guard};
 use load::Sink;
-use migration::{Cells, Known};
+use migration::Cells;
 use outcome::{Brought, Swap};
 use revert::{History, Record};
 
@@ -320,28 +321,19 @@ impl Engine {
         if digests == self.live {
             return Ok(Brought::Unchanged);
         }
-        let members = self.members()?;
-        if let Some(refusal) = refusal::slices(&self.halved_slices(&members)) {
-            return Ok(Brought::Refused(Box::new(refusal)));
-        }
-        let analysed = self.analyse()?;
-        let types = self.types(&analysed);
-        let (renamed, refused) = self.renamed(&analysed, &types);
-        let cells = cells::of_units(&self.units, &analysed, &types, &renamed);
-        let mut state = self.decide_state(&members, &analysed, &cells, (&types, &renamed), way)?;
-        state.refused.extend(refused);
-        if !state.refused.is_empty() {
-            let refusal = refusal::statics(&state.refused, &self.units);
-            return Ok(Brought::Refused(Box::new(refusal)));
-        }
-        let known = Known::new(&types, &analysed)?;
-        let plan = self.cells.plan(cells, &known, way);
-        if let Some(refusal) = plan.refusal(&self.units) {
-            return Ok(Brought::Refused(Box::new(refusal)));
-        }
-        state.are_migrated(plan.migrates().map(|facts| facts.symbol.clone()));
-        state.reports.extend(self.cells.told(&plan));
-        state.reports.extend(self.told_renamed(&renamed));
+        let decided = match self.decide(way)? {
+            Ok(decided) => decided,
+            Err(refusal) => return Ok(Brought::Refused(refusal)),
+        };
+        let Decided {
+            members,
+            analysed,
+            types,
+            renamed,
+            mut state,
+            known,
+            plan,
+        } = decided;
         let namesake = entries::of_namesake(&self.units, &analysed);
         clock.phases.check = clock.lap();
         let parts = self.needed(&members, &plan, &mut state)?;

@@ -185,7 +185,7 @@ impl Drop for Server {
 
 /// The walk-through of the README.
 #[test]
-fn a_release_build_logs_more_for_a_while() -> Result<()> {
+fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
     let mut server = Server::start()?;
     let load = Load::begin(&server.address)?;
     let handlers = "examples/web/src/handlers.rs";
