@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::kernel;
-use super::maps::Mapping;
+use super::maps::{self, Mapping};
 use super::scan::Span;
 
 /// Heaps but the first begin at multiples of this.
@@ -99,7 +99,8 @@ pub(super) fn heaps() -> Option<Heaps> {
     if let Some(found) = FOUND.get() {
         return Some(*found);
     }
-    let found = Heaps::find()?;
+    // Another thread may change the same heap meanwhile.
+    let found = (0..3).find_map(|_| Heaps::find())?;
     Some(*FOUND.get_or_init(|| found))
 }
 
@@ -141,17 +142,20 @@ impl Heaps {
 
     /// Whether it is true of blocks whose state is known.
     fn holds(&self, thread: u64, word: &impl Fn(u64) -> Option<u64>) -> bool {
-        let is_free = |block: u64| {
-            let place = place(block + 16);
-            place.is_some_and(|place| self.is_free(&place, thread, word) == Some(true))
-        };
         // One that goes to the thread's list, and one that goes to none.
         [200, 3000].into_iter().all(|bytes| {
-            let (block, behind) = (allocate(bytes), allocate(bytes));
-            let was_used = !is_free(block);
-            release(block);
-            let is_told = is_free(block) && !is_free(behind);
-            release(behind);
+            let blocks = [(); 2].map(|()| allocate(bytes));
+            // To look makes the heap grow, the first time.
+            let places = [(); 2].map(|()| places(blocks));
+            let is_free = || {
+                let places = places[1].as_ref()?;
+                let [first, second] = places.each_ref().map(|it| self.is_free(it, thread, word));
+                Some([first?, second?])
+            };
+            let was_used = is_free() == Some([false, false]);
+            release(blocks[0]);
+            let is_told = is_free() == Some([true, false]);
+            release(blocks[1]);
             was_used && is_told
         })
     }
@@ -381,18 +385,25 @@ fn own_words() -> Option<impl Fn(u64) -> Option<u64>> {
     })
 }
 
-/// Where an address lies.
-fn place(at: u64) -> Option<Place> {
+/// Where these blocks lie.
+fn places<const COUNT: usize>(blocks: [u64; COUNT]) -> Option<[Place; COUNT]> {
     let text = fs::read("/proc/self/maps").ok()?;
-    text.split(|byte| *byte == b'\n').find_map(|line| {
-        let mapping = Mapping::of_line(line)?;
-        let range = mapping.start..mapping.end;
-        range.contains(&at).then(|| Place {
+    let mappings: Vec<Mapping> = maps::lines(&text).collect::<Option<_>>()?;
+    let place = |block| {
+        let at = block + HEADER;
+        let index = mappings.partition_point(|mapping| mapping.end <= at);
+        let mapping = mappings.get(index).filter(|it| it.start <= at)?;
+        Some(Place {
             at,
-            mapping: range,
-            is_first_heap: mapping.name(line) == b"[heap]",
+            mapping: maps::joined(&mappings, index, &text),
+            is_first_heap: mapping.name(&text) == b"[heap]",
         })
-    })
+    };
+    let places = blocks.map(place);
+    places
+        .iter()
+        .all(Option::is_some)
+        .then(|| places.map(Option::unwrap))
 }
 
 #[cfg(test)]
@@ -411,9 +422,8 @@ mod tests {
             let thread = unsafe { libc::pthread_self() } as u64;
             for bytes in [24, 40, 100, 500, 1032, 1100, 5000, 100_000] {
                 let blocks = [(); 40].map(|()| allocate(bytes));
-                // To look where they are makes the heap grow, the first time.
-                let places = [(); 2].map(|()| blocks.map(|block| place(block + 16).unwrap()));
-                let places = &places[1];
+                // To look makes the heap grow, the first time.
+                let places = &[(); 2].map(|()| places(blocks).unwrap())[1];
                 let is_free = |place| heaps.is_free(place, thread, &word);
                 let free = || places.each_ref().map(is_free);
                 if free() != [Some(false); 40] {

@@ -1,5 +1,7 @@
 //! What is mapped, from the kernel's text, without allocating.
 
+use std::ops::Range;
+
 use super::arena::{Plain, Table};
 
 /// A mapping.
@@ -63,11 +65,6 @@ impl Mapping {
             kind: Kind::of(line.get(name..)?),
             tracked: false,
         })
-    }
-
-    /// A line that stands alone.
-    pub(super) fn of_line(line: &[u8]) -> Option<Self> {
-        Self::read(line, 0, line.len())
     }
 
     /// Whether all of it is private memory that can be read in place.
@@ -134,21 +131,45 @@ fn number(line: &[u8], at: &mut usize, end: u8) -> Option<u64> {
     }
 }
 
+/// What each line tells; none where one is unlike the others.
+pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Option<Mapping>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
+        let length = rest.iter().position(|byte| *byte == b'\n');
+        let mapping = length.and_then(|length| Mapping::read(text, from, from + length));
+        from += length.map_or(rest.len(), |length| length + 1);
+        Some(mapping)
+    })
+}
+
 /// Reads all lines into the table. False if one is unlike the others, or there are too many.
 pub(super) fn read(text: &[u8], mappings: &mut Table<Mapping>) -> bool {
     mappings.clear();
-    let mut from = 0;
-    while from < text.len() {
-        let Some(length) = text[from..].iter().position(|byte| *byte == b'\n') else {
-            return false;
-        };
-        let mapping = Mapping::read(text, from, from + length);
-        if !mapping.is_some_and(|mapping| mappings.push(mapping)) {
-            return false;
-        }
-        from += length + 1;
+    lines(text).all(|mapping| mapping.is_some_and(|mapping| mappings.push(mapping)))
+}
+
+/// The range of a mapping and of those of its sort that adjoin. The kernel lists one heap or stack as two,
+/// for good, if a part of it was made while another was tracked.
+pub(super) fn joined(mappings: &[Mapping], place: usize, text: &[u8]) -> Range<u64> {
+    let sort = |mapping: &Mapping| {
+        (
+            mapping.is_plain(),
+            mapping.is_writable(),
+            mapping.name(text),
+        )
+    };
+    let adjoin = |before: &Mapping, behind: &Mapping| {
+        before.end == behind.start && sort(before) == sort(behind)
+    };
+    let (mut first, mut last) = (place, place);
+    while first > 0 && adjoin(&mappings[first - 1], &mappings[first]) {
+        first -= 1;
     }
-    true
+    while last + 1 < mappings.len() && adjoin(&mappings[last], &mappings[last + 1]) {
+        last += 1;
+    }
+    mappings[first].start..mappings[last].end
 }
 
 #[cfg(test)]

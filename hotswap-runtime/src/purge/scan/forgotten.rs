@@ -2,11 +2,10 @@
 //! the C library keeps for later.
 
 use std::cell::Cell;
-use std::ops::Range;
 
 use super::super::heap::{self, Place, Told, Walk};
 use super::super::kernel;
-use super::super::maps::Mapping;
+use super::super::maps::{self, Mapping};
 use super::super::stacks::Stack;
 use super::skipped::RED_ZONE;
 use super::{HITS, Hit, PAGE, Scan};
@@ -213,28 +212,6 @@ impl Scan {
         kernel::copy(self.pid, start, bytes, &self.files.memory) == bytes.len()
     }
 
-    /// The range of a mapping and of those of its sort that adjoin. The kernel lists one heap or stack as two,
-    /// for good, if a part of it was made while another was tracked.
-    fn joined(&self, place: usize) -> Range<u64> {
-        let sort = |mapping: &Mapping| {
-            let name = mapping.name(&self.text);
-            (mapping.is_plain(), mapping.is_writable(), name)
-        };
-        let adjoin = |before: &Mapping, behind: &Mapping| {
-            before.end == behind.start && sort(before) == sort(behind)
-        };
-        let (mut first, mut last) = (place, place);
-        while first > 0 && adjoin(&self.mappings[first - 1], &self.mappings[first]) {
-            first -= 1;
-        }
-        while last + 1 < self.mappings.len()
-            && adjoin(&self.mappings[last], &self.mappings[last + 1])
-        {
-            last += 1;
-        }
-        self.mappings[first].start..self.mappings[last].end
-    }
-
     /// What is known of a word's place from what is there.
     fn told(&self, at: u64, known: &Known) -> Told {
         let place = self.mappings.partition_point(|it| it.end <= at);
@@ -245,7 +222,7 @@ impl Scan {
         if !(mapping.is_plain() || is_first_heap) || !mapping.is_writable() {
             return Told::Used;
         }
-        let mapping = self.joined(place);
+        let mapping = maps::joined(&self.mappings, place, &self.text);
         let end = mapping.end;
         // Not in place: there may be guards.
         let word = |at: u64| known.page.word(at, |start, bytes| self.read(start, bytes));
