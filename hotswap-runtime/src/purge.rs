@@ -9,6 +9,7 @@ mod arena;
 mod heap;
 mod kernel;
 mod maps;
+mod page;
 mod scan;
 mod stacks;
 mod tracer;

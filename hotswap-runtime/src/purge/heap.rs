@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use super::kernel;
 use super::maps::{self, Mapping};
+use super::page::Page;
 use super::scan::Span;
 
 /// Heaps but the first begin at multiples of this.
@@ -137,19 +138,21 @@ impl Heaps {
             key: (key != record).then_some(key),
             first_arena: first_arena(second, &word),
         };
-        heaps.holds(thread, &word).then_some(heaps)
+        heaps.holds(thread).then_some(heaps)
     }
 
     /// Whether it is true of blocks whose state is known.
-    fn holds(&self, thread: u64, word: &impl Fn(u64) -> Option<u64>) -> bool {
+    fn holds(&self, thread: u64) -> bool {
         // One that goes to the thread's list, and one that goes to none.
         [200, 3000].into_iter().all(|bytes| {
             let blocks = [(); 2].map(|()| allocate(bytes));
             // To look makes the heap grow, the first time.
             let places = [(); 2].map(|()| places(blocks));
             let is_free = || {
-                let places = places[1].as_ref()?;
-                let [first, second] = places.each_ref().map(|it| self.is_free(it, thread, word));
+                let (places, walk, word) = (places[1].as_ref()?, Walk::default(), own_words()?);
+                let [first, second] = places
+                    .each_ref()
+                    .map(|it| self.is_free(it, &walk, thread, &word));
                 Some([first?, second?])
             };
             let was_used = is_free() == Some([false, false]);
@@ -206,10 +209,11 @@ impl Heaps {
     fn is_free(
         &self,
         place: &Place,
+        walk: &Walk,
         thread: u64,
         word: &impl Fn(u64) -> Option<u64>,
     ) -> Option<bool> {
-        let block = match self.told(place, &Walk::default(), word, || true)? {
+        let block = match self.told(place, walk, word, || true)? {
             Told::Free => return Some(true),
             Told::Used => return Some(false),
             Told::Listed(block) => block,
@@ -374,15 +378,13 @@ fn release(block: u64) {
     unsafe { libc::free(block) };
 }
 
-/// Reads words of this process by their addresses.
+/// Reads words of this process by their addresses, which must not change meanwhile.
 fn own_words() -> Option<impl Fn(u64) -> Option<u64>> {
     let memory = File::open("/proc/self/mem").ok()?;
     let pid = std::process::id().cast_signed();
-    Some(move |at| {
-        let mut bytes = [0; 8];
-        let copied = kernel::copy(pid, at, &mut bytes, &memory);
-        (copied == bytes.len()).then(|| u64::from_ne_bytes(bytes))
-    })
+    let page = Page::none();
+    let read = move |at, bytes: &mut [u8]| kernel::copy(pid, at, bytes, &memory) == bytes.len();
+    Some(move |at| page.word(at, &read))
 }
 
 /// Where these blocks lie.
@@ -417,15 +419,18 @@ mod tests {
     fn free_blocks_of_all_kinds_are_told_from_those_in_use() {
         let check = || {
             let heaps = Heaps::find()?;
-            let word = own_words().unwrap();
             // SAFETY: the call has no preconditions.
             let thread = unsafe { libc::pthread_self() } as u64;
             for bytes in [24, 40, 100, 500, 1032, 1100, 5000, 100_000] {
                 let blocks = [(); 40].map(|()| allocate(bytes));
                 // To look makes the heap grow, the first time.
                 let places = &[(); 2].map(|()| places(blocks).unwrap())[1];
-                let is_free = |place| heaps.is_free(place, thread, &word);
-                let free = || places.each_ref().map(is_free);
+                let free = || {
+                    let (walk, word) = (Walk::default(), own_words().unwrap());
+                    places
+                        .each_ref()
+                        .map(|place| heaps.is_free(place, &walk, thread, &word))
+                };
                 if free() != [Some(false); 40] {
                     return None;
                 }

@@ -11,6 +11,7 @@ use super::arena::{Arena, Plain, Table};
 use super::heap::{self, Heaps};
 use super::kernel::{self, Ask, GUARD, OF_FILE, PRESENT, Pages, SWAPPED, Tracking, ZERO};
 use super::maps::{self, Kind, Mapping};
+use super::page::PAGE;
 use super::stacks::{self, Descriptors};
 use super::words::Wanted;
 use super::{Obstacle, Target};
@@ -64,7 +65,6 @@ const SKIPPED: usize = 1 << 17;
 const HITS: usize = 1 << 16;
 const PIECES: usize = 1 << 10;
 const COPY_BYTES: usize = 256 << 10;
-const PAGE: u64 = 4096;
 /// What is scanned between two looks at the clock.
 const STRIDE: u64 = 1 << 20;
 

@@ -6,45 +6,10 @@ use std::cell::Cell;
 use super::super::heap::{self, Place, Told, Walk};
 use super::super::kernel;
 use super::super::maps::{self, Mapping};
+use super::super::page::Page;
 use super::super::stacks::Stack;
 use super::skipped::RED_ZONE;
-use super::{HITS, Hit, PAGE, Scan};
-
-const WORDS: usize = PAGE as usize / size_of::<u64>();
-
-/// The page that was read last.
-struct Page {
-    start: Cell<u64>,
-    words: [Cell<u64>; WORDS],
-}
-
-impl Page {
-    fn none() -> Self {
-        Self {
-            start: Cell::new(u64::MAX),
-            words: [const { Cell::new(0) }; WORDS],
-        }
-    }
-
-    /// A word at a multiple of 8; `read` fills a page, or says that it can't be read.
-    fn word(&self, at: u64, read: impl Fn(u64, &mut [u8]) -> bool) -> Option<u64> {
-        let start = at & !(PAGE - 1);
-        if self.start.get() != start {
-            let mut bytes = [0; PAGE as usize];
-            self.start.set(u64::MAX);
-            if !read(start, &mut bytes) {
-                return None;
-            }
-            let (words, _) = bytes.as_chunks::<8>();
-            for (cell, word) in self.words.iter().zip(words) {
-                cell.set(u64::from_ne_bytes(*word));
-            }
-            self.start.set(start);
-        }
-        let cell = self.words.get((at - start) as usize / size_of::<u64>());
-        cell.filter(|_| at.is_multiple_of(8)).map(Cell::get)
-    }
-}
+use super::{HITS, Hit, Scan};
 
 /// What one word's place tells of those behind it.
 struct Known {
