@@ -153,7 +153,10 @@ impl<E: Engine> Service<E> {
     #[inline(never)]
     fn exchange(&self, stream: &UnixStream, session: &mut Session<'_, E>) -> bool {
         let mut reader = TimedReader::new(stream, session.patience(), self.limits.message);
-        let (answer, next) = match frame::read(&mut reader) {
+        let request = frame::read(&mut reader);
+        // Nor shall what was left by reading lie, half written over, in the frames that now wait for a purge.
+        unused::clear();
+        let (answer, next) = match request {
             Ok(request) => session.answer(request),
             Err(error) => match refusal(&error) {
                 Some(refusal) => refusal,
