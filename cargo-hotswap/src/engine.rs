@@ -194,13 +194,14 @@ impl Engine {
         self.compilation.set_form(form);
     }
 
+    /// The next version tells of each call of these entries, given as descriptors name them.
+    pub fn log_calls(&mut self, entries: &[String]) {
+        self.compilation.log_calls(&self.units, entries);
+    }
+
     /// The entries of the program as it was started.
-    pub fn entry_paths(&self) -> Vec<String> {
-        self.host
-            .entries
-            .iter()
-            .map(|entry| entry.path.clone())
-            .collect()
+    pub fn entries(&self) -> &[EntryFacts] {
+        &self.host.entries
     }
 
     /// The program's process id.

@@ -18,12 +18,10 @@ const DESCRIPTOR: &str = "::__HOTSWAP_ENTRY";
 /// The section that holds the descriptors.
 const SECTION: &str = "hotswap_entries";
 
-/// Where a descriptor holds the pointer to its signature's text, in bytes: the runtime's
-/// `Descriptor` is `repr(C)`, and its layout is part of the protocol.
-const SIGNATURE_START: u64 = 24;
-
-/// Where it holds that text's length, in bytes.
-const SIGNATURE_LENGTH: u64 = 32;
+/// Where a descriptor holds the pointers to its name's and its signature's text, in bytes: the runtime's
+/// `Descriptor` is `repr(C)`, and its layout is part of the protocol. Each text's length is behind.
+const NAME: u64 = 8;
+const SIGNATURE: u64 = 24;
 
 /// One entry of a linked file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +29,8 @@ pub struct EntryFacts {
     /// Its canonical path without the numbers of closures; one of a library that has the executable's
     /// name begins `name[lib]::`.
     pub path: String,
+    /// `module::path::function`, without the type that a method is of.
+    pub name: String,
     /// The descriptor's virtual address.
     pub descriptor: u64,
     /// The body's virtual address.
@@ -107,7 +107,7 @@ pub fn read(file: &[u8], types: &Program, namesake: &HashSet<String>) -> Result<
             }
         }
     }
-    let signatures = Signatures::new(&elf, &range)?;
+    let texts = DescriptorTexts::new(&elf, &range)?;
     let mut entries = Vec::new();
     for (path, (exact, descriptor)) in descriptors {
         let found = bodies.remove(&exact).unwrap_or_default();
@@ -117,12 +117,14 @@ pub fn read(file: &[u8], types: &Program, namesake: &HashSet<String>) -> Result<
             [] => continue,
             many => bail!(several_bodies(&path, many.len())),
         };
-        let signature = signatures.read(&elf, descriptor)?;
+        let text = |field| texts.read(&elf, descriptor, field);
+        let signature = text(SIGNATURE)?;
         let fingerprint = types
             .entry_signature(body_symbol, &signature)
             .with_context(|| format!("the signature of entry `{path}` is not understood"))?;
         entries.push(EntryFacts {
             path,
+            name: text(NAME)?,
             descriptor,
             body: *body,
             body_symbol: body_symbol.clone(),
@@ -167,10 +169,10 @@ fn entry_of_body(path: &str) -> Option<&str> {
         .then_some(closure)
 }
 
-/// Signature texts of descriptors: pointers in the file, which only relocations tell.
-struct Signatures(HashMap<u64, u64>);
+/// Texts of descriptors: pointers in the file, which only relocations tell.
+struct DescriptorTexts(HashMap<u64, u64>);
 
-impl Signatures {
+impl DescriptorTexts {
     fn new(elf: &ElfFile64<'_>, range: &std::ops::Range<u64>) -> Result<Self> {
         let mut pointers = HashMap::new();
         let relocations = elf
@@ -184,13 +186,10 @@ impl Signatures {
         Ok(Self(pointers))
     }
 
-    fn read(&self, elf: &ElfFile64<'_>, descriptor: u64) -> Result<String> {
+    fn read(&self, elf: &ElfFile64<'_>, descriptor: u64, field: u64) -> Result<String> {
         let damaged = || format!("the descriptor at {descriptor:#x} is not of this version");
-        let start = *self
-            .0
-            .get(&(descriptor + SIGNATURE_START))
-            .with_context(damaged)?;
-        let length = bytes_at(elf, descriptor + SIGNATURE_LENGTH, 8).with_context(damaged)?;
+        let start = *self.0.get(&(descriptor + field)).with_context(damaged)?;
+        let length = bytes_at(elf, descriptor + field + 8, 8).with_context(damaged)?;
         let length = u64::from_le_bytes(length.try_into()?);
         let text = bytes_at(elf, start, length).with_context(damaged)?;
         Ok(std::str::from_utf8(text).with_context(damaged)?.to_owned())

@@ -2,6 +2,7 @@
 //! programs that run.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -11,9 +12,12 @@ use crate::output::Format;
 pub mod build;
 pub mod diff;
 pub mod file;
+mod line;
 pub mod live;
+mod logged;
 pub mod show;
 pub mod signing;
+mod trial;
 
 /// Version of the JSON forms; raised when a field changes its meaning or goes away.
 pub const FORMAT: u32 = 1;
@@ -32,6 +36,8 @@ pub mod code {
     pub const NOT_TAKEN: i32 = 12;
     /// There is no such program.
     pub const NO_PROGRAM: i32 = 13;
+    /// The patch was applied, did not hold while it was watched, and was taken back.
+    pub const DID_NOT_HOLD: i32 = 14;
 }
 
 /// What `patch` takes.
@@ -68,6 +74,10 @@ pub struct FileArgs {
     /// How to tell it, on stdout
     #[arg(long, value_enum, value_name = "FMT", default_value_t)]
     message_format: Format,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// Does it; the result is the exit code.

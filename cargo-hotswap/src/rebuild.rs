@@ -56,6 +56,8 @@ pub struct Replays {
     folder: PathBuf,
     /// The form of the compiler's messages.
     pub form: Form,
+    /// Variables that the compiler gets beside those of the build.
+    pub variables: BTreeMap<String, String>,
     /// Published artefacts by unit stem: for dependents they stand in for cargo's.
     published: BTreeMap<String, PathBuf>,
     /// The folder that replays write to, open as long as this lives.
@@ -68,6 +70,7 @@ impl Replays {
         Self {
             folder,
             form: Form::default(),
+            variables: BTreeMap::new(),
             published: BTreeMap::new(),
             lent: None,
         }
@@ -207,6 +210,7 @@ impl Replays {
         self.form.apply(&mut args.0);
         capture.args = args.0;
         capture.out_dir = out_dir.to_owned();
+        capture.env.extend(self.variables.clone());
         if let Some(request) = capture.env.get(LINK_VAR) {
             let mut request: LinkRequest = serde_json::from_str(request).context(
                 "a capture has a damaged link request; run `cargo clean` on the package",

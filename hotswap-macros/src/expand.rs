@@ -2,6 +2,7 @@
 
 mod block;
 mod function;
+mod logged;
 mod shim;
 
 use proc_macro2::TokenStream;

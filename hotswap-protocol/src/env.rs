@@ -72,3 +72,7 @@ pub const SYSTEM_TUNABLES: &str = "GLIBC_TUNABLES";
 
 /// Set for rustc of hot crates: the attribute macros expand to their hot form.
 pub const EXPAND: &str = "HOTSWAP_EXPAND";
+
+/// Set for rustc of hot crates while a patch is built: the entries whose calls are logged, as descriptors name
+/// them, parted by commas.
+pub const LOG: &str = "HOTSWAP_LOG";

@@ -85,6 +85,8 @@ pub struct Provenance {
     pub toolchain: String,
     /// Sources that differ from the base, by path in the workspace, with the digest of what they say.
     pub edited: BTreeMap<String, Digest>,
+    /// Entries that tell of their calls.
+    pub logged: BTreeSet<String>,
     /// A digest of all sources' paths and contents.
     pub sources: Digest,
 }

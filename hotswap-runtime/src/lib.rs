@@ -47,6 +47,7 @@ mod hook;
 mod inflight;
 mod listen;
 mod live;
+mod logged;
 mod migrate;
 mod on_panic;
 mod on_swap;

@@ -143,25 +143,44 @@ fn is_unwound_by_stale_code() -> bool {
     since.is_some_and(|since| since.elapsed() < ONE_PANIC)
 }
 
+/// How many calls have unwound from which version's code; one version at a time.
+static PANICS: Mutex<(u64, u64)> = Mutex::new((0, 0));
+
+/// How many calls have unwound from the code of this version since it became current the last time.
+pub(crate) fn panics_of(version: u64) -> u64 {
+    let (of, panics) = *lock(&PANICS);
+    if of == version { panics } else { 0 }
+}
+
+fn count_panic(version: u64) {
+    let mut counted = lock(&PANICS);
+    if counted.0 != version {
+        *counted = (version, 0);
+    }
+    counted.1 += 1;
+}
+
 /// A call unwinds, whose counter is the one that is meant.
 pub(crate) fn notice(is_meant: impl Fn(CounterId) -> bool) {
     // Without a panic a thread is cancelled, or a future dropped.
     if !thread::panicking() || is_unwound_by_stale_code() {
         return;
     }
-    let Some(version) = lock(&WATCH).counts(Instant::now()) else {
-        return;
-    };
-    if table::current_version() != version {
-        return;
-    }
     // A function that makes values for the next version has called it, and is told so by the swap.
     if is_migration(&thread::current()) {
         return;
     }
-    let Some(entry) = table::entry_of(version, is_meant) else {
+    let current = table::current_version();
+    let Some(entry) = table::entry_of(current, is_meant) else {
         return;
     };
+    count_panic(current);
+    let Some(version) = lock(&WATCH).counts(Instant::now()) else {
+        return;
+    };
+    if current != version {
+        return;
+    }
     let mut watch = lock(&WATCH);
     if watch.fresh.is_some_and(|fresh| fresh.version == version) {
         watch.fresh = None;

@@ -15,6 +15,7 @@ pub mod v0_1_0 {
     };
     pub use crate::gate::{Tracked, TrackedFuture, Untracked, anchor, pin_box};
     pub use crate::hook::{SwapHook, outcome as hook_outcome};
+    pub use crate::logged::{ByDebug, ByType, LoggedCall, Shown, is_among};
     pub use crate::migrate::around;
     pub use crate::migrate::around::Differ;
     pub use crate::migrate::code_change::{

@@ -87,6 +87,12 @@ pub(crate) struct Found {
     pub(crate) mapping: String,
 }
 
+/// Finds out how the C library's heaps look, which is hard while other threads use the one that this thread
+/// uses.
+pub(crate) fn learn() {
+    let _ = heap::heaps();
+}
+
 /// An attempt under way: what can be scanned while the program runs was scanned.
 #[derive(Debug)]
 pub(crate) struct Looked<'a> {

@@ -79,11 +79,30 @@ impl Load {
 struct Server {
     package: Package,
     base: PathBuf,
+    executable: PathBuf,
     child: Child,
     address: String,
     /// Where its stderr goes: a line is there before the answer to the request that it is about.
     log: PathBuf,
     audit: PathBuf,
+}
+
+/// Starts it; the result is the process and its address.
+fn launch(executable: &Path, log: &Path, audit: &Path) -> Result<(Child, String)> {
+    let mut command = Command::new(executable);
+    command
+        .arg("127.0.0.1:0")
+        .stdout(Stdio::piped())
+        .stderr(File::create(log)?)
+        .env("HOTSWAP_LISTEN", "1")
+        .env("HOTSWAP_AUDIT", audit);
+    let mut child = command.spawn()?;
+    let mut line = String::new();
+    let output = child.stdout.take().context("it has no output")?;
+    BufReader::new(output).read_line(&mut line)?;
+    let address = line.strip_prefix("listening on http://");
+    let address = address.context("no address")?.trim_end().to_owned();
+    Ok((child, address))
 }
 
 impl Server {
@@ -99,29 +118,29 @@ impl Server {
         let (built, code) = tool(&package, &["build", "-p", "web"])?;
         ensure!(code == 0, "{built}");
         let path = |name: &str| built[name].as_str().map(PathBuf::from).context("no path");
-        let audit = package.root.join("audit.log");
-        let mut command = Command::new(path("executable")?);
-        let log = package.root.join("server.log");
-        command
-            .arg("127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .stderr(File::create(&log)?)
-            .env("HOTSWAP_LISTEN", "1")
-            .env("HOTSWAP_AUDIT", &audit);
-        let mut child = command.spawn()?;
-        let mut line = String::new();
-        let output = child.stdout.take().context("it has no output")?;
-        BufReader::new(output).read_line(&mut line)?;
-        let address = line.strip_prefix("listening on http://");
-        let address = address.context("no address")?.trim_end().to_owned();
+        let (audit, log) = (
+            package.root.join("audit.log"),
+            package.root.join("server.log"),
+        );
+        let executable = path("executable")?;
+        let (child, address) = launch(&executable, &log, &audit)?;
         Ok(Self {
             base: path("base")?,
+            executable,
             package,
             child,
             address,
             log,
             audit,
         })
+    }
+
+    /// Ends it, and starts it again, without any patch.
+    fn start_again(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        (self.child, self.address) = launch(&self.executable, &self.log, &self.audit)?;
+        Ok(())
     }
 
     fn build(&self, name: &str, more: &[&str]) -> Result<PathBuf> {
@@ -133,6 +152,28 @@ impl Server {
         let (built, code) = tool(&self.package, &words)?;
         ensure!(code == 0, "{built}");
         Ok(patch)
+    }
+
+    /// What the tool says, and its exit code.
+    fn tries_to_build(&self, more: &[&str]) -> Result<(String, i32)> {
+        let mut words = vec!["patch", "build", "--base", text(&self.base)?];
+        words.extend(["--output", "none.hotpatch"]);
+        words.extend(more);
+        let output = hotswap_verb(&self.package, &words)?.output()?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok((said, output.status.code().unwrap_or(-1)))
+    }
+
+    /// Applies a patch, and has the tool watch.
+    fn tries(&self, words: &[&str]) -> Result<Tries> {
+        let pid = self.child.id().to_string();
+        let more = ["--pid", &pid, "--message-format=json"];
+        let words = [&["patch", "apply"], words, &more].concat();
+        let mut child = hotswap_verb(&self.package, &words)?
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let lines = BufReader::new(child.stdout.take().context("it has no output")?);
+        Ok(Tries { child, lines })
     }
 
     /// What is done with patches in the server.
@@ -232,7 +273,99 @@ fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
     audited(&server.audit)?;
     server.greets("Last", false)?;
     ensure!(server.child.try_wait()?.is_none(), "it has ended");
+
+    server.package.edit(handlers, &logged, greeting)?;
+    server.start_again()?;
+    calls_are_logged(&server)?;
+    server.start_again()?;
+    stays_only_if_it_holds(&server, handlers, greeting)
+}
+
+/// A patch that tells of calls, without an edit.
+fn calls_are_logged(server: &Server) -> Result<()> {
+    let (unknown, code) = server.tries_to_build(&["--log", "hallo"])?;
+    let lists = unknown.contains("no entry `hallo`") && unknown.contains("`web::handlers::hello`");
+    ensure!(code == 101 && lists, "{code}: {unknown}");
+    let patch = server.build("calls.hotpatch", &["--log", "handlers::hello"])?;
+    let path = text(&patch)?;
+    server.expect(&["apply", path], (0, true, None))?;
+    server.greets("Told", false)?;
+    server.expect(&["revert", path], (0, true, None))?;
+    server.greets("Silent", false)?;
+    let log = fs::read_to_string(&server.log)?;
+    let called = "hotswap: called: web::handlers::hello(name = \"Told\")";
+    let ended = "hotswap: ended: web::handlers::hello after ";
+    ensure!(log.contains(called) && log.contains(ended), "{log}");
+    ensure!(!log.contains("Silent"), "{log}");
     Ok(())
+}
+
+/// A patch on trial is kept, or taken back.
+fn stays_only_if_it_holds(server: &Server, handlers: &str, greeting: &str) -> Result<()> {
+    let panics = format!("    assert_ne!(name, \"Boom\");\n{greeting}");
+    server.package.edit(handlers, greeting, &panics)?;
+    let patch = server.build("boom.hotpatch", &[])?;
+    let path = text(&patch)?;
+
+    let mut held = server.tries(&[path, "--watch", "1ms", "--revert-if", "exit 1"])?;
+    let applied = held.line()?;
+    ensure!(applied["patch"]["expires_ms"].is_u64(), "{applied}");
+    let kept = held.line()?;
+    ensure!(kept["applied"][0]["expires_ms"].is_null(), "{kept}");
+    ensure!(held.code()? == 0, "{kept}");
+    server.expect(&["revert", path], (0, true, None))?;
+
+    let reported = "test $HOTSWAP_NAME = web && kill -0 $HOTSWAP_PID";
+    let mut bad = server.tries(&[path, "--watch", "1h", "--revert-if", reported])?;
+    taken_back(&mut bad, "succeeded", || Ok(()))?;
+
+    let mut panicked = server.tries(&[path, "--watch", "1h"])?;
+    taken_back(&mut panicked, "calls panicked", || {
+        // It is not answered.
+        let answer = Connection::open(&server.address)?.gives("GET /hello/Boom", "", "");
+        ensure!(answer.is_err(), "it did not panic");
+        Ok(())
+    })?;
+    let list = server.expect(&["list"], (0, false, None))?;
+    ensure!(list["applied"] == Value::Array(Vec::new()), "{list}");
+    server.greets("Boom", false)
+}
+
+fn taken_back(trial: &mut Tries, reason: &str, then: impl FnOnce() -> Result<()>) -> Result<()> {
+    let applied = trial.line()?;
+    ensure!(applied["changed"] == true, "{applied}");
+    then()?;
+    let reverted = trial.line()?;
+    let told = reverted["error"].as_str().unwrap_or_default();
+    let right = reverted["changed"] == true && told.contains(reason);
+    ensure!(right && reverted["failure"] == "did-not-hold", "{reverted}");
+    ensure!(trial.code()? == 14, "{reverted}");
+    Ok(())
+}
+
+/// The tool while it watches.
+struct Tries {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Tries {
+    fn line(&mut self) -> Result<Value> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line)?;
+        serde_json::from_str(&line).with_context(|| format!("`{line}` is no JSON"))
+    }
+
+    fn code(&mut self) -> Result<i32> {
+        Ok(self.child.wait()?.code().unwrap_or(-1))
+    }
+}
+
+impl Drop for Tries {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// What must not be applied is refused by name, and the program goes on as it was.

@@ -86,11 +86,14 @@ fn refuses_a_bad_one(program: &mut Patched, good: &Manifest) -> Result<()> {
     Ok(())
 }
 
+/// How often it is tried: with a thousand threads, each time takes a second where nothing is optimised.
+const TRIES: usize = 10;
+
 /// Images in memory, once it was tried to have few. What is left of one in memory that is in use goes as servers
 /// answer, so that they do in between.
 fn mapped(program: &mut Patched, text: &str) -> Result<usize> {
     let mut mapped = 0;
-    for _ in 0..100 {
+    for _ in 0..TRIES {
         program.purge(Manner::Soft)?;
         let versions = program.status()?.versions;
         mapped = versions.iter().filter(|it| it.image.is_some()).count();

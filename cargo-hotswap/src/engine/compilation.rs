@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 
 use anyhow::Result;
+use hotswap_protocol::env;
 
 use super::published::{Published, Sources};
 use crate::diagnostics::{self, Form, Known};
@@ -80,6 +81,19 @@ impl Compilation {
     pub fn edited(&mut self, units: &[Unit], files: &[PathBuf]) {
         for (index, unit) in units.iter().enumerate() {
             if files.iter().any(|file| unit.sources.contains(file)) {
+                self.stale.insert(index);
+            }
+        }
+    }
+
+    /// Compiles the crates of these entries again, given as descriptors name them, with lines that tell of their
+    /// calls.
+    pub fn log_calls(&mut self, units: &[Unit], entries: &[String]) {
+        let variables = &mut self.replays.variables;
+        variables.insert(env::LOG.to_owned(), entries.join(","));
+        for (index, unit) in units.iter().enumerate() {
+            let is_in = |entry: &String| entry.split("::").next() == Some(&unit.name);
+            if entries.iter().any(is_in) {
                 self.stale.insert(index);
             }
         }

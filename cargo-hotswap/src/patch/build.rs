@@ -1,6 +1,6 @@
 //! `cargo hotswap patch build`: what was edited since the base was built, as a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::patch::{self, Digest, MAX_NAME_BYTES, Patch, Plan, Provenance, container};
 use hotswap_protocol::state::Back;
 
-use super::{file, show, signing};
+use super::{file, logged, show, signing};
 use crate::base::{self, Base, Opened};
 use crate::death;
 use crate::engine::Engine;
@@ -32,6 +32,9 @@ pub struct Options {
     /// Secret key of minisign's to sign with; programs take no patch without a signature
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     key: Option<PathBuf>,
+    /// Entry each of whose calls the patched program tells of: arguments, and time taken
+    #[arg(long, value_name = "ENTRY")]
+    log: Vec<String>,
     /// Name of the patch; without it, that of the file
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -62,14 +65,22 @@ pub fn run(options: &Options) -> Result<i32> {
     let name = name(options)?;
     let opened = Base::read(&options.base)?.open()?;
     let edited = opened.base.edited()?;
-    if edited.is_empty() {
+    if edited.is_empty() && options.log.is_empty() {
         bail!(
             "no source was edited since the base was built, so there is nothing to patch\n  \
-             = help: edit a source of the workspace, and build the patch then"
+             = help: edit a source of the workspace, and build the patch then, or name an entry \
+             with `--log`"
         );
     }
     let folder = RunFolder::new(&opened.base.target_directory)?;
-    let (event, manifest) = compile(&opened, &edited, &folder)?;
+    let mut engine = engine(&opened, &folder)?;
+    let logged = logged::choose(engine.entries(), &options.log)?;
+    // Statics of two patches must not be taken for one another.
+    let digest = digest(&opened.base, &edited, &logged.paths)?;
+    engine.set_mark(&format!("p{}_", digest.short()));
+    engine.log_calls(&logged.names);
+    let event = engine.update(&edited, Instant::now());
+    let manifest = engine.take_manifest();
     let (plan, manifest) = match (&event, manifest) {
         (Event::Swapped { .. }, Some(manifest)) => (plan(&event, &manifest), manifest),
         _ => return not_made(event),
@@ -86,7 +97,7 @@ pub fn run(options: &Options) -> Result<i32> {
         sequence: options.sequence,
         not_after: options.not_after,
         plan,
-        provenance: provenance(base, &edited)?,
+        provenance: provenance(base, &edited, logged.paths, digest)?,
         manifest,
     };
     let images = take_images(&mut patch.manifest)?;
@@ -145,19 +156,15 @@ fn name(options: &Options) -> Result<String> {
     Ok(name)
 }
 
-/// Compiles, checks and links what was edited.
-fn compile(
-    opened: &Opened,
-    edited: &[PathBuf],
-    folder: &RunFolder,
-) -> Result<(Event, Option<Manifest>)> {
+/// What compiles, checks and links what was edited.
+fn engine(opened: &Opened, folder: &RunFolder) -> Result<Engine> {
     let cache = Cache::default();
     let kept = folder.keep(&opened.base.executable)?;
     let host = Host::read(&kept, &opened.units, &cache)?;
     if host.build_id != opened.base.build_id {
         bail!("the executable has another build id than its base says");
     }
-    let mut engine = Engine::new(
+    Engine::new(
         opened.units.clone(),
         host,
         opened.link.clone(),
@@ -165,17 +172,11 @@ fn compile(
         &folder.path(),
         Sink::File(None),
         false,
-    )?;
-    // Statics of two patches must not be taken for one another.
-    let sources = sources(&opened.base, edited)?;
-    engine.set_mark(&format!("p{}_", sources.short()));
-    let event = engine.update(edited, Instant::now());
-    let manifest = engine.take_manifest();
-    Ok((event, manifest))
+    )
 }
 
-/// A digest of the base and of what all sources say now.
-fn sources(base: &Base, edited: &[PathBuf]) -> Result<Digest> {
+/// A digest of the base, of what all sources say now, and of the entries that tell of their calls.
+fn digest(base: &Base, edited: &[PathBuf], logged: &BTreeSet<String>) -> Result<Digest> {
     let mut all = base.build_id.to_string();
     for (path, built) in &base.sources {
         let now = match edited.contains(path) {
@@ -185,17 +186,26 @@ fn sources(base: &Base, edited: &[PathBuf]) -> Result<Digest> {
         };
         all += &format!("\n{now} {}", base.shown(path));
     }
+    for entry in logged {
+        all += &format!("\nlog {entry}");
+    }
     Ok(Digest::of(all.as_bytes()))
 }
 
-fn provenance(base: &Base, edited: &[PathBuf]) -> Result<Provenance> {
+fn provenance(
+    base: &Base,
+    edited: &[PathBuf],
+    logged: BTreeSet<String>,
+    sources: Digest,
+) -> Result<Provenance> {
     let present = edited.iter().filter(|path| path.is_file());
     let digests = present.map(|path| Ok((base.shown(path), base::digest(path)?)));
     Ok(Provenance {
         tool: format!("cargo-hotswap {}", env!("CARGO_PKG_VERSION")),
         toolchain: base.toolchain.clone(),
         edited: digests.collect::<Result<BTreeMap<_, _>>>()?,
-        sources: sources(base, edited)?,
+        logged,
+        sources,
     })
 }
 

@@ -108,6 +108,8 @@ impl Summary {
         }
         let edited = self.provenance.edited.iter();
         lines.extend(edited.map(|(path, digest)| ("source", format!("{path} {}", digest.short()))));
+        let logged = self.provenance.logged.iter();
+        lines.extend(logged.map(|entry| ("logs calls", entry.clone())));
         let compiler = self.provenance.toolchain.lines().next().unwrap_or_default();
         lines.push(("compiler", compiler.to_owned()));
         lines.push(("made by", self.provenance.tool.clone()));

@@ -201,7 +201,7 @@ fn work(
             let event = Event::Ready {
                 pid: engine.pid(),
                 build_id: engine.build_id(),
-                entries: engine.entry_paths(),
+                entries: engine.entries().iter().map(|it| it.path.clone()).collect(),
             };
             tell(modules(&engine));
             tell(Done::Ready {

@@ -6,6 +6,7 @@ use syn::{
     Attribute, Block, FnArg, Pat, Path, ReturnType, Signature, TraitBound, Type, parse_quote,
 };
 
+use super::logged::{self, Shown};
 use crate::hygiene::{self, local};
 use crate::options::Options;
 use crate::result::{self, Crossing, Kind};
@@ -55,7 +56,7 @@ impl Shim {
             (_, ReturnType::Default) => parse_quote!(()),
             (_, ReturnType::Type(_, output)) => result::nameable(output),
         };
-        let mut arguments = take_arguments(&mut signature);
+        let (mut arguments, shown) = take_arguments(&mut signature);
         if signature.receiver().is_some() {
             rename::self_in(&mut body);
         }
@@ -68,10 +69,15 @@ impl Shim {
                 value: quote!(::core::panic::Location::caller()),
             });
         }
+        let private = hygiene::private(&options.krate);
+        let chosen = logged::chosen(&signature.ident);
+        if !chosen.is_empty() {
+            body = logged::told(&private, &signature.ident, &chosen, &shown, &body);
+        }
         Self {
             untracked: options.untracked,
             track_caller,
-            private: hygiene::private(&options.krate),
+            private,
             name: signature.ident.clone(),
             text,
             signature,
@@ -332,14 +338,19 @@ fn callable(kind: Kind, bound: &TraitBound, call: &TokenStream) -> TokenStream {
     }
 }
 
-/// Gives every argument a name in the signature, and tells what it was called.
-fn take_arguments(signature: &mut Signature) -> Vec<Argument> {
-    let mut arguments = Vec::new();
+/// Gives every argument a name in the signature, and tells what it was called, and what the body calls what is
+/// in it.
+fn take_arguments(signature: &mut Signature) -> (Vec<Argument>, Vec<Shown>) {
+    let (mut arguments, mut shown) = (Vec::new(), Vec::new());
     for (index, input) in signature.inputs.iter_mut().enumerate() {
         let name = argument_name(index);
         arguments.push(match input {
             FnArg::Receiver(receiver) => {
                 let renamed = rename::self_at(receiver.self_token.span);
+                shown.push(Shown {
+                    name: "self".to_owned(),
+                    variable: renamed.clone(),
+                });
                 let mutability = receiver.mutability.take();
                 let value = receiver.self_token.to_token_stream();
                 Argument {
@@ -349,6 +360,7 @@ fn take_arguments(signature: &mut Signature) -> Vec<Argument> {
                 }
             }
             FnArg::Typed(input) => {
+                shown.extend(logged::variables(&input.pat));
                 let attributes = std::mem::take(&mut input.attrs);
                 let pattern = std::mem::replace(&mut *input.pat, Pat::Verbatim(quote!(#name)));
                 Argument {
@@ -359,7 +371,7 @@ fn take_arguments(signature: &mut Signature) -> Vec<Argument> {
             }
         });
     }
-    arguments
+    (arguments, shown)
 }
 
 fn argument_name(index: usize) -> Ident {

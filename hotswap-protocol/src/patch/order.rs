@@ -65,4 +65,7 @@ pub struct AppliedPatch {
     /// Milliseconds until the program goes back by itself. None: never.
     #[serde(default)]
     pub expires_ms: Option<u64>,
+    /// How many calls of its code panicked since. Calls that are not counted do not count.
+    #[serde(default)]
+    pub panics: u64,
 }

@@ -33,6 +33,7 @@ fn patch() -> Patch {
             tool: "t".into(),
             toolchain: "rustc".into(),
             edited: BTreeMap::new(),
+            logged: [].into(),
             sources: Digest::of(b""),
         },
         manifest,

@@ -222,6 +222,8 @@ fn above_standard(descriptor: OwnedFd) -> io::Result<OwnedFd> {
 
 /// The listening thread; `own` is the path that the socket was made under.
 fn accept(listener: &UnixListener, own: &Path, service: &'static Service<Process>) {
+    // While hardly another thread uses the same heap.
+    crate::purge::learn();
     // The program may close descriptors that are not its own, and open others under their numbers.
     while address_of(listener).as_deref() == Some(own) {
         match listener.accept() {

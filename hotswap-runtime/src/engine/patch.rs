@@ -113,6 +113,7 @@ fn apply(
         sequence: patch.sequence,
         version: 0,
         expires_ms: None,
+        panics: 0,
     };
     act.about(&subject);
     let applied = fork::undivided(stack::applied);

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::arena::Arena;
 use super::kernel;
 use super::maps::{self, Mapping};
 use super::page::Page;
@@ -40,6 +41,8 @@ const IN_OTHER_HEAP: u64 = 4;
 const SEARCHED: u64 = 16 << 10;
 /// Blocks in a list, and arenas, beyond which something is wrong.
 const LONGEST: usize = 1 << 12;
+/// As many mappings as the kernel lets a process have, unless it is set otherwise.
+const MOST_MAPPINGS: usize = 1 << 16;
 
 /// How the heaps of this process look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -390,7 +393,12 @@ fn own_words() -> Option<impl Fn(u64) -> Option<u64>> {
 /// Where these blocks lie.
 fn places<const COUNT: usize>(blocks: [u64; COUNT]) -> Option<[Place; COUNT]> {
     let text = fs::read("/proc/self/maps").ok()?;
-    let mappings: Vec<Mapping> = maps::lines(&text).collect::<Option<_>>()?;
+    // Not in the heap: addresses of images would be left there.
+    let mut arena = Arena::new(MOST_MAPPINGS * size_of::<Mapping>()).ok()?;
+    let mut mappings = arena.table(MOST_MAPPINGS);
+    if !maps::read(&text, &mut mappings) {
+        return None;
+    }
     let place = |block| {
         let at = block + HEADER;
         let index = mappings.partition_point(|mapping| mapping.end <= at);

@@ -131,22 +131,21 @@ fn number(line: &[u8], at: &mut usize, end: u8) -> Option<u64> {
     }
 }
 
-/// What each line tells; none where one is unlike the others.
-pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = Option<Mapping>> {
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        let rest = text.get(from..).filter(|rest| !rest.is_empty())?;
-        let length = rest.iter().position(|byte| *byte == b'\n');
-        let mapping = length.and_then(|length| Mapping::read(text, from, from + length));
-        from += length.map_or(rest.len(), |length| length + 1);
-        Some(mapping)
-    })
-}
-
 /// Reads all lines into the table. False if one is unlike the others, or there are too many.
 pub(super) fn read(text: &[u8], mappings: &mut Table<Mapping>) -> bool {
     mappings.clear();
-    lines(text).all(|mapping| mapping.is_some_and(|mapping| mappings.push(mapping)))
+    let mut from = 0;
+    while from < text.len() {
+        let Some(length) = text[from..].iter().position(|byte| *byte == b'\n') else {
+            return false;
+        };
+        let mapping = Mapping::read(text, from, from + length);
+        if !mapping.is_some_and(|mapping| mappings.push(mapping)) {
+            return false;
+        }
+        from += length + 1;
+    }
+    true
 }
 
 /// The range of a mapping and of those of its sort that adjoin. The kernel lists one heap or stack as two,

@@ -161,6 +161,7 @@ mod tests {
                 tool: "t".into(),
                 toolchain: "r".into(),
                 edited: [].into(),
+                logged: [].into(),
                 sources: Digest::of(b""),
             },
             manifest: Manifest::new(build_id(1)),

@@ -6,6 +6,7 @@ use hotswap_protocol::patch::Digest;
 use hotswap_protocol::patch::order::AppliedPatch;
 
 use crate::engine::version;
+use crate::on_panic;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// A patch that is applied, or was.
@@ -41,6 +42,7 @@ impl Entry {
             sequence: self.sequence,
             version: self.version,
             expires_ms: ms,
+            panics: on_panic::panics_of(self.version),
         }
     }
 }

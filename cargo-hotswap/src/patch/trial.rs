@@ -1,0 +1,225 @@
+//! `patch apply --watch`: a patch that stays only if it holds.
+//!
+//! The program is told to go back by itself a little after the time that it is watched. So it does whatever becomes
+//! of this tool; only in the end it is told that the patch stays.
+
+use std::io;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use hotswap_protocol::patch::Digest;
+use hotswap_protocol::patch::order::PatchOrder;
+
+use super::code;
+use super::line;
+use super::live::{self, Work};
+use crate::control::find::Found;
+use crate::output::{self, Format};
+
+/// Between two looks at the programs.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// From the end of the command to its next start.
+const COMMAND_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the command may take.
+const COMMAND_TIME: Duration = Duration::from_secs(30);
+
+/// How much later than it is watched the program goes back by itself: time for a last look.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// What a program is called whose patch was taken back.
+const DID_NOT_HOLD: &str = "did-not-hold";
+
+/// Whether a patch has to hold, and what that means.
+#[derive(Debug, Clone, Args)]
+pub struct TrialArgs {
+    /// Watch the programs for this time, such as 60s, and revert the patch in all of them if one ends or
+    /// calls panic in its code
+    #[arg(long, value_name = "TIME", value_parser = super::time, conflicts_with = "dry_run")]
+    watch: Option<Duration>,
+    /// Revert it also when this command succeeds. `sh` runs it again and again while programs are watched, with
+    /// HOTSWAP_PID and HOTSWAP_NAME
+    #[arg(long, value_name = "COMMAND", requires = "watch")]
+    revert_if: Option<String>,
+    /// So many panics are borne
+    #[arg(long, value_name = "N", requires = "watch", default_value_t = 0)]
+    bear_panics: u64,
+}
+
+/// A patch on trial.
+#[derive(Debug)]
+pub(super) struct Trial<'a> {
+    args: &'a TrialArgs,
+    time: Duration,
+    digest: Digest,
+}
+
+impl<'a> Trial<'a> {
+    /// What was asked for, if it was.
+    pub(super) fn of(args: &'a TrialArgs, digest: Digest) -> Option<Self> {
+        let time = args.watch?;
+        Some(Self { args, time, digest })
+    }
+
+    /// When a program shall go back by itself.
+    pub(super) fn ttl(&self) -> Duration {
+        self.time.saturating_add(GRACE)
+    }
+
+    /// Watches programs that have taken the patch. Those in which it holds are given `keep`, in all others it is
+    /// taken back. The result is the exit code.
+    ///
+    /// # Errors
+    ///
+    /// Output can't be written.
+    pub(super) fn run(
+        &self,
+        mut programs: Vec<Found>,
+        keep: &Work<'_>,
+        format: Format,
+    ) -> Result<i32> {
+        let names: Vec<String> = programs.iter().map(|it| it.program.to_string()).collect();
+        if format == Format::Human {
+            let time = humantime::format_duration(self.time);
+            output::status("Watching", &format!("{} for {time}", names.join(", ")));
+        }
+        let Some(reason) = self.watch(&mut programs) else {
+            return live::act_on_all(&mut programs, keep, format);
+        };
+        if format == Format::Human {
+            output::warning(&format!("the patch is taken back: {reason}"));
+        }
+        let order = PatchOrder::Revert {
+            digest: Some(self.digest),
+        };
+        for found in &mut programs {
+            let work = Work::about(order.clone(), line::tell_reverted);
+            let mut line = live::act_on(found, &work);
+            if line.error.is_none() && format == Format::Json {
+                line.code = code::DID_NOT_HOLD;
+                line.failure = Some(DID_NOT_HOLD.to_owned());
+                line.error = Some(reason.clone());
+            }
+            line::tell(&line, format, line::tell_reverted)?;
+        }
+        Ok(code::DID_NOT_HOLD)
+    }
+
+    /// Looks at the programs until the time is over, or the patch does not hold: the result says why.
+    fn watch(&self, programs: &mut [Found]) -> Option<String> {
+        let end = Instant::now() + self.time;
+        let mut next_command = Instant::now();
+        loop {
+            for found in &mut *programs {
+                if let Err(reason) = self.look(found) {
+                    return Some(format!("{reason:#}"));
+                }
+            }
+            if let Some(command) = &self.args.revert_if
+                && Instant::now() >= next_command
+            {
+                for found in &*programs {
+                    if let Err(reason) = holds(command, found) {
+                        return Some(format!("{reason:#}"));
+                    }
+                }
+                next_command = Instant::now() + COMMAND_PAUSE;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            thread::sleep(left.min(PAUSE));
+        }
+    }
+
+    /// Looks at one program. An error says why the patch does not hold there.
+    fn look(&self, found: &mut Found) -> Result<()> {
+        let program = found.program.to_string();
+        let connection = found.connection.as_mut();
+        let connection = connection.with_context(|| format!("{program} does not answer"))?;
+        let report = connection.patch(PatchOrder::List {}, &[]);
+        let report = report.with_context(|| format!("{program} has ended, or does not answer"))?;
+        let mut applied = report.applied.iter();
+        let patch = applied.find(|patch| patch.digest == self.digest);
+        let patch = patch.with_context(|| format!("{program} has gone back from it already"))?;
+        let (panics, borne) = (patch.panics, self.args.bear_panics);
+        anyhow::ensure!(
+            panics <= borne,
+            "calls panicked in {program}: {panics}, {borne} are borne"
+        );
+        Ok(())
+    }
+}
+
+/// Runs the command for a program. An error says why the patch does not hold.
+fn holds(command: &str, found: &Found) -> Result<()> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).stdin(Stdio::null());
+    // What it says must not get between lines of JSON.
+    shell.stdout(io::stderr());
+    shell.env("HOTSWAP_NAME", &found.program.name);
+    if let Some(pid) = found.program.pid {
+        shell.env("HOTSWAP_PID", pid.to_string());
+    }
+    let mut child = shell.spawn().context("`sh` can't be run")?;
+    match ended(&mut child)? {
+        Some(status) => verdict(command, status),
+        None => anyhow::bail!(
+            "`{command}` did not end within {}",
+            humantime::format_duration(COMMAND_TIME)
+        ),
+    }
+}
+
+/// Waits for it as long as it may take, and ends it then.
+fn ended(child: &mut Child) -> Result<Option<ExitStatus>> {
+    let end = Instant::now() + COMMAND_TIME;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= end {
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(PAUSE / 10);
+    }
+}
+
+/// What a command's end says. One that can't be run tells nothing, and then nothing would end the trial.
+fn verdict(command: &str, status: ExitStatus) -> Result<()> {
+    match status.code() {
+        Some(0) => anyhow::bail!("`{command}` succeeded"),
+        Some(126 | 127) => anyhow::bail!("`{command}` can't be run"),
+        Some(_) => Ok(()),
+        None => anyhow::bail!("`{command}` was ended: {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_ends_of_commands_say() {
+        for (status, expected) in [
+            (0, Some("`c` succeeded")),
+            (1 << 8, None),
+            (125 << 8, None),
+            (126 << 8, Some("`c` can't be run")),
+            (127 << 8, Some("`c` can't be run")),
+            (9, Some("`c` was ended: signal: 9 (SIGKILL)")),
+        ] {
+            let said = verdict("c", ExitStatus::from_raw(status)).err();
+            assert_eq!(said.map(|error| error.to_string()).as_deref(), expected);
+        }
+    }
+}
