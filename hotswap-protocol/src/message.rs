@@ -133,7 +133,7 @@ pub enum Response {
     /// The servers that were asked for.
     Servers(ServersReport),
     /// What was done with patch files, and which are applied.
-    Patched(PatchReport),
+    Patched(Box<PatchReport>),
     /// Fatal signals are reported.
     Reporting {
         /// Their numbers. Those that the program handles itself are left out.
@@ -415,7 +415,7 @@ mod tests {
             Response::Restored(RestoreReport::default()),
             Response::Status(Status::new(2, true)),
             Response::Servers(ServersReport::default()),
-            Response::Patched(PatchReport::default()),
+            Response::Patched(Box::default()),
             Response::Reporting { signals: vec![11] },
             error,
         ] {

@@ -3,7 +3,6 @@
 //! Where it is not installed, this says so; the scenario `compiler-cache` has a stand-in for it.
 
 use std::{
-    fs,
     net::TcpListener,
     process::{Command, Stdio},
 };
@@ -41,8 +40,6 @@ pub fn word() -> String {
 /// Dependencies compile faster so; a crate that is optimised is no incremental one, which a cache
 /// would leave to the compiler.
 const PROFILES: &str = r#"
-[profile.dev.package."*"]
-debug = false
 [profile.release.package."*"]
 opt-level = 0
 "#;
@@ -72,8 +69,7 @@ pub fn trials() -> Vec<Trial> {
 fn swaps_through_cache(name: &str, profile: Profile, for_all: bool) -> Result<()> {
     let mut package = Package::of_source(name, &MAIN.replace("NAME", &name.replace('-', "_")))?;
     package.write("src/lib.rs", LIBRARY.as_bytes())?;
-    let manifest = fs::read_to_string(package.root.join("Cargo.toml"))? + PROFILES;
-    package.write("Cargo.toml", manifest.as_bytes())?;
+    package.write(".cargo/config.toml", PROFILES.as_bytes())?;
     package.use_own_target();
     package.profile = profile;
     let server = Server::start(&mut package)?;

@@ -97,7 +97,12 @@ pub fn trials() -> Vec<Trial> {
             eprintln!("{program} is not installed: executables linked by {name} are not tested");
             continue;
         }
-        for profile in [Profile::Dev, Profile::Release] {
+        let profiles: &[_] = match name {
+            // What is optimised is linked the same way by its kin.
+            "lld" | "mold" => &[Profile::Dev],
+            _ => &[Profile::Dev, Profile::Release],
+        };
+        for &profile in profiles {
             let case = format!("linker-{name}::{profile:?}").to_lowercase();
             let path = path.clone().flatten();
             trials.push(trial(case, move |package| {

@@ -20,12 +20,14 @@ struct Pace {
     migrates: usize,
     /// Before every such swap there is an image that is not what its manifest says.
     is_bad: usize,
+    servers: usize,
 }
 
 const SHORT: Pace = Pace {
     swaps: 12,
     migrates: 6,
     is_bad: 5,
+    servers: 200,
 };
 
 fn pace() -> Result<Pace> {
@@ -34,11 +36,16 @@ fn pace() -> Result<Pace> {
     };
     let swaps = swaps.parse().context("HOTSWAP_TESTS_SWAPS")?;
     Ok(match swaps {
-        ..200 => Pace { swaps, ..SHORT },
+        ..200 => Pace {
+            swaps,
+            servers: 1000,
+            ..SHORT
+        },
         _ => Pace {
             swaps,
             migrates: 100,
             is_bad: 50,
+            servers: 1000,
         },
     })
 }
@@ -140,7 +147,9 @@ fn servers_answer_through_swap_after_swap() -> Result<()> {
     let pace = pace()?;
     let (_package, patches) = record()?;
     let texts = [1, 2, 2, 2].map(|number| format!("is text {number}"));
-    let mut program = Patched::start(&patches, &[("HOTSWAP_PURGE", "off")], &[])?;
+    let servers = pace.servers.to_string();
+    let variables = [("HOTSWAP_PURGE", "off")];
+    let mut program = Patched::start(&patches, &variables, &[&servers])?;
     let mut first = None;
     for swap in 0..pace.swaps {
         let which = patch(swap, pace);
@@ -172,6 +181,8 @@ fn servers_answer_through_swap_after_swap() -> Result<()> {
         (last.descriptors, last.threads) == (first.descriptors, first.threads),
         "{first:?}, {last:?}"
     );
-    program.session.ask("end", "0 wrong, 1000 right")?;
+    program
+        .session
+        .ask("end", &format!("0 wrong, {servers} right"))?;
     program.quit()
 }

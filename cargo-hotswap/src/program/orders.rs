@@ -57,7 +57,7 @@ impl Connection {
         // One that refuses early says why, and does not read on.
         let sent = self.stream.write_all(file);
         match frame::read(&mut self.stream) {
-            Ok(Response::Patched(report)) => Ok(report),
+            Ok(Response::Patched(report)) => Ok(*report),
             Ok(other) => Err(declined(other)),
             Err(error) => {
                 sent.context("the program does not take the patch")?;

@@ -11,7 +11,7 @@ use crate::paths;
 const RUNTIME_PLACEHOLDER: &str = "$HOTSWAP_RUNTIME";
 /// Cargo's settings for all work copies: what isn't swapped needs no debug information, as in the
 /// workspace's own profile. It is most of what each host would be linked of. Nor is it optimised further than makes
-/// it small: that would take half a minute for the runtime alone. Who sets a profile aside has it whole.
+/// it small: that would take half a minute for the runtime alone.
 const SETTINGS: &str = "[profile.dev.package.\"*\"]\ndebug = false\n\
     [profile.release.package.\"*\"]\nopt-level = 1\n";
 

@@ -1,5 +1,6 @@
-//! A thousand servers that are called all the time, some of which call others of their own type.
+//! As many servers as the argument says, that are called all the time, some of which call others of their own type.
 
+use std::env;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -8,7 +9,6 @@ use std::time::Duration;
 use hotswap::Migrate;
 use hotswap::server::{Context, Handle, Init, Options};
 
-const SERVERS: usize = 1000;
 const CLIENTS: usize = 2;
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -93,14 +93,16 @@ fn main() {
     let mut limits = hotswap::SwapLimits::default();
     limits.guards = Duration::from_secs(60);
     hotswap::set_swap_limits(limits);
+    // A few while the patches are made.
+    let servers = env::args().nth(1).map_or(10, |text| text.parse().unwrap());
     let mut cells: Vec<Handle<Cell>> = Vec::new();
-    for number in (0..SERVERS as u64).rev() {
+    for number in (0..servers as u64).rev() {
         let args = (number, cells.last().copied());
         let options = Options::new().stack_size(256 * 1024);
         cells.push(options.spawn::<Cell>(args).expect("it starts"));
     }
     cells.reverse();
-    let each = SERVERS / CLIENTS;
+    let each = servers / CLIENTS;
     let clients: Vec<_> = cells
         .chunks(each)
         .enumerate()

@@ -74,7 +74,7 @@ impl<E: Engine> Session<'_, E> {
                 "the system does not tell who asks",
             )),
         };
-        let answer = done.map_or_else(Response::from, Response::Patched);
+        let answer = done.map_or_else(Response::from, |report| Response::Patched(Box::new(report)));
         (answer, Next::Request)
     }
 }
