@@ -45,9 +45,9 @@ pub struct TrialArgs {
     /// HOTSWAP_PID and HOTSWAP_NAME
     #[arg(long, value_name = "COMMAND", requires = "watch")]
     revert_if: Option<String>,
-    /// So many panics are borne
+    /// So many calls may panic
     #[arg(long, value_name = "N", requires = "watch", default_value_t = 0)]
-    bear_panics: u64,
+    max_panics: u64,
 }
 
 /// A patch on trial.
@@ -147,7 +147,7 @@ impl<'a> Trial<'a> {
         let mut applied = report.applied.iter();
         let patch = applied.find(|patch| patch.digest == self.digest);
         let patch = patch.with_context(|| format!("{program} has gone back from it already"))?;
-        let (panics, borne) = (patch.panics, self.args.bear_panics);
+        let (panics, borne) = (patch.panics, self.args.max_panics);
         anyhow::ensure!(
             panics <= borne,
             "calls panicked in {program}: {panics}, {borne} are borne"
