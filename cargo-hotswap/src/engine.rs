@@ -199,6 +199,11 @@ impl Engine {
         self.compilation.log_calls(&self.units, entries);
     }
 
+    /// Whether a version that went live has more to tell types by than the program as it was started.
+    pub fn is_beyond_host(&self) -> bool {
+        self.guard.is_beyond_host()
+    }
+
     /// The entries of the program as it was started.
     pub fn entries(&self) -> &[EntryFacts] {
         &self.host.entries

@@ -41,6 +41,9 @@ pub struct Patch {
     pub sequence: u64,
     /// The last second, since 1970 in universal time, in which it may be applied.
     pub not_after: Option<u64>,
+    /// It has signatures, cells or types of its own, of which another patch of this base could have others
+    /// under the same names: the code of both is never in one process.
+    pub beyond_base: bool,
     /// What it does, for people.
     pub plan: Plan,
     /// What it was made from.

@@ -27,11 +27,20 @@ pub struct Alive {
 #[derive(Debug, Default)]
 pub struct Guard {
     alive: Vec<Alive>,
+    /// A version had what the host has not.
+    beyond_host: bool,
     /// What versions since the host pass by value where `repr` matters, those not kept included.
     passed: Passed,
 }
 
 impl Guard {
+    /// Whether a version had signatures, cells, or types that code can tell by their `TypeId`, which the host
+    /// does not have. Values of those could be taken for others of the same name, in a version of which this
+    /// guard knows nothing.
+    pub fn is_beyond_host(&self) -> bool {
+        self.beyond_host
+    }
+
     /// What the layout guard refuses, against every version that still has values or code alive.
     /// `reprs` are the types that had another `repr` in any of them, `migrated` those whose values
     /// in cells become values of the next version.
@@ -97,6 +106,8 @@ impl Guard {
             .chain([&*host.types]);
         let told: BTreeSet<_> = older.flat_map(Program::identified).collect();
         let tells = !next.types.identified().is_subset(&told);
+        let in_host = |cell: &String| host.cells.iter().any(|it| it.symbol == *cell);
+        self.beyond_host |= tells || !new.is_subset(&base) || !next.cells.iter().all(in_host);
         if brought || tells || !known.chain([base]).any(|known| new.is_subset(&known)) {
             self.alive.push(next);
         }

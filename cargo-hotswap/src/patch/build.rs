@@ -96,6 +96,7 @@ pub fn run(options: &Options) -> Result<i32> {
         below: Vec::new(),
         sequence: options.sequence,
         not_after: options.not_after,
+        beyond_base: engine.is_beyond_host(),
         plan,
         provenance: provenance(base, &edited, logged.paths, digest)?,
         manifest,

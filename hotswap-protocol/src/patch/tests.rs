@@ -28,6 +28,7 @@ fn patch() -> Patch {
         below: Vec::new(),
         sequence: 1,
         not_after: None,
+        beyond_base: false,
         plan: Plan::default(),
         provenance: Provenance {
             tool: "t".into(),

@@ -156,7 +156,7 @@ fn apply(
     let done = prepared.commit();
     purge::after_swap();
     let committed = done.map_err(aborted)?;
-    stack::push(Entry::new(&subject, version, ttl));
+    stack::push(Entry::new(&subject, version, patch.beyond_base, ttl));
     expiry::look();
     let subject = Some(AppliedPatch { version, ..subject });
     let mut report = report(true, subject);

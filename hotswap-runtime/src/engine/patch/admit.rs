@@ -13,7 +13,7 @@ pub(super) struct Facts<'a> {
     pub(super) build_id: Option<&'a BuildId>,
     /// The patches that are applied, the oldest first.
     pub(super) stack: &'a [Digest],
-    /// Names of other patches that are not applied any more, and whose code is in memory still.
+    /// Names of other patches beyond the base that are not applied any more, and whose code is in memory still.
     pub(super) others: &'a [String],
     /// The highest sequence that was applied.
     pub(super) floor: u64,
@@ -63,8 +63,8 @@ pub(super) enum Refusal {
         found: Vec<Digest>,
     },
     #[error(
-        "code of `{other}`, which was reverted, is still in memory, and this patch was not checked \
-         against it: `cargo hotswap versions` says what keeps it; wait, or restart the program"
+        "code of `{other}`, which was reverted, is still in memory, and both have types of their own that \
+         were not checked against each other: `cargo hotswap versions` says what keeps it; wait, or restart the program"
     )]
     InMemory { other: String },
 }
@@ -127,10 +127,10 @@ pub(super) fn admit(patch: &Patch, digest: Digest, facts: &Facts) -> Result<Admi
         });
     }
     match facts.others.first() {
-        Some(other) => Err(Refusal::InMemory {
+        Some(other) if patch.beyond_base => Err(Refusal::InMemory {
             other: other.clone(),
         }),
-        None => Ok(Admission::Load),
+        _ => Ok(Admission::Load),
     }
 }
 
@@ -156,6 +156,7 @@ mod tests {
             below: vec![Digest::of(b"below")],
             sequence: 5,
             not_after: Some(100),
+            beyond_base: true,
             plan: Plan::default(),
             provenance: Provenance {
                 tool: "t".into(),
@@ -168,8 +169,9 @@ mod tests {
         }
     }
 
-    /// What is known of a process.
+    /// What is known of a process, and of the patch.
     struct Process {
+        beyond_base: bool,
         build_id: Option<BuildId>,
         stack: Vec<Digest>,
         others: Vec<String>,
@@ -179,6 +181,7 @@ mod tests {
 
     fn check(change: impl FnOnce(&mut Process), expected: &str) {
         let mut process = Process {
+            beyond_base: true,
             build_id: Some(build_id(1)),
             stack: vec![Digest::of(b"below")],
             others: Vec::new(),
@@ -193,7 +196,11 @@ mod tests {
             floor: process.floor,
             now: process.now,
         };
-        let outcome = match admit(&patch(), Digest::of(b"patch"), &facts) {
+        let patch = Patch {
+            beyond_base: process.beyond_base,
+            ..patch()
+        };
+        let outcome = match admit(&patch, Digest::of(b"patch"), &facts) {
             Ok(admission) => format!("{admission:?}"),
             Err(refusal) => format!("{:?}: {refusal}", refusal.code()),
         };
@@ -220,6 +227,12 @@ mod tests {
         check(|p| p.stack = vec![patch, below], "WrongStack");
         let left = |p: &mut Process| p.others = vec!["old".to_owned()];
         check(left, "PatchInMemory: code of `old`");
+        // It has no types of its own to be taken for those of the other.
+        let no_types = |p: &mut Process| {
+            left(p);
+            p.beyond_base = false;
+        };
+        check(no_types, "Load");
         // What is applied stays so, whatever has been applied beside it.
         check(|p| p.stack.push(patch), "Applied");
         check(|p| (p.stack, p.floor) = (vec![below, patch], 9), "Applied");

@@ -16,16 +16,24 @@ pub(super) struct Entry {
     pub(super) name: String,
     sequence: u64,
     version: u64,
+    /// It has types of its own, of which another patch could have others.
+    beyond_base: bool,
     deadline: Option<Instant>,
 }
 
 impl Entry {
-    pub(super) fn new(patch: &AppliedPatch, version: u64, ttl: Option<Duration>) -> Self {
+    pub(super) fn new(
+        patch: &AppliedPatch,
+        version: u64,
+        beyond_base: bool,
+        ttl: Option<Duration>,
+    ) -> Self {
         Self {
             digest: patch.digest,
             name: patch.name.clone(),
             sequence: patch.sequence,
             version,
+            beyond_base,
             deadline: deadline(ttl),
         }
     }
@@ -97,11 +105,12 @@ pub(super) fn push(entry: Entry) {
     stack.applied.push(entry);
 }
 
-/// The names of other patches that are not applied, and whose images are in memory.
+/// The names of other patches beyond the base that are not applied, and whose images are in memory.
 pub(super) fn in_memory(digest: Digest) -> Vec<String> {
     let mut stack = lock(&STACK);
     stack.left.retain(|entry| version::has_image(entry.version));
-    let others = stack.left.iter().filter(|entry| entry.digest != digest);
+    let others = stack.left.iter();
+    let others = others.filter(|entry| entry.beyond_base && entry.digest != digest);
     others.map(|entry| entry.name.clone()).collect()
 }
 
@@ -182,6 +191,7 @@ mod tests {
             name: name.into(),
             sequence: 1,
             version,
+            beyond_base: false,
             deadline,
         }
     }
