@@ -151,6 +151,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::needless_borrow, reason = "it is what macro output says")]
     fn arguments_are_shown_as_far_as_they_can_be() {
         struct Mute;
         struct Panics;
@@ -162,7 +163,7 @@ mod tests {
         let (text, mute, mut number) = ("a\n", Mute, 7);
         let exclusive = &mut number;
         assert_eq!((&Shown(&text)).shown(), r#""a\n""#);
-        assert_eq!((&Shown(&*text)).shown(), r#""a\n""#);
+        assert_eq!((&Shown(text)).shown(), r#""a\n""#);
         assert_eq!((&Shown(&exclusive)).shown(), "7");
         assert!((&Shown(&mute)).shown().ends_with("::Mute)"));
         assert_eq!((&Shown(&Panics)).shown(), "(its `Debug` panicked)");
