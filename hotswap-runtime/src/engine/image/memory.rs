@@ -1,10 +1,11 @@
 //! Files in memory: without a path, and sealed, so that what was checked is what is mapped.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
+use std::ptr;
 
 use hotswap_protocol::manifest::Image;
 
@@ -39,15 +40,14 @@ pub(super) fn private_copy(original: &File) -> io::Result<File> {
 }
 
 /// A file that is filled and sealed.
-fn sealed(fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
-    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
-    // SAFETY: the name is a valid C string.
-    let descriptor = unsafe { libc::memfd_create(c"hotswap-image".as_ptr(), flags) };
-    if descriptor == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the system call has just made this descriptor.
-    let file = File::from(unsafe { OwnedFd::from_raw_fd(descriptor) });
+fn sealed(fill: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
+    let file = match in_no_folder() {
+        // `vm.memfd_noexec` is 2: what is mapped as code has to be in a folder.
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+            return unlinked(&fill).ok_or(error);
+        }
+        made => made?,
+    };
     fill(&file)?;
     let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
     // SAFETY: the descriptor is open; this command takes an integer.
@@ -55,4 +55,79 @@ fn sealed(fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
         return Err(io::Error::last_os_error());
     }
     Ok(file)
+}
+
+/// A file in memory that may be mapped as code.
+fn in_no_folder() -> io::Result<File> {
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    // Linux before 6.3 does not know that they may not.
+    let mut last = io::Error::from(io::ErrorKind::Unsupported);
+    for flags in [flags | libc::MFD_EXEC, flags] {
+        // SAFETY: the name is a valid C string.
+        let descriptor = unsafe { libc::memfd_create(c"hotswap-image".as_ptr(), flags) };
+        if descriptor != -1 {
+            // SAFETY: the system call has just made this descriptor.
+            return Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) }));
+        }
+        last = io::Error::last_os_error();
+        if last.raw_os_error() != Some(libc::EINVAL) {
+            break;
+        }
+    }
+    Err(last)
+}
+
+/// A file that has no name, filled, in a folder whose files may be mapped as code. It can't be sealed: who can open
+/// it, by way of this process's descriptors, could also change this process's memory.
+fn unlinked(fill: impl Fn(&File) -> io::Result<()>) -> Option<File> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let folders = ["/dev/shm", "/run"].map(PathBuf::from);
+    let own = std::env::current_exe().ok();
+    let own = own.and_then(|own| own.parent().map(PathBuf::from));
+    let folders = runtime
+        .into_iter()
+        .chain([std::env::temp_dir()])
+        .chain(folders)
+        .chain(own);
+    folders.into_iter().find_map(|folder| {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .mode(0o500)
+            .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
+            .open(folder)
+            .ok()?;
+        fill(&file).ok()?;
+        may_be_code(&file).then_some(file)
+    })
+}
+
+/// Whether a file with content may be mapped as code, which is up to the mount that it is in.
+fn may_be_code(file: &File) -> bool {
+    let (protection, length) = (libc::PROT_READ | libc::PROT_EXEC, 1);
+    let (flags, descriptor) = (libc::MAP_PRIVATE, file.as_raw_fd());
+    // SAFETY: a new mapping, which nobody uses.
+    unsafe {
+        let mapped = libc::mmap(ptr::null_mut(), length, protection, flags, descriptor, 0);
+        mapped != libc::MAP_FAILED && libc::munmap(mapped, length) == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_hold_their_content_and_may_be_code() {
+        let fill = |file: &File| file.write_all_at(b"content", 0);
+        for file in [sealed(fill).unwrap(), unlinked(fill).unwrap()] {
+            assert_eq!(std::fs::read(path_of(&file)).unwrap(), b"content");
+            assert!(may_be_code(&file));
+        }
+        if let Ok(file) = in_no_folder() {
+            drop(file);
+            let sealed = sealed(fill).unwrap();
+            assert!(sealed.write_all_at(b"other", 0).is_err());
+        }
+    }
 }
