@@ -2,8 +2,9 @@
 //!
 //! A case is one source in which `«old¦new»` stands for what was edited. `entry! { fn f(…) -> T { … } }` makes a function
 //! shaped like an entry; every writable static and thread-local is a root. Lines after `expect:` are the refusals and kept
-//! entries, all of them; none means the edit is safe. In one with the tag `migrated=T`, cells hold values of `T`. A case with the tag `repr=T` is told that the `repr` of `T` was edited,
-//! one with `repr=!T` that that of any other type may have been; no other case has a type of this name. What the tag `alone` is for stands in `batches.rs`.
+//! entries, all of them; none means the edit is safe. In one with the tag `migrated=T`, cells hold values of `T`. A case with
+//! the tag `repr=T` is told that the `repr` of `T` was edited, one with `repr=!T` that that of any other type may have been;
+//! no other case has a type of this name. What the tag `alone` is for stands in `batches.rs`.
 
 #[path = "catalogue/batches.rs"]
 mod batches;
