@@ -2,23 +2,24 @@
 //!
 //! A case is one source in which `«old¦new»` stands for what was edited. `entry! { fn f(…) -> T { … } }` makes a function
 //! shaped like an entry; every writable static and thread-local is a root. Lines after `expect:` are the refusals and kept
-//! entries, all of them; none means the edit is safe. In one with the tag `migrated=T`, cells hold values of `T`. A case with the tag `repr=T` is told that the `repr` of `T` was edited,
-//! one with `repr=!T` that that of any other type may have been.
+//! entries, all of them; none means the edit is safe. In one with the tag `migrated=T`, cells hold values of `T`. A case with
+//! the tag `repr=T` is told that the `repr` of `T` was edited, one with `repr=!T` that that of any other type may have been;
+//! no other case has a type of this name. What the tag `alone` is for stands in `batches.rs`.
 
+#[path = "catalogue/batches.rs"]
+mod batches;
 #[path = "catalogue/migrations.rs"]
 mod migrations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
+use batches::{Batch, Case, compile, run};
 use hotswap_layout::{
     EntryBody, Finding, Passed, Program, ReprChange, Root, Subject, Verdict, compare,
     compare_beside, read_object, report,
 };
-use object::read::archive::ArchiveFile;
 use object::{Object as _, ObjectSection as _, ObjectSymbol as _, SectionKind};
 
 const PRELUDE: &str = r"
@@ -34,144 +35,18 @@ macro_rules! entry {
 }
 ";
 
-struct Case {
-    name: String,
-    /// Goes from the new version to the old one, where that makes a difference.
-    back: bool,
-    /// `c`, or `hotswap` for what the runtime's own types are exempt from.
-    crate_name: String,
-    source: String,
-    expected: Vec<String>,
-    /// Types that are migrated where cells hold them.
-    migrated: BTreeSet<String>,
-    /// Compiled with optimisation too.
-    optimised: bool,
-    /// The type whose `repr` was edited.
-    repr: Option<String>,
-}
-
-fn cases(text: &str) -> Vec<Case> {
-    text.split("\n== ")
-        .skip(1)
-        .map(|case| {
-            let (name, rest) = case.split_once('\n').expect("a case has a source");
-            let (source, expected) = rest
-                .split_once("\nexpect:")
-                .expect("a case has expectations");
-            let (name, tags) = name.split_once(" [").unwrap_or((name, ""));
-            let repr = tags
-                .split([' ', ']'])
-                .find_map(|tag| tag.strip_prefix("repr="));
-            let crate_name = if tags.contains("hotswap") {
-                "hotswap"
-            } else {
-                "c"
-            };
-            Case {
-                name: name.to_owned(),
-                back: tags.contains("back"),
-                migrated: tags
-                    .split([' ', ']'])
-                    .filter_map(|tag| tag.strip_prefix("migrated="))
-                    .map(str::to_owned)
-                    .collect(),
-                crate_name: crate_name.to_owned(),
-                source: source.to_owned(),
-                expected: expected
-                    .lines()
-                    .map(str::trim)
-                    .filter(|line| !line.is_empty() && !line.starts_with("//"))
-                    .map(str::to_owned)
-                    .collect(),
-                optimised: tags.contains("optimised"),
-                repr: repr.map(str::to_owned),
-            }
-        })
-        .collect()
-}
-
-/// The source with each `«old¦new»` replaced by one side.
-fn version(source: &str, new: bool) -> String {
-    let mut text = String::new();
-    let mut rest = source;
-    while let Some((before, after)) = rest.split_once('«') {
-        let (edit, tail) = after.split_once('»').expect("an edit is closed");
-        let (left, right) = edit.split_once('¦').expect("an edit has two sides");
-        text.push_str(before);
-        text.push_str(if new { right } else { left });
-        rest = tail;
-    }
-    text.push_str(rest);
-    text
-}
-
-/// The objects of one version: several in a debug build, one in an optimised one.
-fn compile(
-    folder: &Path,
-    name: &str,
-    crate_name: &str,
-    source: &str,
-    optimised: bool,
-) -> Vec<Vec<u8>> {
-    let input = folder.join(format!("{name}.rs"));
-    let output = folder.join(format!("lib{name}.rlib"));
-    std::fs::write(&input, source).expect("the folder is writable");
-    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    rustc
-        .args([
-            "--edition=2024",
-            "--crate-type=rlib",
-            "--cap-lints=allow",
-            "-Crelocation-model=pic",
-        ])
-        .args(["-Cdebuginfo=2", "-Csymbol-mangling-version=v0"])
-        .args(["--crate-name", crate_name, "-o"])
-        .arg(&output)
-        .arg(&input);
-    if optimised {
-        rustc.args([
-            "-Copt-level=3",
-            "-Clink-dead-code",
-            "-Clto=off",
-            "-Ccodegen-units=1",
-            "-Cllvm-args=-opt-disable=mergefunc",
-        ]);
-    } else {
-        // As cargo builds it: codegen units are then named by hashes, without the crate's name.
-        let incremental = folder.join(format!("{name}.incremental"));
-        rustc.arg(format!("-Cincremental={}", incremental.display()));
-    }
-    let result = rustc.output().expect("rustc runs");
-    assert!(
-        result.status.success(),
-        "{name}: {}",
-        String::from_utf8_lossy(&result.stderr)
-    );
-    let bytes = std::fs::read(output).expect("rustc wrote a library");
-    let archive = ArchiveFile::parse(&*bytes).expect("an archive");
-    archive
-        .members()
-        .map(|member| member.expect("a member"))
-        .filter(|member| member.name().ends_with(b".o"))
-        .map(|member| member.data(&*bytes).expect("the member's bytes").to_vec())
-        .collect()
-}
-
-/// The signatures of all entries, as the macro would give them.
-fn signatures(source: &str) -> BTreeMap<String, String> {
-    source
-        .split("entry! {")
-        .skip(1)
-        .map(|entry| {
+/// The signatures of all entries by path, as the macro would give them.
+fn signatures(batch: &Batch, new: bool) -> BTreeMap<String, String> {
+    let mut signatures = BTreeMap::new();
+    for case in &batch.cases {
+        for entry in case.version(new).split("entry! {").skip(1) {
             let text = entry.split('{').next().unwrap_or("").trim();
-            let name = text
-                .trim_start_matches("fn ")
-                .split('(')
-                .next()
-                .unwrap_or("");
-            (name.to_owned(), text.to_owned())
-        })
-        .collect()
+            let name = text.trim_start_matches("fn ").split('(').next();
+            let path = format!("{}::{}", case.path(), name.unwrap_or(""));
+            signatures.insert(path, text.to_owned());
+        }
+    }
+    signatures
 }
 
 /// Symbols by canonical path: entries' bodies, statics, thread-locals.
@@ -197,8 +72,8 @@ fn symbols(objects: &[Vec<u8>]) -> BTreeMap<String, (String, SectionKind)> {
     found
 }
 
-fn roots(sources: [&str; 2], objects: [&[Vec<u8>]; 2]) -> Vec<Root> {
-    let [old_signatures, new_signatures] = sources.map(signatures);
+fn roots(batch: &Batch, objects: [&[Vec<u8>]; 2]) -> Vec<Root> {
+    let [old_signatures, new_signatures] = [false, true].map(|new| signatures(batch, new));
     let [old_symbols, new_symbols] = objects.map(symbols);
     let mut roots = Vec::new();
     for (path, (old, kind)) in &old_symbols {
@@ -216,9 +91,8 @@ fn roots(sources: [&str; 2], objects: [&[Vec<u8>]; 2]) -> Vec<Root> {
             }
             SectionKind::Text => {
                 let entry = path.strip_suffix("::{closure#0}").unwrap_or("");
-                let name = entry.split_once("::").map_or("", |(_, name)| name);
                 if let (Some(old_text), Some(new_text)) =
-                    (old_signatures.get(name), new_signatures.get(name))
+                    (old_signatures.get(entry), new_signatures.get(entry))
                 {
                     let body = |symbol: String, signature: &String| EntryBody {
                         symbol,
@@ -237,18 +111,13 @@ fn roots(sources: [&str; 2], objects: [&[Vec<u8>]; 2]) -> Vec<Root> {
     roots
 }
 
-/// Findings in the catalogue's words: refusals and kept entries, `refused c::T` or `kept c::f`.
-fn words(findings: &[Finding]) -> Vec<String> {
-    let mut words: Vec<String> = findings
-        .iter()
-        .filter_map(|finding| match finding.verdict {
-            Verdict::Refused => Some(format!("refused {}", finding.subject)),
-            Verdict::Kept => Some(format!("kept {}", finding.subject)),
-            _ => None,
-        })
-        .collect();
-    words.sort();
-    words
+/// A finding in the catalogue's words, if it is a refusal or a kept entry: `refused c::T` or `kept c::f`.
+fn word(finding: &Finding) -> Option<String> {
+    match finding.verdict {
+        Verdict::Refused => Some(format!("refused {}", finding.subject)),
+        Verdict::Kept => Some(format!("kept {}", finding.subject)),
+        _ => None,
+    }
 }
 
 fn repr_refusals(name: &str, before: &Program, after: &Program) -> Vec<Finding> {
@@ -266,53 +135,78 @@ fn repr_refusals(name: &str, before: &Program, after: &Program) -> Vec<Finding> 
     }])
 }
 
-/// What is wrong with a case, or nothing.
-fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
-    let sources = [version(&case.source, false), version(&case.source, true)];
-    let name: String = case
-        .name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    let name = format!("{name}_{optimised}");
-    let old = compile(
-        folder,
-        &format!("{name}_1"),
-        &case.crate_name,
-        &format!("{PRELUDE}{}", sources[0]),
-        optimised,
-    );
-    let new = compile(
-        folder,
-        &format!("{name}_2"),
-        &case.crate_name,
-        &format!("{PRELUDE}{}", sources[1]),
-        optimised,
-    );
+/// What is wrong with the cases of a batch.
+fn check(folder: &Path, batch: &Batch) -> Vec<String> {
+    let compile = |new| {
+        batch.compile(folder, new, |case| {
+            format!("{PRELUDE}{}", case.version(new))
+        })
+    };
+    let (old, new) = (compile(false), compile(true));
     let facts = |object: &Vec<u8>| Arc::new(read_object(object).expect("facts"));
-    let program =
-        |objects: &[Vec<u8>]| Program::new(objects.iter().map(facts), [case.crate_name.clone()]);
-    let roots = roots([&sources[0], &sources[1]], [&old, &new]);
+    let program = |objects: &[Vec<u8>]| {
+        Program::new(objects.iter().map(facts), [batch.crate_name().to_owned()])
+    };
+    let roots = roots(batch, [&old, &new]);
     let (before, after) = (program(&old), program(&new));
-    let mut findings = compare_beside(&before, &after, &roots, &case.migrated);
-    if let Some(name) = &case.repr {
-        findings.extend(repr_refusals(name, &before, &after));
+    let migrated: BTreeSet<String> = batch
+        .cases
+        .iter()
+        .flat_map(|case| case.migrated.iter().map(|name| case.within(name)))
+        .collect();
+    let mut findings = compare_beside(&before, &after, &roots, &migrated);
+    for case in &batch.cases {
+        if let Some(name) = &case.repr {
+            findings.extend(repr_refusals(name, &before, &after));
+        }
     }
-    let mut expected = case.expected.clone();
-    expected.sort();
-    let found = words(&findings);
-    if found != expected {
-        let texts: Vec<String> = findings
-            .iter()
-            .map(|finding| report::finding(finding, None))
-            .collect();
+    let unchanged = compare(&before, &before, &same(&roots));
+    let cases = batch.cases.iter();
+    cases
+        .filter_map(|case| verdict(case, batch, &findings, &unchanged))
+        .chain(
+            stray(batch, &findings)
+                .chain(stray(batch, &unchanged))
+                .map(|word| format!("what no case, or more than one, is told of: {word}")),
+        )
+        .collect()
+}
+
+/// Words about what is not in exactly one of the cases.
+fn stray(batch: &Batch, findings: &[Finding]) -> impl Iterator<Item = String> {
+    findings.iter().filter_map(word).filter(|word| {
+        let named = batch.cases.iter().filter(|case| case.is_named_in(word));
+        named.count() != 1
+    })
+}
+
+/// What is wrong with a case, or nothing.
+fn verdict(
+    case: &Case,
+    batch: &Batch,
+    findings: &[Finding],
+    unchanged: &[Finding],
+) -> Option<String> {
+    let words = |findings: &[Finding]| {
+        let words = findings.iter().filter_map(word);
+        let own = words.filter(|word| case.is_named_in(word));
+        let mut own: Vec<String> = own.map(|word| case.alone(&word)).collect();
+        own.sort();
+        own
+    };
+    let found = words(findings);
+    if found != case.expected {
+        let texts = findings.iter().map(|it| report::finding(it, None));
+        let texts: String = texts.filter(|text| case.is_named_in(text)).collect();
         return Some(format!(
-            "{} (optimised: {optimised})\n  expected {expected:?}\n  found    {found:?}\n{}",
+            "{} (optimised: {})\n  expected {:?}\n  found    {found:?}\n{}",
             case.name,
-            texts.concat()
+            batch.optimised,
+            case.expected,
+            case.alone(&texts)
         ));
     }
-    let unchanged = words(&compare(&before, &before, &same(&roots)));
+    let unchanged = words(unchanged);
     (!unchanged.is_empty()).then(|| {
         format!(
             "{}: a version differs from itself: {unchanged:?}",
@@ -344,38 +238,6 @@ fn same(roots: &[Root]) -> Vec<Root> {
             other => other,
         })
         .collect()
-}
-
-fn run(text: &str, check: impl Fn(&Path, &Case, bool) -> Option<String> + Sync) {
-    let cases = cases(text);
-    assert!(!cases.is_empty());
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let work: Vec<(&Case, bool)> = cases
-        .iter()
-        .flat_map(|case| [Some((case, false)), case.optimised.then_some((case, true))])
-        .flatten()
-        .collect();
-    let next = AtomicUsize::new(0);
-    let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while let Some((case, optimised)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Some(failure) = check(folder.path(), case, *optimised) {
-                        failures.lock().expect("no poison").push(failure);
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().expect("no poison");
-    assert!(
-        failures.is_empty(),
-        "{} of {} failed\n{}",
-        failures.len(),
-        work.len(),
-        failures.join("\n\n")
-    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A line after `expect:` is a type and what becomes of its parts, or a refusal with what is named in it. The plan goes
 //! from the left version to the right one, with the tag `back` from the right one to the left as a revert does.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,10 +11,12 @@ use hotswap_layout::migrate::{
     CellPair, Fields, How, Migration, Source, Taken, TypeChange, Version, Way, migrate,
 };
 use hotswap_layout::{Descriptions, Program, Text, Verdict, read_object, report};
+use object::SectionKind;
 use quote::ToTokens as _;
 use rustc_demangle::demangle;
 
-use super::{Case, compile, symbols, version};
+use super::batches::{Batch, Case, run};
+use super::symbols;
 
 const PRELUDE: &str = r"
 pub struct Live<T>(pub std::sync::atomic::AtomicPtr<u8>, pub fn() -> T);
@@ -29,17 +32,19 @@ pub struct CodeChange<T, F>(pub usize, pub std::marker::PhantomData<fn(F) -> T>)
 /// What a version says of itself: the static that holds the text, if it matters which, and the text.
 type Said = (Option<String>, String);
 
-/// One version: its source without what only migrations read, and what its types say of themselves.
-fn described(source: &str) -> (String, Vec<Said>) {
+/// One version: its source without what only migrations read, and what its types say of themselves. `path` is the module.
+fn described(source: &str, path: &str) -> (String, Vec<Said>) {
     let mut file = syn::parse_file(source).expect("a case is Rust");
     let mut texts = Vec::new();
     let mut statics = String::new();
     for item in &mut file.items {
         texts.extend(match item {
-            syn::Item::Struct(item) => derives(&mut item.attrs).then(|| (None, of_struct(item))),
-            syn::Item::Enum(item) => derives(&mut item.attrs).then(|| (None, of_enum(item))),
+            syn::Item::Struct(item) => {
+                derives(&mut item.attrs).then(|| (None, of_struct(item, path)))
+            }
+            syn::Item::Enum(item) => derives(&mut item.attrs).then(|| (None, of_enum(item, path))),
             syn::Item::Fn(item) => {
-                changes_code(item).map(|word| of_function(word, item, &mut statics))
+                changes_code(item).map(|word| of_function(word, item, path, &mut statics))
             }
             _ => None,
         });
@@ -60,9 +65,9 @@ fn changes_code(item: &mut syn::ItemFn) -> Option<&'static str> {
 }
 
 /// The text of a function that makes whole values, and its static, as the attribute writes them.
-fn of_function(word: &str, item: &mut syn::ItemFn, statics: &mut String) -> Said {
+fn of_function(word: &str, item: &mut syn::ItemFn, path: &str, statics: &mut String) -> Said {
     let name = item.sig.ident.to_string();
-    let mut text = format!("{word} c::{name}\n");
+    let mut text = format!("{word} {path}::{name}\n");
     let mut types = String::new();
     for input in item.sig.inputs.iter_mut().skip(1) {
         let syn::FnArg::Typed(input) = input else {
@@ -93,11 +98,11 @@ fn of_function(word: &str, item: &mut syn::ItemFn, statics: &mut String) -> Said
     *statics += &format!(
         "#[used] pub static {symbol}: CodeChange<{makes}, ({types})> = CodeChange(0, std::marker::PhantomData);\n"
     );
-    (Some(format!("c::{symbol}")), text)
+    (Some(format!("{path}::{symbol}")), text)
 }
 
-fn of_struct(item: &mut syn::ItemStruct) -> String {
-    let mut text = format!("type {0} struct\npath c::{0}\n", item.ident);
+fn of_struct(item: &mut syn::ItemStruct, path: &str) -> String {
+    let mut text = format!("type {0} struct\npath {path}::{0}\n", item.ident);
     match elements(item) {
         Some(positions) => text += &format!("container {positions}\n"),
         None => fields("", &mut item.fields, &mut text),
@@ -124,8 +129,8 @@ fn elements(item: &mut syn::ItemStruct) -> Option<String> {
     Some(positions.join(" "))
 }
 
-fn of_enum(item: &mut syn::ItemEnum) -> String {
-    let mut text = format!("type {0} enum\npath c::{0}\n", item.ident);
+fn of_enum(item: &mut syn::ItemEnum, path: &str) -> String {
+    let mut text = format!("type {0} enum\npath {path}::{0}\n", item.ident);
     for variant in &mut item.variants {
         text += &format!("variant {}\n", variant.ident);
         remarks(&mut variant.attrs, &mut text);
@@ -183,46 +188,67 @@ fn remarks(attributes: &mut Vec<syn::Attribute>, text: &mut String) {
     attributes.retain(|attribute| !attribute.path().is_ident("migrate"));
 }
 
+/// One version of all cases of a batch.
 struct Compiled {
     types: Program,
-    descriptions: Descriptions,
-    cell: String,
+    symbols: BTreeMap<String, (String, SectionKind)>,
 }
 
-fn built(folder: &Path, name: &str, source: &str, optimised: bool) -> Compiled {
-    let (source, texts) = described(source);
-    let objects = compile(folder, name, "c", &format!("{PRELUDE}{source}"), optimised);
-    let facts = |object: &Vec<u8>| Arc::new(read_object(object).expect("facts"));
-    let symbols = symbols(&objects);
-    let texts = texts.iter().map(|(symbol, text)| Text {
-        symbol: symbol.as_ref().map_or("", |it| &symbols[it].0),
-        text,
-        function: text
-            .lines()
-            .next()
-            .filter(|it| it.starts_with("code-change")),
+/// One version of a case.
+struct Own<'a> {
+    types: &'a Program,
+    descriptions: Descriptions,
+    path: String,
+    cell: &'a str,
+}
+
+fn built(folder: &Path, batch: &Batch, new: bool) -> Compiled {
+    let objects = batch.compile(folder, new, |case| {
+        let (source, _) = described(&case.version(new), &case.path());
+        format!("{PRELUDE}{source}")
     });
+    let facts = |object: &Vec<u8>| Arc::new(read_object(object).expect("facts"));
     Compiled {
         types: Program::new(objects.iter().map(facts), ["c".to_owned()]),
-        descriptions: Descriptions::read(texts).expect("texts of this version"),
-        cell: symbols["c::CELL"].0.clone(),
+        symbols: symbols(&objects),
     }
 }
 
 impl Compiled {
+    fn of(&self, case: &Case, new: bool) -> Own<'_> {
+        let (_, texts) = described(&case.version(new), &case.path());
+        let texts = texts.iter().map(|(symbol, text)| Text {
+            symbol: symbol.as_ref().map_or("", |it| &self.symbols[it].0),
+            text,
+            function: text
+                .lines()
+                .next()
+                .filter(|it| it.starts_with("code-change")),
+        });
+        let path = format!("{}::CELL", case.path());
+        Own {
+            types: &self.types,
+            descriptions: Descriptions::read(texts).expect("texts of this version"),
+            cell: &self.symbols[&path].0,
+            path,
+        }
+    }
+}
+
+impl Own<'_> {
     fn version(&self) -> Version<'_> {
         Version {
-            types: &self.types,
+            types: self.types,
             descriptions: &self.descriptions,
         }
     }
 }
 
-fn planned(old: &Compiled, new: &Compiled, way: Way) -> Migration {
+fn planned(old: &Own, new: &Own, way: Way) -> Migration {
     let pair = CellPair {
-        path: "c::CELL",
-        old: &old.cell,
-        new: &new.cell,
+        path: &old.path,
+        old: old.cell,
+        new: new.cell,
     };
     migrate(old.version(), new.version(), &[pair], way)
 }
@@ -325,31 +351,38 @@ fn change_in_words(change: &TypeChange, migration: &Migration) -> String {
     format!("{}: {how}", short(&change.new))
 }
 
+/// What is wrong with the cases of a batch.
+fn check(folder: &Path, batch: &Batch) -> Vec<String> {
+    let (left, right) = (built(folder, batch, false), built(folder, batch, true));
+    let cases = batch.cases.iter();
+    let wrong = cases.map(|case| {
+        let (left, right) = (left.of(case, false), right.of(case, true));
+        verdict(case, batch.optimised, &left, &right)
+    });
+    wrong.flatten().collect()
+}
+
 /// What is wrong with a case, or nothing.
-fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
-    let name = case.name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-    let of = |new| {
-        let name = format!("m_{name}_{new}_{optimised}");
-        built(folder, &name, &version(&case.source, new), optimised)
-    };
-    let (left, right) = (of(false), of(true));
+fn verdict(case: &Case, optimised: bool, left: &Own, right: &Own) -> Option<String> {
     let migration = match case.back {
-        false => planned(&left, &right, Way::Forward),
-        true => planned(&right, &left, Way::Back),
+        false => planned(left, right, Way::Forward),
+        true => planned(right, left, Way::Back),
     };
-    let unchanged = words(&planned(&left, &left, Way::Forward));
+    let unchanged = words(&planned(left, left, Way::Forward));
     if !unchanged.is_empty() {
         return Some(format!(
             "{}: a version differs from itself: {unchanged:?}",
             case.name
         ));
     }
-    let mut expected = case.expected.clone();
-    expected.sort();
-    let found = words(&migration);
+    let mut found: Vec<String> = words(&migration)
+        .iter()
+        .map(|word| case.alone(word))
+        .collect();
+    found.sort();
     let consistent =
         migration.cells[0].change.is_some() || found.iter().all(|it| it.starts_with("refused"));
-    if found == expected && consistent {
+    if found == case.expected && consistent {
         return None;
     }
     let texts = migration
@@ -359,13 +392,13 @@ fn check(folder: &Path, case: &Case, optimised: bool) -> Option<String> {
     Some(format!(
         "{} (optimised: {optimised})\n  expected {}\n  found    {}\n{}",
         case.name,
-        expected.join("\n           "),
+        case.expected.join("\n           "),
         found.join("\n           "),
-        texts.collect::<String>()
+        case.alone(&texts.collect::<String>())
     ))
 }
 
 #[test]
 fn state() {
-    super::run(include_str!("state.txt"), check);
+    run(include_str!("state.txt"), check);
 }

@@ -3,6 +3,8 @@
 
 mod toolchain;
 
+use std::sync::LazyLock;
+
 use hotswap_object::{Bindings, Form, RewriteError, SiteCounts};
 use toolchain::{Build, Host, code_range, image, run};
 
@@ -12,18 +14,36 @@ const ORDER: [&str; 12] = [
     "host", "first",
 ];
 
-fn check(name: &str, flags: &[&str], forms: &[Form]) {
-    let host = Host::build(name, flags);
-    let first = Build::objects(&host.directory.join("first"), flags);
+/// Position-independent, which is rustc's default and is said so that it stays so.
+const DEBUG: [&str; 3] = [
+    "--crate-type=bin",
+    "--crate-name=state",
+    "-Crelocation-model=pic",
+];
+/// As the tool compiles, with optimisation.
+const RELEASE: [&str; 5] = [
+    "--crate-type=bin",
+    "--crate-name=state",
+    "-O",
+    "-Clink-dead-code",
+    "-Clto=off",
+];
+
+// More than one test begins with these.
+static DEBUG_HOST: LazyLock<Host> = LazyLock::new(|| Host::build("debug-bin", &DEBUG));
+static RELEASE_HOST: LazyLock<Host> = LazyLock::new(|| Host::build("release-bin", &RELEASE));
+
+fn check(name: &str, host: &Host, flags: &[&str], forms: &[Form]) {
     let second = Build::objects(
         &host.directory.join("second"),
         &[flags, &["--cfg", "second"]].concat(),
     );
     let mut counts = SiteCounts::default();
     let mut images = Vec::new();
-    for (version, build) in [("first", first), ("second", second)] {
-        let bindings = host.bind(&build);
-        images.push((version, image(&build, &bindings, &mut counts)));
+    for (version, build) in [("first", &host.first), ("second", &second)] {
+        let directory = host.directory.join(version).join("image");
+        let bindings = host.bind(build);
+        images.push((version, image(&directory, build, &bindings, &mut counts)));
     }
     let arguments = ORDER.map(
         |version| match images.iter().find(|(name, _)| *name == version) {
@@ -51,41 +71,29 @@ fn check(name: &str, flags: &[&str], forms: &[Form]) {
 fn debug_binary_shares_state() {
     check(
         "debug-bin",
-        &["--crate-type=bin", "--crate-name=state"],
+        &DEBUG_HOST,
+        &DEBUG,
         &[Form::LeaInPlace, Form::DestinationThunk, Form::LocalExec],
     );
 }
 
 #[test]
 fn release_binary_shares_state() {
-    let flags = [
-        "--crate-type=bin",
-        "--crate-name=state",
-        "-O",
-        "-Clink-dead-code",
-    ];
     check(
         "release-bin",
-        &flags,
+        &RELEASE_HOST,
+        &RELEASE,
         &[Form::SpillThunk, Form::CallThunk, Form::LocalExec],
     );
 }
 
 #[test]
-fn position_independent_debug_shares_state() {
-    let flags = [
-        "--crate-type=bin",
-        "--crate-name=state",
-        "-Crelocation-model=pic",
-    ];
-    check("debug-pic", &flags, &[Form::LeaInPlace]);
-}
-
-#[test]
 fn debug_library_shares_state() {
     let flags = ["--crate-type=rlib", "--crate-name=state"];
+    let host = Host::build("debug-lib", &flags);
     check(
         "debug-lib",
+        &host,
         &flags,
         &[Form::LeaInPlace, Form::GeneralDynamic],
     );
@@ -98,6 +106,7 @@ fn release_library_shares_state() {
         "--crate-name=state",
         "-O",
         "-Clink-dead-code",
+        "-Clto=off",
     ];
     let forms = [
         Form::SpillThunk,
@@ -105,22 +114,22 @@ fn release_library_shares_state() {
         Form::LocalDynamic,
         Form::ModuleOffset,
     ];
-    check("release-lib", &flags, &forms);
+    let host = Host::build("release-lib", &flags);
+    check("release-lib", &host, &flags, &forms);
 }
 
 /// Every instruction of an image, those in thunks too, unwinds to the host.
 #[test]
 fn stacks_unwind_at_every_instruction() {
-    let flags = [
-        "--crate-type=bin",
-        "--crate-name=state",
-        "-O",
-        "-Clink-dead-code",
-    ];
-    let host = Host::build("trace", &flags);
-    let build = Build::objects(&host.directory.join("first"), &flags);
+    let host = &*RELEASE_HOST;
     let mut counts = SiteCounts::default();
-    let image = image(&build, &host.bind(&build), &mut counts);
+    let directory = host.directory.join("trace");
+    let image = image(
+        &directory,
+        &host.first,
+        &host.bind(&host.first),
+        &mut counts,
+    );
     assert_ne!(counts.get(Form::SpillThunk), 0);
     let (start, end) = code_range(&image);
     let arguments = [
@@ -137,9 +146,7 @@ fn stacks_unwind_at_every_instruction() {
 
 #[test]
 fn unbound_static_is_refused() {
-    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("unbound");
-    let build = Build::objects(&directory, &["--crate-type=bin", "--crate-name=state"]);
-    let rewrites = build.objects.iter().map(|path| {
+    let rewrites = DEBUG_HOST.first.objects.iter().map(|path| {
         let object = std::fs::read(path).unwrap();
         hotswap_object::rewrite(&object, &Bindings::default())
     });

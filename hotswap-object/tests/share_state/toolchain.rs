@@ -14,23 +14,18 @@ use object::{Object as _, ObjectSection as _};
 /// Objects of one compilation.
 pub struct Build {
     pub objects: Vec<PathBuf>,
-    /// The command that links them as a program.
+    /// The command that links them, if they are a program's.
     link: String,
 }
 
 impl Build {
-    /// Compiles the fixture and keeps its objects.
+    /// Compiles the fixture and keeps its objects. Nothing is linked.
     pub fn objects(directory: &Path, flags: &[&str]) -> Self {
         let _ = fs::remove_dir_all(directory);
         fs::create_dir_all(directory).unwrap();
-        let library = flags.contains(&"--crate-type=rlib");
+        let library = is_library(flags);
         let output = if library { "libstate.rlib" } else { "host" };
-        let mut link = compile(directory, &source("program.rs"), output, flags);
-        if library {
-            let main = directory.join("main.rs");
-            fs::write(&main, "extern crate state; fn main() { state::main() }").unwrap();
-            link = compile(directory, &main, "host", &["--crate-name=main", "-L."]);
-        }
+        let link = compile(directory, &source("program.rs"), output, flags);
         let mut objects: Vec<PathBuf> = fs::read_dir(directory)
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -38,18 +33,39 @@ impl Build {
             .filter(|path| library || link.contains(path.file_name().unwrap().to_str().unwrap()))
             .collect();
         objects.sort();
-        if library {
-            // The program links the library's objects themselves, so that they can be changed.
-            objects.retain(|path| path.to_string_lossy().contains("libstate."));
-            let names = objects.iter().map(|path| format!("\"{}\"", path.display()));
-            let archive = link
-                .split(' ')
-                .find(|word| word.ends_with("libstate.rlib\""))
-                .unwrap();
-            link = link.replace(archive, &names.collect::<Vec<_>>().join(" "));
-        }
         assert!(!objects.is_empty());
         Self { objects, link }
+    }
+
+    /// The same objects in another directory.
+    fn copied(&self, directory: &Path) -> Self {
+        let _ = fs::remove_dir_all(directory);
+        fs::create_dir_all(directory).unwrap();
+        let copy = |path: &PathBuf| {
+            let copied = directory.join(path.file_name().unwrap());
+            fs::copy(path, &copied).unwrap();
+            copied
+        };
+        Self {
+            objects: self.objects.iter().map(copy).collect(),
+            link: self.link.clone(),
+        }
+    }
+
+    /// The command that links a program of a library's objects themselves, so that they can be changed.
+    fn link_of_library(&self, directory: &Path) -> String {
+        let main = directory.join("main.rs");
+        fs::write(&main, "extern crate state; fn main() { state::main() }").unwrap();
+        let link = compile(directory, &main, "host", &["--crate-name=main", "-L."]);
+        let names = self
+            .objects
+            .iter()
+            .map(|path| format!("\"{}\"", path.display()));
+        let archive = link
+            .split(' ')
+            .find(|word| word.ends_with("libstate.rlib\""))
+            .unwrap();
+        link.replace(archive, &names.collect::<Vec<_>>().join(" "))
     }
 
     /// Facts about all statics of the crate.
@@ -67,7 +83,12 @@ fn source(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Compiles a crate, keeps its objects, and returns the command that linked it.
+fn is_library(flags: &[&str]) -> bool {
+    flags.contains(&"--crate-type=rlib")
+}
+
+/// Compiles a crate, keeps its objects, and returns the command that would link it: only a host is linked, once its objects
+/// are changed.
 fn compile(directory: &Path, source: &Path, output: &str, flags: &[&str]) -> String {
     let mut command = Command::new("rustc");
     command
@@ -85,9 +106,10 @@ fn compile(directory: &Path, source: &Path, output: &str, flags: &[&str]) -> Str
             "-o",
             output,
         ])
-        .args(["-Clink-arg=-Wl,--export-dynamic"])
+        .args(["-Clink-arg=-Wl,--export-dynamic", "-Clinker=true"])
         .args(flags);
-    String::from_utf8(succeed(&mut command).stdout).unwrap()
+    let link = String::from_utf8(succeed(&mut command).stdout).unwrap();
+    link.replacen(" \"true\" ", " \"cc\" ", 1)
 }
 
 /// A linked program.
@@ -95,6 +117,8 @@ pub struct Host {
     pub directory: PathBuf,
     pub executable: PathBuf,
     pub build: Build,
+    /// The objects as they were before the host's state was exposed: a patch without an edit.
+    pub first: Build,
 }
 
 impl Host {
@@ -102,6 +126,11 @@ impl Host {
     pub fn build(name: &str, flags: &[&str]) -> Self {
         let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let build = Build::objects(&directory.join("host"), flags);
+        let first = build.copied(&directory.join("first"));
+        let link = match is_library(flags) {
+            true => build.link_of_library(&directory.join("host")),
+            false => build.link.clone(),
+        };
         for path in &build.objects {
             if let Some(bytes) = expose(&fs::read(path).unwrap()).unwrap() {
                 fs::write(path, bytes).unwrap();
@@ -110,13 +139,14 @@ impl Host {
         succeed(
             Command::new("sh")
                 .arg("-c")
-                .arg(build.link.trim())
+                .arg(link.trim())
                 .current_dir(directory.join("host")),
         );
         Self {
             executable: directory.join("host/host"),
             directory,
             build,
+            first,
         }
     }
 
@@ -148,9 +178,15 @@ impl Host {
     }
 }
 
-/// Rewrites a patch's objects and links them as an image.
-pub fn image(build: &Build, bindings: &Bindings, counts: &mut SiteCounts) -> PathBuf {
-    let directory = build.objects[0].parent().unwrap();
+/// Rewrites a patch's objects and links them as an image, in a directory of its own.
+pub fn image(
+    directory: &Path,
+    build: &Build,
+    bindings: &Bindings,
+    counts: &mut SiteCounts,
+) -> PathBuf {
+    let _ = fs::remove_dir_all(directory);
+    fs::create_dir_all(directory).unwrap();
     let script = directory.join("script");
     fs::write(
         &script,

@@ -1,0 +1,252 @@
+//! Cases of the catalogue, compiled many at a time.
+//!
+//! A run of rustc costs more than all that a case has. So cases share a crate, each in a module of its own, and what is found
+//! is told by the module. A case with the tag `alone` has the crate for itself: one that needs its items at the root, and one
+//! in which no type changes its layout, since the comparison looks less closely at versions where none does.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use object::read::archive::ArchiveFile;
+
+pub struct Case {
+    pub name: String,
+    /// Goes from the new version to the old one, where that makes a difference.
+    pub back: bool,
+    /// `c`, or `hotswap` for what the runtime's own types are exempt from.
+    crate_name: &'static str,
+    source: String,
+    pub expected: Vec<String>,
+    /// Types that are migrated where cells hold them.
+    pub migrated: BTreeSet<String>,
+    /// Compiled with optimisation too.
+    optimised: bool,
+    /// The type whose `repr` was edited.
+    pub repr: Option<String>,
+    /// The module of a crate that it shares.
+    module: Option<String>,
+}
+
+fn cases(text: &str) -> Vec<Case> {
+    text.split("\n== ")
+        .skip(1)
+        .map(|case| {
+            let (name, rest) = case.split_once('\n').expect("a case has a source");
+            let (source, expected) = rest
+                .split_once("\nexpect:")
+                .expect("a case has expectations");
+            let (name, tags) = name.split_once(" [").unwrap_or((name, ""));
+            let tags: Vec<&str> = tags.split([' ', ',', '[', ']']).collect();
+            let values = |key: &'static str| tags.iter().filter_map(move |it| it.strip_prefix(key));
+            let hotswap = tags.contains(&"hotswap");
+            let module = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+            let mut expected: Vec<String> = expected
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with("//"))
+                .map(str::to_owned)
+                .collect();
+            expected.sort();
+            Case {
+                name: name.to_owned(),
+                back: tags.contains(&"back"),
+                migrated: values("migrated=").map(str::to_owned).collect(),
+                crate_name: if hotswap { "hotswap" } else { "c" },
+                source: source.to_owned(),
+                expected,
+                optimised: tags.contains(&"optimised"),
+                repr: values("repr=").next().map(str::to_owned),
+                // What is known of the crate `hotswap` stands at its root.
+                module: (!hotswap && !tags.contains(&"alone")).then_some(module),
+            }
+        })
+        .collect()
+}
+
+impl Case {
+    /// The source with each `«old¦new»` replaced by one side.
+    pub fn version(&self, new: bool) -> String {
+        let mut text = String::new();
+        let mut rest = &*self.source;
+        while let Some((before, after)) = rest.split_once('«') {
+            let (edit, tail) = after.split_once('»').expect("an edit is closed");
+            let (left, right) = edit.split_once('¦').expect("an edit has two sides");
+            text.push_str(before);
+            text.push_str(if new { right } else { left });
+            rest = tail;
+        }
+        text.push_str(rest);
+        text
+    }
+
+    /// Where its items are.
+    pub fn path(&self) -> String {
+        match &self.module {
+            Some(module) => format!("{}::{module}", self.crate_name),
+            None => self.crate_name.to_owned(),
+        }
+    }
+
+    /// Whether a text tells of its items.
+    pub fn is_named_in(&self, text: &str) -> bool {
+        self.module.is_none() || text.contains(&format!("{}::", self.path()))
+    }
+
+    /// A text as if the case had the crate for itself.
+    pub fn alone(&self, text: &str) -> String {
+        let path = format!("{}::", self.path());
+        text.replace(&path, &format!("{}::", self.crate_name))
+    }
+
+    /// The other way round: the path of an item, with the case's module.
+    pub fn within(&self, item: &str) -> String {
+        let root = format!("{}::", self.crate_name);
+        item.replace(&root, &format!("{}::", self.path()))
+    }
+}
+
+/// Cases that are compiled together.
+pub struct Batch<'a> {
+    pub cases: Vec<&'a Case>,
+    pub optimised: bool,
+    name: String,
+}
+
+impl Batch<'_> {
+    pub fn crate_name(&self) -> &str {
+        self.cases[0].crate_name
+    }
+
+    /// The objects of one version. `text` gives a case's source.
+    pub fn compile(
+        &self,
+        folder: &Path,
+        new: bool,
+        text: impl Fn(&Case) -> String,
+    ) -> Vec<Vec<u8>> {
+        let name = format!("{}_{}", self.name, if new { "new" } else { "old" });
+        let folder = folder.join(&name);
+        fs::create_dir_all(&folder).expect("the folder is writable");
+        let mut root = String::new();
+        for case in &self.cases {
+            let Some(module) = &case.module else {
+                root += &text(case);
+                continue;
+            };
+            // Files of their own, so that what rustc has to say names the case.
+            root += &format!("#[path = \"{module}.rs\"] pub mod {module};\n");
+            let file = folder.join(format!("{module}.rs"));
+            fs::write(file, text(case)).expect("the folder is writable");
+        }
+        compile(&folder, &name, self.crate_name(), &root, self.optimised)
+    }
+}
+
+/// All batches of the cases.
+fn batches(cases: &[Case]) -> Vec<Batch<'_>> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for (index, case) in cases.iter().enumerate() {
+        for optimised in [false, true] {
+            if optimised && !case.optimised {
+                continue;
+            }
+            let name = match &case.module {
+                Some(_) => format!("shared_{optimised}"),
+                None => format!("alone_{index}_{optimised}"),
+            };
+            match batches.iter_mut().find(|batch| batch.name == name) {
+                Some(batch) => batch.cases.push(case),
+                None => batches.push(Batch {
+                    cases: vec![case],
+                    optimised,
+                    name,
+                }),
+            }
+        }
+    }
+    batches
+}
+
+/// The objects of one version: several in a debug build, one in an optimised one.
+pub fn compile(
+    folder: &Path,
+    name: &str,
+    crate_name: &str,
+    source: &str,
+    optimised: bool,
+) -> Vec<Vec<u8>> {
+    let input = folder.join(format!("{name}.rs"));
+    let output = folder.join(format!("lib{name}.rlib"));
+    fs::write(&input, source).expect("the folder is writable");
+    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc
+        .args([
+            "--edition=2024",
+            "--crate-type=rlib",
+            "--cap-lints=allow",
+            "-Crelocation-model=pic",
+        ])
+        .args(["-Cdebuginfo=2", "-Csymbol-mangling-version=v0"])
+        .args(["--crate-name", crate_name, "-o"])
+        .arg(&output)
+        .arg(&input);
+    if optimised {
+        rustc.args([
+            "-Copt-level=3",
+            "-Clink-dead-code",
+            "-Clto=off",
+            "-Ccodegen-units=1",
+            "-Cllvm-args=-opt-disable=mergefunc",
+        ]);
+    } else {
+        // As cargo builds it: codegen units are then named by hashes, without the crate's name.
+        let incremental = folder.join(format!("{name}.incremental"));
+        rustc.arg(format!("-Cincremental={}", incremental.display()));
+    }
+    let result = rustc.output().expect("rustc runs");
+    assert!(
+        result.status.success(),
+        "{name}: {}",
+        String::from_utf8_lossy(&result.stderr)
+    );
+    let bytes = fs::read(output).expect("rustc wrote a library");
+    let archive = ArchiveFile::parse(&*bytes).expect("an archive");
+    archive
+        .members()
+        .map(|member| member.expect("a member"))
+        .filter(|member| member.name().ends_with(b".o"))
+        .map(|member| member.data(&*bytes).expect("the member's bytes").to_vec())
+        .collect()
+}
+
+/// Checks all cases of a text, given a function that says what is wrong with those of a batch.
+pub fn run(text: &str, check: impl Fn(&Path, &Batch) -> Vec<String> + Sync) {
+    let cases = cases(text);
+    assert!(!cases.is_empty());
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let work = batches(&cases);
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(batch) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let failed = check(folder.path(), batch);
+                    failures.lock().expect("no poison").extend(failed);
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().expect("no poison");
+    assert!(
+        failures.is_empty(),
+        "{} of {} failed\n{}",
+        failures.len(),
+        work.iter().map(|batch| batch.cases.len()).sum::<usize>(),
+        failures.join("\n\n")
+    );
+}
