@@ -63,11 +63,13 @@ fn in_no_folder() -> io::Result<File> {
     // Linux before 6.3 does not know that they may not.
     let mut last = io::Error::from(io::ErrorKind::Unsupported);
     for flags in [flags | libc::MFD_EXEC, flags] {
-        // SAFETY: the name is a valid C string.
-        let descriptor = unsafe { libc::memfd_create(c"hotswap-image".as_ptr(), flags) };
-        if descriptor != -1 {
-            // SAFETY: the system call has just made this descriptor.
-            return Ok(File::from(unsafe { OwnedFd::from_raw_fd(descriptor) }));
+        // SAFETY: the name is a valid C string. The descriptor is one that the system call has just made.
+        let made = unsafe {
+            let descriptor = libc::memfd_create(c"hotswap-image".as_ptr(), flags);
+            (descriptor != -1).then(|| OwnedFd::from_raw_fd(descriptor))
+        };
+        if let Some(descriptor) = made {
+            return Ok(File::from(descriptor));
         }
         last = io::Error::last_os_error();
         if last.raw_os_error() != Some(libc::EINVAL) {
