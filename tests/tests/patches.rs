@@ -1,5 +1,7 @@
 //! Patch files: a program that nobody watches, patched while it serves.
 
+mod hostile;
+
 use std::fs;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -246,7 +248,10 @@ fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
     );
     let path = text(&patch)?.to_owned();
 
-    refused(&server, &patch)?;
+    let over = server.build("over.hotpatch", &["--not-after", "2020-01-01T00:00:00Z"])?;
+    hostile::all_are_refused(&server, &patch, &over)?;
+    fs::remove_file(&server.audit)?;
+    refused(&server, &patch, &over)?;
     server.expect(&["apply", &path, "--dry-run"], (0, false, None))?;
     let mut events = server.events()?;
     server.expect(&["apply", &path], (0, true, None))?;
@@ -369,7 +374,7 @@ impl Drop for Tries {
 }
 
 /// What must not be applied is refused by name, and the program goes on as it was.
-fn refused(server: &Server, patch: &Path) -> Result<()> {
+fn refused(server: &Server, patch: &Path, over: &Path) -> Result<()> {
     let damaged = server.package.root.join("damaged.hotpatch");
     let good = fs::read(patch)?;
     let mut flipped = good.clone();
@@ -381,8 +386,7 @@ fn refused(server: &Server, patch: &Path) -> Result<()> {
     let unsigned = hotswap_protocol::patch::container::read(&good)?.signed;
     fs::write(&damaged, unsigned)?;
     server.expect(&words, (10, false, Some("not-signed")))?;
-    let over = server.build("over.hotpatch", &["--not-after", "2020-01-01T00:00:00Z"])?;
-    let words = ["apply", text(&over)?];
+    let words = ["apply", text(over)?];
     server.expect(&words, (11, false, Some("patch-expired")))?;
     // What a tool that edits the program would send.
     let mut wire = Wire::open(server.child.id())?;

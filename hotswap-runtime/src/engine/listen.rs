@@ -20,6 +20,7 @@ use hotswap_protocol::message::{ErrorCode, Response};
 use crate::engine::control::{Failure, LIMITS, Service};
 use crate::engine::fork::{self, Place};
 use crate::engine::process::Process;
+use crate::purge;
 use crate::sync::{AtomicU32, Ordering};
 
 /// The pause before another attempt to accept when the system is short of something.
@@ -92,6 +93,7 @@ pub(crate) fn start(process: Process) -> Result<(), ListenError> {
     // for.
     unsafe { libc::atexit(at_exit) };
     LISTENING.store(1, Ordering::Release);
+    learn();
     let spawned = with_signals_blocked(|| {
         thread::Builder::new()
             .name("hotswap".to_owned())
@@ -109,6 +111,16 @@ pub(crate) fn start(process: Process) -> Result<(), ListenError> {
             stop();
             Err(ListenError::Thread(error))
         }
+    }
+}
+
+/// Finds out what a purge has to know, on a thread with a heap that hardly another one uses yet. It opens files, and
+/// programs close what is not theirs, above all when they begin: so it is waited for.
+fn learn() {
+    let builder = thread::Builder::new().name("hotswap".to_owned());
+    if let Ok(thread) = with_signals_blocked(|| builder.spawn(purge::learn)) {
+        // Without what it would tell, fewer versions leave memory.
+        let _ = thread.join();
     }
 }
 
@@ -222,8 +234,6 @@ fn above_standard(descriptor: OwnedFd) -> io::Result<OwnedFd> {
 
 /// The listening thread; `own` is the path that the socket was made under.
 fn accept(listener: &UnixListener, own: &Path, service: &'static Service<Process>) {
-    // While hardly another thread uses the same heap.
-    crate::purge::learn();
     // The program may close descriptors that are not its own, and open others under their numbers.
     while address_of(listener).as_deref() == Some(own) {
         match listener.accept() {
