@@ -172,12 +172,11 @@ const SIGNED: &[(&str, &str, Change)] = &[
     }),
 ];
 
-/// Files of all these kinds, each with what it is refused as.
-fn files(
-    good: &[u8],
-    other: &[u8],
-    key: &Path,
-) -> Result<Vec<(String, &'static [&'static str], Vec<u8>)>> {
+/// What a file is, the names that its refusal may have, and its bytes.
+type Hostile = (String, &'static [&'static str], Vec<u8>);
+
+/// Files of all these kinds.
+fn files(good: &[u8], other: &[u8], key: &Path) -> Result<Vec<Hostile>> {
     const DAMAGED: &[&str] = &["patch-damaged"];
     const SIGNATURE: &[&str] = &["bad-signature"];
     let container = container::read(good)?;
