@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// A lock under which nothing changes for so long is somebody's who waits (an editor for the
 /// message of a commit) or died.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(3);
 
 /// Which file a lock is, so that a new one of the same name is told from it.
 type Identity = (u64, i64, i64);
@@ -74,7 +74,7 @@ mod tests {
     use std::path::Path;
     use std::time::{Duration, Instant};
 
-    use super::Locks;
+    use super::{IDLE, Locks};
 
     fn touch(path: &Path) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -123,7 +123,7 @@ mod tests {
         touch(&lock);
         let mut locks = Locks::default();
         locks.add(folder.path());
-        let (last, later) = (Instant::now(), Instant::now() + Duration::from_secs(2));
+        let (last, later) = (Instant::now(), Instant::now() + IDLE * 2);
         assert!(locks.held(last, last));
         assert!(!locks.held(last, later));
         // The next save does not wait for it again; a lock that is taken anew counts.
