@@ -72,7 +72,7 @@ fn git_folder(root: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::{IDLE, Locks};
 
