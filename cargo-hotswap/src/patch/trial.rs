@@ -70,8 +70,8 @@ impl<'a> Trial<'a> {
         self.time.saturating_add(GRACE)
     }
 
-    /// Watches programs that have taken the patch. Those in which it holds are given `keep`, in all others it is
-    /// taken back. The result is the exit code.
+    /// Watches programs that have taken the patch. If it holds in all of them, all are given `keep`, else it is
+    /// taken back in all. The result is the exit code.
     ///
     /// # Errors
     ///
@@ -96,8 +96,8 @@ impl<'a> Trial<'a> {
         let order = PatchOrder::Revert {
             digest: Some(self.digest),
         };
+        let work = Work::about(order, line::tell_reverted);
         for found in &mut programs {
-            let work = Work::about(order.clone(), line::tell_reverted);
             let mut line = live::act_on(found, &work);
             if line.error.is_none() && format == Format::Json {
                 line.code = code::DID_NOT_HOLD;

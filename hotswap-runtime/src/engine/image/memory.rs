@@ -1,4 +1,5 @@
-//! Files in memory: without a path, and sealed, so that what was checked is what is mapped.
+//! Files without a path, so that what was checked is what is mapped: in memory and sealed, where that may be
+//! executed.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -7,6 +8,7 @@ use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::ptr;
 
+use hotswap_protocol::address;
 use hotswap_protocol::manifest::Image;
 
 use super::{ImageError, PIECE_BYTES};
@@ -82,7 +84,7 @@ fn in_no_folder() -> io::Result<File> {
 /// A file that has no name, filled, in a folder whose files may be mapped as code. It can't be sealed: who can open
 /// it, by way of this process's descriptors, could also change this process's memory.
 fn unlinked(fill: impl Fn(&File) -> io::Result<()>) -> Option<File> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let runtime = std::env::var_os(address::RUNTIME_DIR_VARIABLE).map(PathBuf::from);
     let folders = ["/dev/shm", "/run"].map(PathBuf::from);
     let own = std::env::current_exe().ok();
     let own = own.and_then(|own| own.parent().map(PathBuf::from));
