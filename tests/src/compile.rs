@@ -64,7 +64,7 @@ pub fn cargo(package: &Package) -> Result<Command> {
 /// When the tool does not build.
 pub fn hotswap(package: &Package) -> Result<Command> {
     let mut command = command(paths::tool()?.to_path_buf(), package)?;
-    command.arg("hotswap");
+    command.env("CARGO", paths::cargo_path()).arg("hotswap");
     Ok(command)
 }
 
