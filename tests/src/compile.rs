@@ -27,6 +27,9 @@ const FOREIGN: [&str; 13] = [
     "RUSTFLAGS",
 ];
 
+/// What the profile `dev` has of debug information.
+const DEBUG_VARIABLE: &str = "CARGO_PROFILE_DEV_DEBUG";
+
 /// A program that runs in the package's folder.
 fn command(program: PathBuf, package: &Package) -> Result<Command> {
     let mut command = Command::new(program);
@@ -64,7 +67,7 @@ pub fn cargo(package: &Package) -> Result<Command> {
 /// When the tool does not build.
 pub fn hotswap(package: &Package) -> Result<Command> {
     let mut command = command(paths::tool()?.to_path_buf(), package)?;
-    command.arg("hotswap");
+    command.env("CARGO", paths::cargo_path()).arg("hotswap");
     Ok(command)
 }
 
@@ -100,6 +103,10 @@ pub fn build_plain(package: &Package, arguments: &[String]) -> Result<Command> {
     let mut halves = arguments.splitn(2, |argument| argument == "--");
     let flags = halves.next().unwrap_or_default();
     let mut build = cargo(package)?;
+    // Few ask this program for lines, and without them there is less to compile and to link.
+    if !package.env.iter().any(|(name, _)| name == DEBUG_VARIABLE) {
+        build.env(DEBUG_VARIABLE, "none");
+    }
     build
         .args(["build", "--message-format=json-render-diagnostics"])
         .args(flags);

@@ -168,7 +168,7 @@ impl Package {
     /// When the tests run outside a target folder.
     pub fn shared_target(&self) -> Result<Option<PathBuf>> {
         match self.target {
-            TargetFolder::Shared => Ok(Some(paths::target()?.join("scenarios").join("build"))),
+            TargetFolder::Shared => Ok(Some(seed::shared()?)),
             TargetFolder::Own | TargetFolder::Symlink => Ok(None),
         }
     }

@@ -9,11 +9,15 @@ use crate::paths;
 
 /// Stands for the path of `hotswap-runtime` in manifests.
 const RUNTIME_PLACEHOLDER: &str = "$HOTSWAP_RUNTIME";
+/// How manifests begin to depend on it.
+const RUNTIME: &str = "hotswap-runtime = { path = \"$HOTSWAP_RUNTIME\"";
 /// Cargo's settings for all work copies: what isn't swapped needs no debug information, as in the
-/// workspace's own profile. It is most of what each host would be linked of. Nor is it optimised further than makes
-/// it small: that would take half a minute for the runtime alone.
+/// workspace's own profile. It is most of what each host would be linked of. Nor is the runtime optimised further
+/// than makes it small: that would take half a minute. (Both would be so for `"*"` too, but that is stronger
+/// than what cargo does by itself for procedural macros, which is not to optimise them at all.)
 const SETTINGS: &str = "[profile.dev.package.\"*\"]\ndebug = false\n\
-    [profile.release.package.\"*\"]\nopt-level = 1\n";
+    [profile.release.package.hotswap-runtime]\nopt-level = 1\n\
+    [profile.release.package.hotswap-protocol]\nopt-level = 1\n";
 
 /// The manifest of a package that depends on the runtime alone.
 pub fn default(name: &str) -> String {
@@ -54,14 +58,22 @@ pub fn with_shared_features(manifest: &[u8]) -> Result<Vec<u8>> {
     Ok(manifest.replacen("[dependencies]\n", &line, 1).into_bytes())
 }
 
-/// The text of a file, with the placeholder of a manifest filled in.
+/// The text of a file, with the placeholder of a manifest filled in. What the runtime depends on gets the features
+/// that it has under the examples, so that it is built once for both.
 pub fn filled(file: &str, text: &[u8]) -> Vec<u8> {
     if !file.ends_with("Cargo.toml") {
         return text.to_vec();
     }
-    let runtime = paths::workspace().join("hotswap-runtime");
-    let text = String::from_utf8_lossy(text);
-    text.replace(RUNTIME_PLACEHOLDER, &runtime.to_string_lossy())
+    let root = paths::workspace();
+    let base = root.join("tests/features/base");
+    let with_base = format!(
+        "hotswap-test-base = {{ path = \"{}\" }}\n{RUNTIME}",
+        base.display()
+    );
+    let runtime = root.join("hotswap-runtime");
+    String::from_utf8_lossy(text)
+        .replace(RUNTIME, &with_base)
+        .replace(RUNTIME_PLACEHOLDER, &runtime.to_string_lossy())
         .into_bytes()
 }
 

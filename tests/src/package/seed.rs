@@ -1,7 +1,8 @@
-//! A target folder in which the runtime is built already, to be copied: a package that has a target
-//! folder of its own would compile it anew.
+//! A target folder in which the runtime is built already, to be copied: the one that scenarios share begins so, and
+//! a package that has a target folder of its own would compile it anew.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
@@ -22,6 +23,30 @@ pub fn plant(target: &Path) -> Result<()> {
     let status = copy.arg("--archive").arg(seed()?).arg(target).status()?;
     ensure!(status.success(), "cp ended with {status}");
     Ok(())
+}
+
+/// The target folder that scenarios share, which begins as a copy.
+pub fn shared() -> Result<PathBuf> {
+    static PLANTED: OnceLock<Result<(), String>> = OnceLock::new();
+    let folder = paths::target()?.join("scenarios");
+    let target = folder.join("build");
+    PLANTED
+        .get_or_init(|| plant_shared(&folder, &target).map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|error| anyhow!("{error}"))?;
+    Ok(target)
+}
+
+fn plant_shared(folder: &Path, target: &Path) -> Result<()> {
+    if target.exists() {
+        return Ok(());
+    }
+    // Whole or not at all, should this process be killed.
+    fs::create_dir_all(folder)?;
+    let beside = tempfile::tempdir_in(folder)?;
+    let copy = beside.path().join("build");
+    plant(&copy)?;
+    Ok(fs::rename(copy, target)?)
 }
 
 /// Built once for each test process, by cargo alone.
