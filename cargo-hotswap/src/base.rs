@@ -131,8 +131,17 @@ impl Base {
     /// It is none of this form.
     pub fn read(path: &Path) -> Result<Self> {
         let text = fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads the text of a base, which is from this file.
+    ///
+    /// # Errors
+    ///
+    /// It is none of this form.
+    pub fn parse(path: &Path, text: &[u8]) -> Result<Self> {
         let context = || format!("{} is no base of patches", path.display());
-        let value: serde_json::Value = serde_json::from_slice(&text).with_context(context)?;
+        let value: serde_json::Value = serde_json::from_slice(text).with_context(context)?;
         let format = value.get("format").and_then(serde_json::Value::as_u64);
         if format != Some(FORMAT.into()) {
             bail!(

@@ -22,6 +22,7 @@ use crate::init;
 use crate::man;
 use crate::output;
 use crate::patch::{self, PatchArgs};
+use crate::release::{self, ReleaseArgs};
 use crate::selection::{Colour, Diagnostics, Messages, Selection};
 use crate::servers::{self, ResumeArgs, ServersArgs, StateArgs, SuspendArgs};
 use crate::session;
@@ -60,6 +61,8 @@ enum Command {
     Build(build::Options),
     /// Make, check and apply signed patches of programs that run without the tool
     Patch(PatchArgs),
+    /// Make releases, go over to them in a program that runs, and back
+    Release(ReleaseArgs),
     /// Add the runtime to a package, and show and mark functions that are worth an entry
     Init(init::Options),
     /// Start a running program again, on the newest code
@@ -232,6 +235,7 @@ pub fn perform(hotswap: Hotswap) -> Result<i32> {
             build::run(&options)
         }
         Command::Patch(args) => patch::run(&args),
+        Command::Release(args) => release::run(args),
         Command::Restart(args) => verbs::restart(&args),
         Command::Revert(args) => verbs::run(Verb::Revert, &args),
         Command::Quit(args) => verbs::run(Verb::Quit, &args),

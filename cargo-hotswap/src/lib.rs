@@ -42,6 +42,7 @@ pub mod project;
 pub mod reach;
 pub mod rebuild;
 pub mod records;
+pub mod release;
 pub mod reprs;
 pub mod selection;
 pub mod servers;

@@ -17,7 +17,9 @@ pub mod live;
 mod logged;
 pub mod show;
 pub mod signing;
-mod trial;
+pub mod trial;
+
+pub(crate) use line::code_of;
 
 /// Version of the JSON forms; raised when a field changes its meaning or goes away.
 pub const FORMAT: u32 = 1;

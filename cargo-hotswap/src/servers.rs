@@ -152,6 +152,7 @@ pub fn suspend(args: &SuspendArgs) -> i32 {
     let order = ServerOrder::Suspend {
         server: args.which.server.clone(),
         limit_ms: args.patience.ms(),
+        only_while_connected: false,
     };
     finish(&args.program, &order)
 }

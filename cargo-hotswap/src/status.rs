@@ -273,6 +273,7 @@ mod tests {
 
     use super::{StatusReport, schema};
     use crate::control::crates::ModulesLine;
+    use crate::release::ReleaseLine;
     use crate::servers::ServersLine;
     use crate::timings::TimingsReport;
     use crate::versions::VersionsReport;
@@ -281,6 +282,7 @@ mod tests {
     fn the_schemas_are_up_to_date() {
         for (file, now) in [
             ("modules.schema.json", schema::<ModulesLine>()),
+            ("release.schema.json", schema::<ReleaseLine>()),
             ("servers.schema.json", schema::<ServersLine>()),
             ("status.schema.json", schema::<StatusReport>()),
             ("timings.schema.json", schema::<TimingsReport>()),

@@ -29,17 +29,21 @@ fn output(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A command of `cargo hotswap` that has commands of its own.
-const WITH_VERBS: &str = "patch";
+/// The commands of `cargo hotswap` that have commands of their own.
+const WITH_VERBS: [&str; 2] = ["patch", "release"];
 
 /// The commands that `cargo hotswap help` lists.
 fn verbs() -> Vec<String> {
     verbs_in(&output(&["hotswap", "--help"]))
 }
 
-/// The commands of [`WITH_VERBS`].
-fn inner_verbs() -> Vec<String> {
-    verbs_in(&output(&["hotswap", WITH_VERBS, "--help"]))
+/// The commands of [`WITH_VERBS`], each after whose it is.
+fn inner_verbs() -> Vec<[String; 2]> {
+    let of = |outer: &'static str| {
+        let verbs = verbs_in(&output(&["hotswap", outer, "--help"])).into_iter();
+        verbs.map(move |verb| [outer.to_owned(), verb])
+    };
+    WITH_VERBS.into_iter().flat_map(of).collect()
 }
 
 fn verbs_in(help: &str) -> Vec<String> {
@@ -108,9 +112,9 @@ fn help_texts_are_known() {
         );
         texts.insert(format!("{verb}.txt"), trimmed(&text));
     }
-    for verb in inner_verbs() {
-        let text = output(&["hotswap", WITH_VERBS, &verb, "--help"]);
-        texts.insert(format!("{WITH_VERBS}-{verb}.txt"), trimmed(&text));
+    for [outer, verb] in inner_verbs() {
+        let text = output(&["hotswap", &outer, &verb, "--help"]);
+        texts.insert(format!("{outer}-{verb}.txt"), trimmed(&text));
     }
     assert!(texts.len() > 4, "{:?}", texts.keys());
     check("help", &texts);

@@ -17,6 +17,9 @@ pub const LISTEN_TOOL: &str = "tool";
 /// Where a program that listens for patch files writes down what is done with them.
 pub const AUDIT: &str = "HOTSWAP_AUDIT";
 
+/// The folder of releases. A program that has one in it that is permanent goes over to its executable before `main`.
+pub const RELEASES: &str = "HOTSWAP_RELEASES";
+
 /// Set while the runtime is compiled: the public key that patch files must be signed with, in minisign's
 /// form (the line that starts with `RW`).
 pub const PUBLIC_KEY: &str = "HOTSWAP_PUBLIC_KEY";

@@ -17,6 +17,9 @@ pub enum ServerOrder {
         server: Option<String>,
         /// How long handlers may still run, in milliseconds.
         limit_ms: u64,
+        /// They go on by themselves when this connection ends.
+        #[serde(default)]
+        only_while_connected: bool,
     },
     /// Let one server go on or, without a name, all.
     Resume {
@@ -100,8 +103,12 @@ mod tests {
         for (order, text) in [
             (ServerOrder::List {}, r#"{"list":{}}"#),
             (
-                ServerOrder::Suspend { server, limit_ms },
-                r#"{"suspend":{"server":"a","limit_ms":5}}"#,
+                ServerOrder::Suspend {
+                    server,
+                    limit_ms,
+                    only_while_connected: true,
+                },
+                r#"{"suspend":{"server":"a","limit_ms":5,"only_while_connected":true}}"#,
             ),
             (
                 ServerOrder::Resume { server: None },

@@ -1,7 +1,7 @@
 //! The engine: takes patches from the tool, loads their images and makes them current.
 //!
 //! Everything that needs the system's loader, sockets or signals is below here, and exists on
-//! targets where code can be swapped. A patch meets the modules in this order: `start`, `listen`,
+//! targets where code can be swapped. `release` goes over to another executable before anything else. A patch meets the modules in this order: `start`, `listen`,
 //! `control` and `process` take it, `swap` leads it through `image` (which reads with `elf` and
 //! `loaded`), `state`, `backtrace` and `version`. `crash` tells where a fatal signal met the program,
 //! `hooks` runs the program's own functions on the way. `events` tells what else happens; `revert` goes back without a patch. `handover` and `save` carry state to the
@@ -25,6 +25,7 @@ mod purge;
 #[cfg(not(target_arch = "x86_64"))]
 #[path = "engine/purge/none.rs"]
 mod purge;
+mod release;
 mod restart;
 mod revert;
 mod save;

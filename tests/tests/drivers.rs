@@ -12,6 +12,7 @@ mod init;
 mod patches;
 mod programs;
 mod purge;
+mod releases;
 mod saves;
 mod servers;
 mod soak;

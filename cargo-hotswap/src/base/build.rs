@@ -49,6 +49,19 @@ struct Line<'a> {
     notes: Vec<String>,
 }
 
+/// A program that stands, and its base.
+#[derive(Debug)]
+pub struct Made {
+    /// What was built.
+    pub launch: Launch,
+    /// What is in the base.
+    pub base: Base,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The entries' paths.
+    pub entries: Vec<String>,
+}
+
 /// Builds the program and writes its base; the result is the exit code.
 ///
 /// # Errors
@@ -57,10 +70,36 @@ struct Line<'a> {
 pub fn run(options: &Options) -> Result<i32> {
     let mut selection = options.selection.clone();
     selection.messages.diagnostics = Diagnostics::Shown;
-    let project = Project::find(&selection)?;
-    let launch = match launch::build(project, &selection)? {
+    let made = match make(Project::find(&selection)?, &selection)? {
+        Ok(made) => made,
+        Err(code) => return Ok(code),
+    };
+    let executable = &made.launch.built.executable;
+    let bytes = std::fs::read(executable)
+        .with_context(|| format!("could not read {}", executable.display()))?;
+    let line = Line {
+        format: FORMAT,
+        executable,
+        base: &made.path,
+        build_id: made.base.build_id.to_string(),
+        entries: made.entries.iter().map(String::as_str).collect(),
+        file_bytes: bytes.len() as u64,
+        loaded_bytes: loaded_bytes(&bytes)?,
+        toolchain: &made.base.toolchain,
+        notes: notes(&made.launch, &selection),
+    };
+    tell(&line, options.message_format).map(|()| 0)
+}
+
+/// Builds a program and writes its base; if it does not compile, which cargo has told, the result is the exit code.
+///
+/// # Errors
+///
+/// The program is not one that can be patched, or its base can't be written.
+pub fn make(project: Project, selection: &Selection) -> Result<Result<Made, i32>> {
+    let launch = match launch::build(project, selection)? {
         launch::Outcome::Ready(launch) => *launch,
-        launch::Outcome::No { event, .. } => return not_built(&event),
+        launch::Outcome::No { event, .. } => return not_built(&event).map(Err),
     };
     let Launch { project, built, .. } = &launch;
     let host = Host::read(&built.executable, &built.units, &Cache::default())?;
@@ -77,20 +116,13 @@ pub fn run(options: &Options) -> Result<i32> {
     )?;
     let path = path_of(&built.executable);
     base.write(&path)?;
-    let bytes = std::fs::read(&built.executable)
-        .with_context(|| format!("could not read {}", built.executable.display()))?;
-    let line = Line {
-        format: FORMAT,
-        executable: &built.executable,
-        base: &path,
-        build_id: base.build_id.to_string(),
-        entries: host.entries.iter().map(|it| it.path.as_str()).collect(),
-        file_bytes: bytes.len() as u64,
-        loaded_bytes: loaded_bytes(&bytes)?,
-        toolchain: &base.toolchain,
-        notes: notes(&launch, &selection),
-    };
-    tell(&line, options.message_format).map(|()| 0)
+    let entries = host.entries.iter().map(|it| it.path.clone()).collect();
+    Ok(Ok(Made {
+        launch,
+        base,
+        path,
+        entries,
+    }))
 }
 
 /// The base of an executable.

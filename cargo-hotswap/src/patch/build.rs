@@ -19,6 +19,7 @@ use crate::facts::Cache;
 use crate::host::Host;
 use crate::output::{self, Format};
 use crate::session::folder::RunFolder;
+use crate::unit::Unit;
 
 /// What `patch build` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -56,13 +57,48 @@ fn moment(text: &str) -> Result<u64, String> {
     Ok(since.map_err(|error| error.to_string())?.as_secs())
 }
 
+/// A patch that is wanted of what was edited.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Entries each of whose calls the patched program tells of.
+    pub log: &'a [String],
+    /// Its number.
+    pub sequence: u64,
+    /// The last second in which it may be applied.
+    pub not_after: Option<u64>,
+    /// The file of the secret key to sign it with.
+    pub key: Option<&'a Path>,
+}
+
+/// What came of edits.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A patch file.
+    Made {
+        /// Its bytes.
+        bytes: Vec<u8>,
+        /// The crates in it, as people are told, those first that others depend on.
+        crates: Vec<String>,
+    },
+    /// None; the event says why.
+    Not(Box<Event>),
+}
+
 /// Does it; the result is the exit code.
 ///
 /// # Errors
 ///
 /// Nothing was edited, the edit can't go live or does not compile, or the base is not what it was.
 pub fn run(options: &Options) -> Result<i32> {
-    let name = name(options)?;
+    let wanted = Wanted {
+        name: &name(options)?,
+        log: &options.log,
+        sequence: options.sequence,
+        not_after: options.not_after,
+        key: options.key.as_deref(),
+    };
     let opened = Base::read(&options.base)?.open()?;
     let edited = opened.base.edited()?;
     if edited.is_empty() && options.log.is_empty() {
@@ -72,43 +108,10 @@ pub fn run(options: &Options) -> Result<i32> {
              with `--log`"
         );
     }
-    let folder = RunFolder::new(&opened.base.target_directory)?;
-    let mut engine = engine(&opened, &folder)?;
-    let logged = logged::choose(engine.entries(), &options.log)?;
-    // Statics of two patches must not be taken for one another.
-    let digest = digest(&opened.base, &edited, &logged.paths)?;
-    engine.set_mark(&format!("p{}_", digest.short()));
-    engine.log_calls(&logged.names);
-    let event = engine.update(&edited, Instant::now());
-    let manifest = engine.take_manifest();
-    let (plan, manifest) = match (&event, manifest) {
-        (Event::Swapped { .. }, Some(manifest)) => (plan(&event, &manifest), manifest),
-        _ => return not_made(event),
+    let bytes = match make(&opened, &edited, &wanted)? {
+        Outcome::Made { bytes, .. } => bytes,
+        Outcome::Not(event) => return not_made(*event),
     };
-    let base = &opened.base;
-    let mut patch = Patch {
-        format: patch::FORMAT,
-        name,
-        base: patch::Base {
-            name: base.name.clone(),
-            build_id: base.build_id.clone(),
-        },
-        below: Vec::new(),
-        sequence: options.sequence,
-        not_after: options.not_after,
-        beyond_base: engine.is_beyond_host(),
-        plan,
-        provenance: provenance(base, &edited, logged.paths, digest)?,
-        manifest,
-    };
-    let images = take_images(&mut patch.manifest)?;
-    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-    let mut bytes = container::write(&patch.text()?, &images)?;
-    let digest = Digest::of(&bytes);
-    if let Some(key) = &options.key {
-        let told = format!("{} for {} {digest}", patch.name, base.name);
-        bytes = signing::sign(&bytes, key, &told)?;
-    }
     // What is written is what a program would read.
     let (container, contents) = file::read(&options.output, &bytes)?;
     file::write(&options.output, &bytes)?;
@@ -118,6 +121,69 @@ pub fn run(options: &Options) -> Result<i32> {
         Format::Human => tell(&options.output, &summary),
     }
     Ok(super::code::DONE)
+}
+
+/// Makes a patch of these edits.
+///
+/// # Errors
+///
+/// There is no such entry, or a file can't be read or written.
+pub fn make(opened: &Opened, edited: &[PathBuf], wanted: &Wanted<'_>) -> Result<Outcome> {
+    let base = &opened.base;
+    let folder = RunFolder::new(&base.target_directory)?;
+    let mut engine = engine(opened, &folder)?;
+    let logged = logged::choose(engine.entries(), wanted.log)?;
+    // Statics of two patches must not be taken for one another.
+    let digest = digest(base, edited, &logged.paths)?;
+    engine.set_mark(&format!("p{}_", digest.short()));
+    engine.log_calls(&logged.names);
+    let event = engine.update(edited, Instant::now());
+    let manifest = engine.take_manifest();
+    let (plan, manifest) = match (&event, manifest) {
+        (Event::Swapped { .. }, Some(manifest)) => (plan(&event, &manifest), manifest),
+        _ => return Ok(Outcome::Not(Box::new(event))),
+    };
+    let mut patch = Patch {
+        format: patch::FORMAT,
+        name: wanted.name.to_owned(),
+        base: patch::Base {
+            name: base.name.clone(),
+            build_id: base.build_id.clone(),
+        },
+        below: Vec::new(),
+        sequence: wanted.sequence,
+        not_after: wanted.not_after,
+        beyond_base: engine.is_beyond_host(),
+        plan,
+        provenance: provenance(base, edited, logged.paths, digest)?,
+        manifest,
+    };
+    let images = take_images(&mut patch.manifest)?;
+    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+    let mut bytes = container::write(&patch.text()?, &images)?;
+    let digest = Digest::of(&bytes);
+    if let Some(key) = wanted.key {
+        let told = format!("{} for {} {digest}", patch.name, base.name);
+        bytes = signing::sign(&bytes, key, &told)?;
+    }
+    let crates = crates(&event, engine.units());
+    Ok(Outcome::Made { bytes, crates })
+}
+
+/// The crates that are in the image of a patch, in the order of the units.
+fn crates(event: &Event, units: &[Unit]) -> Vec<String> {
+    let Event::Swapped {
+        compiled, relinked, ..
+    } = event
+    else {
+        return Vec::new();
+    };
+    let names = units
+        .iter()
+        .map(|unit| format!("{} ({})", unit.name, unit.kind));
+    names
+        .filter(|name| compiled.contains(name) || relinked.contains(name))
+        .collect()
 }
 
 fn tell(path: &Path, summary: &show::Summary) {

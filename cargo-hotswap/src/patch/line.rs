@@ -81,7 +81,7 @@ impl Line {
 }
 
 /// The exit code for a program's refusal.
-pub(super) fn code_of(failure: ErrorCode) -> i32 {
+pub(crate) fn code_of(failure: ErrorCode) -> i32 {
     match failure {
         ErrorCode::NoKey
         | ErrorCode::NotSigned

@@ -15,12 +15,21 @@ use minisign::{PublicKey, PublicKeyBox, SecretKey, SecretKeyBox, SignatureBox};
 ///
 /// The key can't be read: it asks for a password, and nobody is there to give one, say.
 pub fn sign(file: &[u8], key: &Path, told: &str) -> Result<Vec<u8>> {
+    let signature = signature(file, key, told, "signature of a hotswap patch")?;
+    Ok(container::sign(file, signature.as_bytes())?)
+}
+
+/// The signature of these bytes, which says `told` besides and has this title.
+///
+/// # Errors
+///
+/// As for [`sign`].
+pub fn signature(bytes: &[u8], key: &Path, told: &str, title: &str) -> Result<String> {
     let key = secret_key(key)?;
-    let comment = Some("signature of a hotswap patch");
     let public = PublicKey::from_secret_key(&key).context("the secret key can't be used")?;
-    let signature = minisign::sign(Some(&public), &key, Cursor::new(file), Some(told), comment)
-        .context("could not sign the patch")?;
-    Ok(container::sign(file, signature.to_string().as_bytes())?)
+    let (told, title) = (Some(told), Some(title));
+    let signature = minisign::sign(Some(&public), &key, Cursor::new(bytes), told, title);
+    Ok(signature.context("could not sign it")?.to_string())
 }
 
 /// What a secret key without a password has where others say how it is locked.
@@ -67,17 +76,19 @@ pub fn verify(container: &Container<'_>, key: &PublicKey) -> Result<String> {
     let Some(signature) = container.signature else {
         bail!("the patch is not signed\n  = help: build it with `--key`");
     };
+    verify_text(container.signed, signature, key)
+        .context("the patch is signed with another key, or was changed after it was signed")
+}
+
+/// Checks a signature of these bytes; the result is what it says besides.
+///
+/// # Errors
+///
+/// It is of another key or other bytes.
+pub fn verify_text(signed: &[u8], signature: &[u8], key: &PublicKey) -> Result<String> {
     let text = std::str::from_utf8(signature).context("the signature is no text")?;
     let signature = SignatureBox::from_string(text).context("the signature can't be read")?;
-    minisign::verify(
-        key,
-        &signature,
-        Cursor::new(container.signed),
-        true,
-        false,
-        false,
-    )
-    .context("the patch is signed with another key, or was changed after it was signed")?;
+    minisign::verify(key, &signature, Cursor::new(signed), true, false, false)?;
     Ok(signature.trusted_comment().unwrap_or_default())
 }
 

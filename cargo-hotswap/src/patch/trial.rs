@@ -158,16 +158,7 @@ impl<'a> Trial<'a> {
 
 /// Runs the command for a program. An error says why the patch does not hold.
 fn holds(command: &str, found: &Found) -> Result<()> {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", command]).stdin(Stdio::null());
-    // What it says must not get between lines of JSON.
-    shell.stdout(io::stderr());
-    shell.env("HOTSWAP_NAME", &found.program.name);
-    if let Some(pid) = found.program.pid {
-        shell.env("HOTSWAP_PID", pid.to_string());
-    }
-    let mut child = shell.spawn().context("`sh` can't be run")?;
-    match ended(&mut child)? {
+    match self::command(command, found, COMMAND_TIME)? {
         Some(status) => verdict(command, status),
         None => anyhow::bail!(
             "`{command}` did not end within {}",
@@ -176,9 +167,27 @@ fn holds(command: &str, found: &Found) -> Result<()> {
     }
 }
 
+/// Runs a command for a program, by `sh` and with HOTSWAP_PID and HOTSWAP_NAME; none if it was ended because it took
+/// longer than this.
+///
+/// # Errors
+///
+/// There is no `sh`, or it can't be waited for.
+pub fn command(command: &str, found: &Found, limit: Duration) -> Result<Option<ExitStatus>> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).stdin(Stdio::null());
+    // What it says must not get between lines of JSON.
+    shell.stdout(io::stderr());
+    shell.env("HOTSWAP_NAME", &found.program.name);
+    if let Some(pid) = found.program.pid {
+        shell.env("HOTSWAP_PID", pid.to_string());
+    }
+    ended(&mut shell.spawn().context("`sh` can't be run")?, limit)
+}
+
 /// Waits for it as long as it may take, and ends it then.
-fn ended(child: &mut Child) -> Result<Option<ExitStatus>> {
-    let end = Instant::now() + COMMAND_TIME;
+fn ended(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
+    let end = Instant::now() + limit;
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));

@@ -29,7 +29,10 @@ use crate::on_swap::panic_message;
 use crate::revert::RevertError;
 use crate::sync::{AtomicU32, Ordering};
 
+mod held;
 mod patches;
+
+use held::Held;
 
 /// What requests act on.
 pub(crate) trait Engine: Sync {
@@ -139,6 +142,7 @@ impl<E: Engine> Service<E> {
             stream,
             greeted: false,
             open: None,
+            held: Held::new(&self.engine),
         };
         if stream.set_write_timeout(Some(self.limits.message)).is_err() {
             return;
@@ -305,6 +309,7 @@ struct Session<'a, E: Engine> {
     greeted: bool,
     // The patch is dropped before the turn is given back. In a box, so that nothing of it stays here.
     open: Option<Box<Transaction<'a, E>>>,
+    held: Held<'a, E>,
 }
 
 /// A patch that its client has prepared and not yet decided on.
@@ -365,10 +370,7 @@ impl<'a, E: Engine> Session<'a, E> {
             Request::Restore {} => Ok(Response::Restored(self.service.engine.restore())),
             Request::Status {} => Ok(Response::Status(self.service.engine.status())),
             Request::Purge { manner } => Ok(Response::Purged(self.service.engine.purge(manner))),
-            Request::Servers { order } => {
-                let report = self.service.engine.servers(&order);
-                report.map(Response::Servers)
-            }
+            Request::Servers { order } => self.servers(&order),
             Request::ReportCrashes {
                 stack_overflow_handler: handler,
             } => Ok(Response::Reporting {

@@ -15,7 +15,9 @@ use crate::server::{
 pub(crate) fn obey(order: &ServerOrder) -> Result<ServersReport, Failure> {
     let (about, state) = match order {
         ServerOrder::List {} => (None, None),
-        ServerOrder::Suspend { server, limit_ms } => {
+        ServerOrder::Suspend {
+            server, limit_ms, ..
+        } => {
             let limit = Duration::from_millis(*limit_ms);
             let server = server.as_deref().map(one).transpose()?;
             match server {

@@ -6,7 +6,7 @@
 //! build links its rlib as a whole besides. Images never hold a second copy, because this crate is
 //! never part of one.
 //!
-//! Without [`env::LISTEN`] one look at the environment is all that happens.
+//! Without [`env::LISTEN`] and [`env::RELEASES`] a look at the environment is all that happens.
 
 use std::ffi::OsString;
 use std::io;
@@ -23,6 +23,7 @@ use crate::engine::listen;
 use crate::engine::patch;
 use crate::engine::process::Process;
 use crate::engine::purge;
+use crate::engine::release;
 #[cfg(feature = "tracing")]
 use crate::engine::trace;
 use crate::engine::version;
@@ -39,7 +40,8 @@ static BEFORE_MAIN: extern "C" fn() = before_main;
 extern "C" fn before_main() {
     // An `extern "C"` function that unwinds ends the process.
     let outcome = catch_unwind(|| {
-        if std::env::var_os(env::LISTEN).is_some() {
+        let is_set = |name| std::env::var_os(name).is_some();
+        if is_set(env::LISTEN) || is_set(env::RELEASES) {
             start();
         }
     });
@@ -54,6 +56,9 @@ fn start() {
         let found = variables.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.to_string_lossy().into_owned())
     };
+    if get(env::LISTEN).as_deref() != Some(env::LISTEN_TOOL) {
+        go_over(&variables);
+    }
     let for_tool = match get(env::LISTEN).as_deref() {
         Some(env::LISTEN_TOOL) => true,
         Some(env::LISTEN_SIGNED) => false,
@@ -93,6 +98,18 @@ fn start() {
         (Ok(()), None) => {}
         (Err(problem), Some(ready)) => ready.finish(line(&problem).as_bytes()),
         (Err(problem), None) => write_quietly(libc::STDERR_FILENO, line(&problem).as_bytes()),
+    }
+}
+
+/// Goes over to the release that is permanent, if there is one and this is not it.
+fn go_over(variables: &[(OsString, OsString)]) {
+    let root = variables.iter().find(|(name, _)| name == env::RELEASES);
+    let Some((_, root)) = root.filter(|(_, root)| !root.is_empty()) else {
+        return;
+    };
+    if let Err(problem) = release::go_over(Path::new(root), variables) {
+        let text = format!("hotswap: {}\n", problem.replace('\n', " "));
+        write_quietly(libc::STDERR_FILENO, text.as_bytes());
     }
 }
 

@@ -109,6 +109,21 @@ impl<'a> Engine for &'a Fake {
 
     fn servers(&self, order: &ServerOrder) -> Result<ServersReport, Failure> {
         match order {
+            ServerOrder::Suspend {
+                server: Some(name), ..
+            } => {
+                self.note(if name == "a" {
+                    "suspended a"
+                } else {
+                    "suspended other"
+                });
+                Ok(ServersReport::default())
+            }
+            ServerOrder::Resume { server } => {
+                let is_a = server.as_deref() == Some("a");
+                self.note(if is_a { "resumed a" } else { "resumed other" });
+                Ok(ServersReport::default())
+            }
             ServerOrder::Suspend { limit_ms, .. } => {
                 let text = format!("busy for {limit_ms} ms");
                 Err(Failure::new(ErrorCode::ServerBusy, text))
@@ -293,6 +308,7 @@ fn orders_about_servers_leave_what_is_prepared() {
     let suspend = ServerOrder::Suspend {
         server: None,
         limit_ms: 7,
+        only_while_connected: true,
     };
     check(
         &[
@@ -311,6 +327,35 @@ fn orders_about_servers_leave_what_is_prepared() {
         ],
         &["prepared", "kept"],
     );
+}
+
+#[test]
+fn what_is_held_back_goes_on_when_its_client_is_gone() {
+    let suspend = |name: &str, only_while_connected| Request::Servers {
+        order: ServerOrder::Suspend {
+            server: Some(name.to_owned()),
+            limit_ms: 7,
+            only_while_connected,
+        },
+    };
+    let server = Some("b".to_owned());
+    let order = ServerOrder::Resume { server };
+    let requests = [
+        hello(),
+        suspend("a", true),
+        suspend("b", true),
+        suspend("c", false),
+        Request::Servers { order },
+    ];
+    let answers = ["hello", "servers", "servers", "servers", "servers"];
+    let log = [
+        "suspended a",
+        "suspended other",
+        "suspended other",
+        "resumed other",
+        "resumed a",
+    ];
+    check(&requests, &answers, &log);
 }
 
 #[test]

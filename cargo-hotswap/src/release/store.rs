@@ -1,0 +1,438 @@
+//! The releases of one program on the machine where it runs, and which of them is permanent.
+//!
+//! What is permanent is one symbolic link, which is exchanged in one step: whoever is ended at any point leaves the
+//! one release or the other. The history beside it is read in the light of the link.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::Refused;
+use super::about::{self, About, Part};
+use super::code;
+use super::file::{Contents, SIGNATURE_FILE, Sealed, TEXT_FILE};
+
+mod history;
+
+use history::History;
+
+#[cfg(test)]
+mod tests;
+
+/// The folder of all releases.
+const RELEASES: &str = "releases";
+
+/// The link to the one that the program is started from.
+const PERMANENT: &str = "permanent";
+
+/// The versions that were permanent.
+const HISTORY: &str = "history.json";
+
+/// The file that whoever changes something holds locked.
+const LOCK: &str = "lock";
+
+/// What names of folders begin with that are not, or no longer, releases.
+const HIDDEN: &str = ".";
+
+/// The releases of one program.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    /// The name of the program.
+    pub name: String,
+    /// How many steps a test lets it do.
+    #[cfg(test)]
+    steps: std::cell::Cell<usize>,
+}
+
+/// A release in a store.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// What it says of itself.
+    pub about: About,
+    folder: PathBuf,
+}
+
+/// The right to change a store.
+#[derive(Debug)]
+pub struct Change<'a> {
+    store: &'a Store,
+    _lock: File,
+}
+
+impl Store {
+    /// The store of a program below this folder, whether there is one or not.
+    pub fn of(root: &Path, name: &str) -> Self {
+        Self {
+            folder: root.join(name),
+            name: name.to_owned(),
+            #[cfg(test)]
+            steps: std::cell::Cell::new(usize::MAX),
+        }
+    }
+
+    /// The store of the program with this name or, without one, of the only program that there is.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or several are and none is named.
+    pub fn find(root: &Path, name: Option<&str>) -> Result<Self> {
+        let entries = fs::read_dir(root).into_iter().flatten().flatten();
+        let stores = entries.filter(|entry| entry.path().join(RELEASES).is_dir());
+        let mut names: Vec<String> = stores
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|found| name.is_none_or(|name| name == found))
+            .collect();
+        names.sort();
+        let text = match (names.as_slice(), name) {
+            ([one], _) => return Ok(Self::of(root, one)),
+            ([], None) => format!("there are no releases in {}", root.display()),
+            ([], Some(name)) => format!("there are no releases of `{name}` in {}", root.display()),
+            (several, _) => format!(
+                "there are releases of {} in {}: say which with `--name`",
+                several.join(", "),
+                root.display()
+            ),
+        };
+        Err(Refused::new(code::NONE, text).into())
+    }
+
+    /// All releases, by version.
+    ///
+    /// # Errors
+    ///
+    /// One can't be read.
+    pub fn releases(&self) -> Result<Vec<Release>> {
+        let entries = fs::read_dir(self.folder.join(RELEASES));
+        let names = entries.into_iter().flatten().flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with(HIDDEN)).collect();
+        names.sort();
+        names.iter().map(|version| self.release(version)).collect()
+    }
+
+    /// The release with this version.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub fn release(&self, version: &str) -> Result<Release> {
+        about::check_version(version)?;
+        let folder = self.folder.join(RELEASES).join(version);
+        let text = match fs::read(folder.join(TEXT_FILE)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let text = format!(
+                    "there is no release {version} of `{}`\n  = help: `cargo hotswap release unpack` brings it here",
+                    self.name
+                );
+                return Err(Refused::new(code::NONE, text).into());
+            }
+            text => text.with_context(|| format!("could not read {}", folder.display()))?,
+        };
+        let about =
+            About::read(&text).with_context(|| format!("{} is no release", folder.display()))?;
+        if about.version != version || about.name != self.name {
+            bail!(
+                "{} is release {} of `{}`",
+                folder.display(),
+                about.version,
+                about.name
+            );
+        }
+        Ok(Release { about, folder })
+    }
+
+    /// The version that the program is started from; none if none ever was made permanent.
+    ///
+    /// # Errors
+    ///
+    /// The link can't be read.
+    pub fn permanent(&self) -> Result<Option<String>> {
+        let link = self.folder.join(PERMANENT);
+        match fs::read_link(&link) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            target => {
+                let target =
+                    target.with_context(|| format!("could not read {}", link.display()))?;
+                let version = target.file_name().and_then(|name| name.to_str());
+                let version =
+                    version.with_context(|| format!("{} leads nowhere", link.display()))?;
+                Ok(Some(version.to_owned()))
+            }
+        }
+    }
+
+    /// Where the program is started from.
+    pub fn executable(&self) -> PathBuf {
+        self.folder.join(PERMANENT).join(&self.name)
+    }
+
+    /// The versions that were permanent, the oldest first; the last one is.
+    ///
+    /// # Errors
+    ///
+    /// That can't be read.
+    pub fn history(&self) -> Result<Vec<String>> {
+        Ok(self.read_history()?.until(self.permanent()?.as_deref()))
+    }
+
+    fn read_history(&self) -> Result<History> {
+        let path = self.folder.join(HISTORY);
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(History::default()),
+            text => {
+                let text = text.with_context(|| format!("could not read {}", path.display()))?;
+                History::read(&text).with_context(|| format!("{} can't be read", path.display()))
+            }
+        }
+    }
+
+    /// The right to change something, which one process has at a time.
+    ///
+    /// # Errors
+    ///
+    /// Another has it, or the folder can't be written.
+    pub fn change(&self) -> Result<Change<'_>> {
+        let releases = self.folder.join(RELEASES);
+        let context = || format!("could not write {}", self.folder.display());
+        make_folders(&releases).with_context(context)?;
+        let lock = File::create(self.folder.join(LOCK)).with_context(context)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!(
+                    "another process is changing the releases of `{}`: wait until it is done",
+                    self.name
+                )
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(context),
+        }
+        let change = Change {
+            store: self,
+            _lock: lock,
+        };
+        change.clear(&releases);
+        Ok(change)
+    }
+
+    /// The audit log of what is done here.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.join("audit.log")
+    }
+
+    /// A step is about to be done; a test may end it here.
+    fn step(&self) -> Result<()> {
+        #[cfg(test)]
+        match self.steps.get().checked_sub(1) {
+            Some(left) => self.steps.set(left),
+            None => bail!("ended by a test"),
+        }
+        Ok(())
+    }
+}
+
+impl Release {
+    /// The bytes of a part, as they were when it was signed.
+    ///
+    /// # Errors
+    ///
+    /// It has none, or it was changed.
+    pub fn part(&self, part: Part) -> Result<Vec<u8>> {
+        let path = self.folder.join(part.file(&self.about.name));
+        let described = self.about.part(part);
+        let described = described.with_context(|| format!("the release has no {part:?}"))?;
+        let bytes =
+            fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
+        if !described.is_of(&bytes) {
+            let text = format!(
+                "{} was changed after it was signed\n  = help: `cargo hotswap release make --plan` signs an edited \
+                 plan; to have the release as it was, remove it and unpack it again",
+                path.display()
+            );
+            return Err(Refused::new(code::NOT_TRUSTED, text).into());
+        }
+        Ok(bytes)
+    }
+}
+
+impl Change<'_> {
+    /// Removes what somebody left that was ended.
+    fn clear(&self, releases: &Path) {
+        for entry in fs::read_dir(releases).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(HIDDEN) {
+                // It does no harm where it is.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+
+    /// Brings a release here; false if it is here already.
+    ///
+    /// # Errors
+    ///
+    /// Another of the same version is here, or it can't be written.
+    pub fn unpack(&self, sealed: &Sealed<'_>, contents: &Contents<'_>) -> Result<bool> {
+        let version = &contents.about.version;
+        let releases = self.store.folder.join(RELEASES);
+        let place = releases.join(version);
+        if place.exists() {
+            if fs::read(place.join(TEXT_FILE)).is_ok_and(|text| text == sealed.text) {
+                return Ok(false);
+            }
+            let text = format!(
+                "another release {version} of `{}` is here\n  = help: remove that one first, or give this one a \
+                 version of its own",
+                self.store.name
+            );
+            return Err(Refused::new(code::DOES_NOT_FIT, text).into());
+        }
+        let new = tempfile::Builder::new()
+            .prefix(".new-")
+            .tempdir_in(&releases);
+        let new = new.with_context(|| format!("could not write {}", releases.display()))?;
+        fs::set_permissions(new.path(), Permissions::from_mode(0o755))?;
+        for (part, bytes) in &contents.parts {
+            self.store.step()?;
+            let mode = if *part == Part::Executable {
+                0o755
+            } else {
+                0o644
+            };
+            write(&new.path().join(part.file(&self.store.name)), bytes, mode)?;
+        }
+        write(
+            &new.path().join(SIGNATURE_FILE),
+            sealed.signature.unwrap_or_default(),
+            0o644,
+        )?;
+        self.store.step()?;
+        write(&new.path().join(TEXT_FILE), sealed.text, 0o644)?;
+        sync(new.path())?;
+        self.store.step()?;
+        rename(&new.keep(), &place)?;
+        Ok(true)
+    }
+
+    /// Has the program start from this release from now on; false if it does already.
+    ///
+    /// # Errors
+    ///
+    /// The folder can't be written. Then it is as it was.
+    pub fn set_permanent(&self, version: &str) -> Result<bool> {
+        let before = self.store.permanent()?;
+        if before.as_deref() == Some(version) {
+            return Ok(false);
+        }
+        let history = self.store.read_history()?.with(before.as_deref(), version);
+        self.write_history(&history)?;
+        self.point_to(version)?;
+        Ok(true)
+    }
+
+    /// Has the program start from the release that was permanent before this one.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or the folder can't be written. Then it is as it was.
+    pub fn go_back(&self) -> Result<()> {
+        let history = self.store.history()?;
+        let [.., before, _] = history.as_slice() else {
+            bail!("no release was permanent before this one");
+        };
+        self.point_to(before)?;
+        let history = self.store.read_history()?.until(Some(before));
+        self.write_history(&History::of(history))
+    }
+
+    /// Takes a release away.
+    ///
+    /// # Errors
+    ///
+    /// It is permanent, or can't be removed.
+    pub fn remove(&self, version: &str) -> Result<()> {
+        if self.store.permanent()?.as_deref() == Some(version) {
+            let text = format!("release {version} is permanent: the program is started from it");
+            return Err(Refused::new(code::IN_USE, text).into());
+        }
+        let releases = self.store.folder.join(RELEASES);
+        let gone = releases.join(format!(".gone-{version}"));
+        self.store.step()?;
+        rename(&releases.join(version), &gone)?;
+        self.store.step()?;
+        fs::remove_dir_all(&gone).with_context(|| format!("could not remove {}", gone.display()))
+    }
+
+    fn write_history(&self, history: &History) -> Result<()> {
+        let path = self.store.folder.join(HISTORY);
+        let new = path.with_extension("new");
+        self.store.step()?;
+        remove(&new)?;
+        write(&new, &history.text()?, 0o644)?;
+        self.store.step()?;
+        rename(&new, &path)
+    }
+
+    /// Exchanges the link.
+    fn point_to(&self, version: &str) -> Result<()> {
+        let link = self.store.folder.join(PERMANENT);
+        let new = self.store.folder.join("permanent.new");
+        self.store.step()?;
+        remove(&new)?;
+        symlink(Path::new(RELEASES).join(version), &new)
+            .with_context(|| format!("could not write {}", new.display()))?;
+        self.store.step()?;
+        rename(&new, &link)
+    }
+}
+
+/// Makes a folder and those above it, down to the disk. Others must not be able to exchange what is in them.
+fn make_folders(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().unwrap_or(Path::new("/"));
+    make_folders(above)?;
+    match DirBuilder::new().mode(0o755).create(folder) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(above)?.sync_all(),
+    }
+}
+
+/// Writes a file that is not there yet, down to the disk.
+fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let context = || format!("could not write {}", path.display());
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .with_context(context)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .with_context(context)
+}
+
+/// Removes a file that somebody may have left.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Renames, down to the disk.
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    fs::rename(from, to).with_context(|| format!("could not write {}", to.display()))?;
+    sync(to.parent().unwrap_or(Path::new(".")))
+}
+
+fn sync(folder: &Path) -> Result<()> {
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.with_context(|| format!("could not write {}", folder.display()))
+}
