@@ -45,6 +45,7 @@ pub(crate) mod after;
 pub(crate) mod cells;
 pub(crate) mod registry;
 pub(crate) mod serve;
+pub(crate) mod system;
 pub(crate) mod waiter;
 
 mod any;
@@ -56,7 +57,6 @@ mod pending;
 mod policy;
 mod run;
 mod spawn;
-mod system;
 
 use std::error::Error;
 

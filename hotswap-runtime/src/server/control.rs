@@ -58,8 +58,10 @@ pub(crate) struct Inner {
     pub(crate) waits_for_others: usize,
     /// Servers that come after this one and wait for its turn, each once for each time that it does.
     pub(crate) followers: Vec<u64>,
-    /// Its handler waits for another server's reply.
-    pub(crate) waits_for_reply: bool,
+    /// The call of another server for whose reply its handler waits.
+    pub(crate) waits_for_reply: Option<Arc<Waiter>>,
+    /// The handler that runs is to unwind.
+    pub(crate) is_handler_ending: bool,
     /// Who uses the state: the loop, or one that looks at it.
     pub(crate) busy: Option<(ThreadId, Instant)>,
     /// The call that is handled now.
@@ -123,7 +125,8 @@ impl Control {
             is_to_upgrade: false,
             waits_for_others: 0,
             followers: Vec::new(),
-            waits_for_reply: false,
+            waits_for_reply: None,
+            is_handler_ending: false,
             busy: None,
             in_hand: None,
             shim,
@@ -205,6 +208,23 @@ impl Control {
     pub(crate) fn is_mine(&self) -> bool {
         let me = std::thread::current().id();
         self.lock().busy.is_some_and(|(thread, _)| thread == me)
+    }
+
+    /// Whether a handler runs that began in a version that is meant.
+    pub(crate) fn handles_in(&self, meant: impl Fn(u64) -> bool) -> bool {
+        let inner = self.lock();
+        inner.busy.is_some() && inner.phase == Phase::Running && meant(inner.version)
+    }
+
+    /// Has the handler that runs unwind, where it next calls an entry or waits for a reply.
+    pub(crate) fn end_handler(&self) {
+        let waiter = self.change(|inner| {
+            inner.is_handler_ending = inner.busy.is_some();
+            inner.waits_for_reply.take()
+        });
+        if let Some(waiter) = waiter {
+            waiter.interrupt();
+        }
     }
 
     /// Keeps the loop from running until what this gives is dropped.

@@ -17,6 +17,7 @@ use crate::server::policy::Verdict;
 use crate::server::registry;
 use crate::server::serve::{Kind, Order, Shim, Then, Turn, call};
 use crate::table::{self, CURRENT};
+use crate::work::Ended;
 
 /// How many turns a task takes before it lets others run.
 const TURNS: usize = 32;
@@ -128,6 +129,9 @@ fn turn(control: &Arc<Control>) -> Went {
             next.then
         }
         Ok(None) => Then::Again,
+        Err(panic) if panic.is::<Ended>() && matches!(kind, Kind::Message) => {
+            Then::Stop(Reason::Killed)
+        }
         Err(panic) => panicked(control, kind, version, panic_message(panic)),
     };
     finish(control, then)
@@ -172,6 +176,7 @@ fn begin(control: &Control) -> Option<(Option<Order>, Shim, u64)> {
         Phase::Ended(_) => return Some((None, inner.shim, inner.version)),
     };
     inner.busy = Some((thread::current().id(), Instant::now()));
+    inner.is_handler_ending = false;
     Some((Some(order), inner.shim, inner.version))
 }
 
@@ -220,7 +225,8 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
     let is_running = control.change(|inner| {
         inner.busy = None;
         inner.in_hand = None;
-        inner.waits_for_reply = false;
+        inner.waits_for_reply = None;
+        inner.is_handler_ending = false;
         inner.phase == Phase::Running
     });
     if !is_running {
