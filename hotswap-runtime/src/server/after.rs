@@ -2,7 +2,9 @@
 //!
 //! A server that comes after others waits, before its first turn in a new version, until all of them have
 //! had theirs. They are told to have it without a message. Nobody waits for one whose handler waits for a
-//! reply itself, since it may be the waiting one that is to reply.
+//! reply itself, since it may be the waiting one that is to reply; and for none for ever.
+
+mod limit;
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -38,7 +40,7 @@ pub const fn place(after: &[usize]) -> usize {
 /// they get one, and this server's loop has nothing to do until one of them has.
 #[inline(never)]
 pub(crate) fn all_before(control: &Control, after: &[States], version: u64) -> bool {
-    if after.is_empty() {
+    if after.is_empty() || control.lock().is_first_in == version {
         return true;
     }
     let cells: Vec<usize> = after.iter().map(|states| states()).collect();
@@ -51,7 +53,8 @@ pub(crate) fn all_before(control: &Control, after: &[States], version: u64) -> b
             }
         }
     }
-    control.lock().waits_for_others == 0
+    let is_first = control.lock().waits_for_others == 0;
+    is_first || !limit::watch(control.id, cells, version)
 }
 
 /// Whether a server is to have a turn in this version first; if so, tells it, and that `follower` waits.

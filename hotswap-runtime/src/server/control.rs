@@ -56,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) is_to_upgrade: bool,
     /// How many servers it comes after that have not had a turn in the new version.
     pub(crate) waits_for_others: usize,
+    /// A version in which it waits for none: it has waited long enough.
+    pub(crate) is_first_in: u64,
     /// Servers that come after this one and wait for its turn, each once for each time that it does.
     pub(crate) followers: Vec<u64>,
     /// The call of another server for whose reply its handler waits.
@@ -124,6 +126,7 @@ impl Control {
             suspended: false,
             is_to_upgrade: false,
             waits_for_others: 0,
+            is_first_in: 0,
             followers: Vec::new(),
             waits_for_reply: None,
             is_handler_ending: false,
