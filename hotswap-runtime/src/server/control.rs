@@ -62,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) followers: Vec<u64>,
     /// The call of another server for whose reply its handler waits.
     pub(crate) waits_for_reply: Option<Arc<Waiter>>,
+    /// The version whose code takes the turn that is under way.
+    pub(crate) turn_in: u64,
     /// The handler that runs is to unwind.
     pub(crate) is_handler_ending: bool,
     /// Who uses the state: the loop, or one that looks at it.
@@ -84,6 +86,10 @@ impl Inner {
         if matches!(self.phase, Phase::Starting | Phase::Running) {
             self.phase = Phase::Ending(reason);
         }
+    }
+
+    fn handles_in(&self, meant: impl Fn(u64) -> bool) -> bool {
+        self.busy.is_some() && self.phase == Phase::Running && meant(self.turn_in)
     }
 
     /// Whether the loop has something to do.
@@ -129,6 +135,7 @@ impl Control {
             is_first_in: 0,
             followers: Vec::new(),
             waits_for_reply: None,
+            turn_in: 0,
             is_handler_ending: false,
             busy: None,
             in_hand: None,
@@ -213,17 +220,18 @@ impl Control {
         self.lock().busy.is_some_and(|(thread, _)| thread == me)
     }
 
-    /// Whether a handler runs that began in a version that is meant.
+    /// Whether a handler runs in a version that is meant.
     pub(crate) fn handles_in(&self, meant: impl Fn(u64) -> bool) -> bool {
-        let inner = self.lock();
-        inner.busy.is_some() && inner.phase == Phase::Running && meant(inner.version)
+        self.lock().handles_in(meant)
     }
 
-    /// Has the handler that runs unwind, where it next calls an entry or waits for a reply.
-    pub(crate) fn end_handler(&self) {
+    /// Has the handler unwind that runs in a version that is meant, if one does, where it next calls an entry or
+    /// waits for a reply.
+    pub(crate) fn end_handler(&self, meant: impl Fn(u64) -> bool) {
         let waiter = self.change(|inner| {
-            inner.is_handler_ending = inner.busy.is_some();
-            inner.waits_for_reply.take()
+            inner.is_handler_ending |= inner.handles_in(meant);
+            let waiter = &mut inner.waits_for_reply;
+            waiter.take_if(|_| inner.is_handler_ending)
         });
         if let Some(waiter) = waiter {
             waiter.interrupt();

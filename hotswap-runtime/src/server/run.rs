@@ -102,13 +102,13 @@ impl Drop for ServerLoop {
 }
 
 fn turn(control: &Arc<Control>) -> Went {
-    let Some((order, shim, turn_of)) = begin(control) else {
+    let version = table::current_version();
+    let Some((order, shim, turn_of)) = begin(control, version) else {
         return Went::NothingToDo;
     };
     let Some(order) = order else {
         return Went::Ended;
     };
-    let version = table::current_version();
     let kind = order.kind();
     let turn = Turn {
         control: Arc::clone(control),
@@ -160,8 +160,9 @@ fn panicked(control: &Control, kind: Kind, version: u64, message: String) -> The
     }
 }
 
-/// Claims the next turn, if there is something to do. Without an order the server has ended.
-fn begin(control: &Control) -> Option<(Option<Order>, Shim, u64)> {
+/// Claims the next turn, if there is something to do, which is to be taken in this version. Without an order the
+/// server has ended.
+fn begin(control: &Control, version: u64) -> Option<(Option<Order>, Shim, u64)> {
     let mut inner = control.lock();
     if !inner.is_ready() {
         return None;
@@ -176,6 +177,7 @@ fn begin(control: &Control) -> Option<(Option<Order>, Shim, u64)> {
         Phase::Ended(_) => return Some((None, inner.shim, inner.version)),
     };
     inner.busy = Some((thread::current().id(), Instant::now()));
+    inner.turn_in = version;
     inner.is_handler_ending = false;
     Some((Some(order), inner.shim, inner.version))
 }

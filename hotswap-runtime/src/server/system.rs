@@ -149,8 +149,8 @@ pub(crate) fn handling_in(meant: impl Fn(u64) -> bool) -> Vec<Arc<Control>> {
 /// Has the handlers unwind that run in versions that are meant. Their servers are started again, if their
 /// policy says so, on the current version.
 pub(crate) fn end_handlers(meant: impl Fn(u64) -> bool) {
-    for control in handling_in(meant) {
-        control.end_handler();
+    for control in registry::all() {
+        control.end_handler(&meant);
     }
     // So that the next call of an entry looks whether it is to end.
     table::renew();
