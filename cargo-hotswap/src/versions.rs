@@ -64,7 +64,7 @@ pub struct VersionsReport {
     pub purged: Vec<u64>,
     /// Numbers of versions that could be gone back to, and no longer can (or would no longer).
     pub ways_given_up: Vec<u64>,
-    /// Threads and tasks that were told to end, or would be.
+    /// Threads, tasks and servers' handlers that were told to end, or would be.
     pub ended: Vec<String>,
     /// All versions since the start of the program, oldest first.
     pub versions: Vec<VersionLine>,

@@ -114,14 +114,14 @@ impl Definition {
                 #[doc(hidden)]
                 static #cell: #krate::Live<
                     #private::Messages<<#server as #krate::Server>::#kind>
-                > = #krate::Live::new(::core::default::Default::default);
+                > = #krate::Live::new(#private::nothing);
             }
         });
         let states = self.cell("STATES");
         quote! {
             #[doc(hidden)]
             static #states: #krate::Live<#private::States<#server>> =
-                #krate::Live::new(::core::default::Default::default);
+                #krate::Live::new(#private::nothing);
             #(#statics)*
             #[doc(hidden)]
             #[#krate::entry(crate = #krate)]

@@ -30,6 +30,15 @@ pub enum Event {
     },
     /// The program's own code asks to be started again on the newest code.
     RestartAsked {},
+    /// A server did not wait any longer for those that it comes after, and is in a new version before them.
+    OutOfOrder {
+        /// Its type and its name or number.
+        server: String,
+        /// Those that have not had a turn in that version.
+        behind: Vec<String>,
+        /// For how many milliseconds it has waited.
+        waited_ms: u64,
+    },
 }
 
 /// A revert that the program made.
@@ -111,6 +120,17 @@ mod tests {
                 r#"{"not-reverted":{"version":1,"cause":{"program":{}},"reason":"r"}}"#,
             ),
             (Event::RestartAsked {}, r#"{"restart-asked":{}}"#),
+            (
+                Event::OutOfOrder {
+                    server: "Cache 2".into(),
+                    behind: vec!["Store 1".into()],
+                    waited_ms: 30_000,
+                },
+                concat!(
+                    r#"{"out-of-order":{"server":"Cache 2","behind":["Store 1"],"#,
+                    r#""waited_ms":30000}}"#
+                ),
+            ),
         ];
         for (event, text) in table {
             assert_eq!(serde_json::to_string(&event).unwrap(), text);

@@ -11,7 +11,7 @@ pub enum Manner {
     #[default]
     Soft,
     /// The same, after the ways back to older code were given up, and named threads and tasks that old code
-    /// began were told to end.
+    /// began, and handlers of servers that run in it, were told to end.
     Full,
     /// Only tells what a full purge would do.
     DryRun,
@@ -26,7 +26,7 @@ pub struct PurgeReport {
     pub versions: Vec<PurgedVersion>,
     /// Versions that could no longer be gone back to, by the number to which the way would lead.
     pub ways_given_up: Vec<u64>,
-    /// Threads and tasks that were told to end, or would be.
+    /// Threads, tasks and servers' handlers that were told to end, or would be.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ended: Vec<String>,
 }

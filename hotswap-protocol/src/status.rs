@@ -15,7 +15,7 @@ pub struct Status {
     pub version: u64,
     /// Whether the program takes control connections.
     pub listening: bool,
-    /// All versions since the start, oldest first.
+    /// The versions since the start, oldest first. Those of which nothing is left are not listed for ever.
     pub versions: Vec<VersionStatus>,
 }
 

@@ -41,5 +41,6 @@ pub(crate) use listen::is_listening;
 pub(crate) use purge::{order as purge, set_budget as set_purge_budget};
 pub(crate) use restart::restart;
 pub(crate) use revert::{revert, revert_after_panic};
+pub(crate) use servers::out_of_order;
 pub(crate) use start::on_request as listen_to_patches;
 pub(crate) use version::statuses;

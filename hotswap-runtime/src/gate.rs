@@ -16,6 +16,7 @@ use crate::inflight::{self, Place, unused};
 use crate::on_panic;
 use crate::table::switch::Target;
 use crate::table::{CURRENT, Resolved, resolve};
+use crate::thread;
 
 /// A call under way that ends where it began. [`Mode::finish`] ends it; that it is dropped means that
 /// the body unwinds.
@@ -164,9 +165,12 @@ fn enter_quickly(entry: &'static Descriptor) -> Option<(Target, Place)> {
     (slot != 0).then(|| unsafe { inflight::try_begin(&CURRENT, slot) })?
 }
 
+/// Each thread comes here at its first call after a table was published. One that was told to end goes no
+/// further.
 #[cold]
 #[inline(never)]
 fn enter_slowly(entry: &'static Descriptor, body: *const ()) -> (Target, Place) {
+    thread::checkpoint();
     let mut slot = entry.slot();
     if slot == 0 {
         slot = match resolve(entry, body) {

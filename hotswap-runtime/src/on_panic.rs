@@ -163,7 +163,7 @@ fn count_panic(version: u64) {
 /// A call unwinds, whose counter is the one that is meant.
 pub(crate) fn notice(is_meant: impl Fn(CounterId) -> bool) {
     // Without a panic a thread is cancelled, or a future dropped.
-    if !thread::panicking() || is_unwound_by_stale_code() {
+    if !thread::panicking() || is_unwound_by_stale_code() || crate::thread::is_ending() {
         return;
     }
     // A function that makes values for the next version has called it, and is told so by the swap.

@@ -34,7 +34,7 @@ pub mod v0_1_0 {
 
     pub use crate::rehearsal::{Rehearsal, Rehearsed};
     pub use crate::server::after::{place, states_of};
-    pub use crate::server::cells::{Cells, Messages, States};
+    pub use crate::server::cells::{Cells, Messages, States, nothing};
     pub use crate::server::serve::serve;
 
     /// Names the type `!`, which only results may be: `<fn() -> ! as Returns>::Result`.

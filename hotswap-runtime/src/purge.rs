@@ -5,7 +5,7 @@
 //! the pages written meanwhile are scanned too. What can't be read, stopped or asked is an [`Obstacle`],
 //! and the image stays.
 
-mod arena;
+pub(crate) mod arena;
 mod heap;
 mod kernel;
 mod maps;

@@ -28,7 +28,8 @@ pub fn soft_purge() -> PurgeReport {
 
 /// As [`soft_purge`], after the ways back to older code were given up: until the next swap,
 /// [`revert`](crate::revert()) has nothing to go back to. [Named](crate::work()) threads and tasks that the code
-/// of such a version began are told to end.
+/// of such a version began are told to end, and handlers of [servers](crate::server) that run in one: these are
+/// started again, if their policy says so, on the current version.
 ///
 /// # Examples
 ///

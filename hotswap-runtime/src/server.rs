@@ -45,6 +45,7 @@ pub(crate) mod after;
 pub(crate) mod cells;
 pub(crate) mod registry;
 pub(crate) mod serve;
+pub(crate) mod system;
 pub(crate) mod waiter;
 
 mod any;
@@ -56,7 +57,6 @@ mod pending;
 mod policy;
 mod run;
 mod spawn;
-mod system;
 
 use std::error::Error;
 
@@ -155,7 +155,8 @@ pub trait Server: Migrate + Send + Sized + 'static {
     ///
     /// With `#[hotswap::server(after(Store, crate::db::Pool))]` it runs when it has run for all servers of
     /// these types, which don't wait for a message then; messages wait that long too. A handler of theirs
-    /// that runs is waited for, unless it waits for a reply. Types that come after one another in a circle
+    /// that runs is waited for, unless it waits for a reply, but no longer than
+    /// [`SwapLimits::order`](crate::SwapLimits::order). Types that come after one another in a circle
     /// do not compile.
     fn code_change(&mut self, from: u64, to: u64) {
         let _ = (from, to);

@@ -22,8 +22,8 @@ pub enum ThirdVersion {
     /// The swap is refused, with the names of those who use the older version.
     Refuse,
     /// Threads and tasks that code of the older version began are told to end, as by
-    /// [`end_work`](crate::end_work), once the new code is checked and loaded. What does not end in this time
-    /// refuses the swap.
+    /// [`end_work`](crate::end_work), once the new code is checked and loaded, and so are handlers of
+    /// [servers](crate::server) that run in it. What does not end in this time refuses the swap.
     Kill {
         /// How long.
         at_most: Duration,

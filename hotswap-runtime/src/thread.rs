@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use crate::live::core::Mark;
+use crate::server::after;
 use crate::server::waiter::Waiter;
 use crate::work::{Ended, Listed, Work, WorkKind};
 
@@ -17,8 +18,9 @@ thread_local! {
 /// Starts a thread that [`work`](crate::work()) lists, and that can be told to end.
 ///
 /// It runs the code of the version that starts it until it calls an entry or a server. If it is told to
-/// end, it unwinds at its next [`checkpoint`], or where it waits for a server's reply; its result is an
-/// error with [`Ended`] in it then.
+/// end, it unwinds at its next [`checkpoint`], where it calls a tracked entry, or where it waits for a server's
+/// reply; its result is an error with [`Ended`] in it then. A function that foreign code calls back must not be
+/// unwound: it should not call entries on such a thread. Where panics abort, nothing happens.
 ///
 /// # Errors
 ///
@@ -51,13 +53,20 @@ fn start<T: Send + 'static>(
     })
 }
 
-/// Unwinds, if this thread was told to end. Nothing is printed, and no panic hook is called.
+/// Unwinds, if this thread was told to end, or the handler of a [server](crate::server) that it runs. Nothing is
+/// printed, and no panic hook is called.
 ///
-/// On other threads than those of [`spawn`] it does nothing.
+/// On other threads than those of [`spawn`] and of servers it does nothing, nor while a panic unwinds.
 pub fn checkpoint() {
-    if current().is_some_and(|work| work.is_ending()) {
+    let can_unwind = cfg!(panic = "unwind") && !std::thread::panicking();
+    if can_unwind && is_ending() {
         resume_unwind(Box::new(Ended));
     }
+}
+
+/// Whether this thread was told to end, or the handler that it runs.
+pub(crate) fn is_ending() -> bool {
+    current().is_some_and(|work| work.is_ending()) || after::is_handler_ending()
 }
 
 fn current() -> Option<Arc<Work>> {
@@ -69,13 +78,11 @@ fn current() -> Option<Arc<Work>> {
 #[derive(Debug)]
 pub(crate) struct Waiting(Option<Arc<Work>>);
 
-/// Notes that this thread waits for a call, or unwinds if it was told to end.
+/// Notes that this thread waits for a call. If it was told to end before, [`checkpoint`] says so.
 pub(crate) fn waits_for(waiter: &Arc<Waiter>) -> Waiting {
     let work = current();
-    if let Some(work) = &work
-        && work.waits_for(Some(Arc::clone(waiter)))
-    {
-        resume_unwind(Box::new(Ended));
+    if let Some(work) = &work {
+        work.waits_for(Some(Arc::clone(waiter)));
     }
     Waiting(work)
 }

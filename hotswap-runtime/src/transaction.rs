@@ -40,6 +40,9 @@ pub struct SwapLimits {
     /// runs is left behind; as long as it runs, the cell can be read but not written. Ten seconds
     /// unless set.
     pub functions: Duration,
+    /// For servers that a server [comes after](crate::Server::code_change), before its first turn in a new
+    /// version. Afterwards it goes on without them, and a warning names them. Thirty seconds unless set.
+    pub order: Duration,
     /// How many threads convert the elements of a large `Vec`, `VecDeque` or array, at most 16. As
     /// many as there are processors unless set. One thread does it, whatever is set, where a
     /// function of the program's (`with`, `back`, a `From`, a hash or comparison) or a counted
@@ -52,6 +55,7 @@ impl SwapLimits {
         guards: Duration::from_secs(5),
         calls: Duration::from_millis(50),
         functions: Duration::from_secs(10),
+        order: Duration::from_secs(30),
         threads: None,
     };
 }

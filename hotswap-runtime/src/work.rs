@@ -119,11 +119,9 @@ impl Work {
         state.is_ending
     }
 
-    /// Says which call the thread waits for, if any; true if it was told to end, so that it should not.
-    pub(crate) fn waits_for(&self, waiter: Option<Arc<Waiter>>) -> bool {
-        let mut state = lock(&self.state);
-        state.waiter = waiter;
-        state.is_ending
+    /// Says which call the thread waits for, if any.
+    pub(crate) fn waits_for(&self, waiter: Option<Arc<Waiter>>) {
+        lock(&self.state).waiter = waiter;
     }
 
     fn end(&self) {
@@ -168,11 +166,13 @@ pub fn work() -> Vec<WorkStatus> {
 
 /// Tells the thread or task with this number to end; false if it has ended.
 ///
-/// A task is dropped at its next poll. A thread unwinds where it waits for a reply of a
+/// A task is dropped at its next poll. A thread unwinds where it calls a tracked entry or waits for a reply of a
 /// [server](crate::server), or asks [`thread::checkpoint`](crate::thread::checkpoint).
 pub fn end_work(number: u64) -> bool {
     let work = lock(&ALL).works.get(&number).cloned();
-    work.map(|work| work.end()).is_some()
+    let is_there = work.map(|work| work.end()).is_some();
+    table::renew();
+    is_there
 }
 
 /// Tells all threads and tasks to end that code of older versions than the current one began. Gives
@@ -189,5 +189,7 @@ pub(crate) fn end_of_versions(meant: impl Fn(u64) -> bool) -> Vec<u64> {
     for work in &works {
         work.end();
     }
+    // So that each thread's next call of an entry looks whether it is to end.
+    table::renew();
     works.iter().map(|work| work.number).collect()
 }

@@ -124,6 +124,36 @@ fn what_refers_to_a_version_keeps_it_and_is_named() -> Result<()> {
     edited.session.quit()
 }
 
+/// A thread and a task that its code began, and a server whose handler waits in it.
+#[test]
+fn what_goes_on_in_old_code_is_ended_by_a_purge_and_by_policy() -> Result<()> {
+    let mut edited = Edited::start("purge-ends")?;
+    edited.edit()?;
+    edited.session.ask("hold work", "held")?;
+    edited.edit()?;
+    let soft = version(&edited.ask(&["soft-purge"])?, 1)?;
+    ensure!(is_named(&soft, "calls", "serve"), "{soft}");
+    let server = "server purge_ends::Clerk `busy`";
+    let victims = serde_json::json!(["thread `worker`", "task `waiter`", server]);
+    for arguments in [&["purge", "--dry-run"][..], &["purge"]] {
+        let report = edited.ask(arguments)?;
+        ensure!(report["ended"] == victims, "{arguments:?}: {report}");
+    }
+    edited.await_purge(1)?;
+    // Nobody takes it for a panic of new code, and the server has begun anew in the current version.
+    edited.session.ask("hold began", "text 2")?;
+    edited.session.expect("held")?;
+    // The same before a third version.
+    edited.session.ask("hold kill", "held")?;
+    edited.session.ask("hold work", "held")?;
+    edited.edit()?;
+    edited.edit()?;
+    edited.await_purge(2)?;
+    let servers = edited.ask(&["servers"])?;
+    ensure!(servers["servers"][1]["restarts"] == 2, "{servers}");
+    edited.session.quit()
+}
+
 #[test]
 fn a_version_lets_go_of_what_it_holds_itself() -> Result<()> {
     let mut edited = Edited::start("purge-own")?;

@@ -27,6 +27,14 @@ impl Session<'_> {
                 let message = not_back(version, cause, &reason);
                 self.talk.report(&Event::Warning { message });
             }
+            Told::OutOfOrder {
+                server,
+                behind,
+                waited_ms,
+            } => {
+                let message = out_of_order(&server, &behind, waited_ms);
+                self.talk.report(&Event::Warning { message });
+            }
             Told::RestartAsked {} => {
                 let _nothing_ends = self.order(
                     Verb::Restart,
@@ -57,6 +65,16 @@ fn went_back(reverted: Reverted) -> Event {
         values: reverted.migrated,
         pause_ms: reverted.pause_us as f64 / 1e3,
     }
+}
+
+fn out_of_order(server: &str, behind: &[String], waited_ms: u64) -> String {
+    format!(
+        "server {server} is in the new version before servers that it comes after: {}\n  = why: their \
+         handlers had not returned when it had waited for {} s\n  = help: let handlers return sooner, or \
+         set a longer `SwapLimits::order`",
+        behind.join(", "),
+        waited_ms as f64 / 1e3
+    )
 }
 
 fn not_back(version: u64, cause: Cause, reason: &str) -> String {

@@ -118,8 +118,10 @@ impl Block {
         let start = if layout.size() == 0 {
             ptr::without_provenance_mut(align)
         } else {
+            // Zeroed: values live long, and what were left between their fields and behind them could be an address
+            // of code that is to leave memory.
             // SAFETY: the layout has a size.
-            let start = unsafe { alloc::alloc(layout) };
+            let start = unsafe { alloc::alloc_zeroed(layout) };
             if start.is_null() {
                 alloc::handle_alloc_error(layout);
             }

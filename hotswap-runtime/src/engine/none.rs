@@ -30,6 +30,9 @@ pub(crate) fn restart() -> Result<(), RestartError> {
 /// No version ever came by a swap.
 pub(crate) fn revert_after_panic(_version: u64, _entry: String) {}
 
+/// There is no new version.
+pub(crate) fn out_of_order(_: String, _: Vec<String>, _: std::time::Duration) {}
+
 /// Nothing can be patched.
 pub(crate) fn listen_to_patches(_: Listen) -> Result<(), ListenError> {
     Err(ListenError::Unsupported)

@@ -32,10 +32,10 @@ use crate::live::versions;
 use crate::on_swap::{self, Swap};
 use crate::pieces::chain;
 use crate::purge::{self, Attempt, Target};
-use crate::server::registry;
+use crate::server::{registry, system};
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::table;
-use crate::work::{self, WorkKind, WorkStatus};
+use crate::work::{self, WorkKind};
 use signals::Signals;
 
 /// For how many microseconds the program may stand.
@@ -240,25 +240,32 @@ fn purge(manner: Manner, own_start: usize) -> (PurgeReport, bool) {
     (report, any_left)
 }
 
-/// Tells named threads and tasks of old versions to end, if that is meant, and waits for them a moment. Gives
-/// their names.
+/// Tells named threads and tasks of old versions to end, and handlers of servers that run in one, if that is
+/// meant, and waits for them a moment. Gives their names.
 fn end_work(is_meant: bool) -> Vec<String> {
     let replaced = fork::undivided(old::replaced);
-    let is_old = |work: &WorkStatus| replaced.contains(&work.version);
-    let mut works = work::work();
-    works.retain(is_old);
-    if is_meant && !works.is_empty() {
-        work::end_of_versions(|version| replaced.contains(&version));
+    let is_old = |version: u64| replaced.contains(&version);
+    let victims = victims(is_old);
+    if is_meant && !victims.is_empty() {
+        work::end_of_versions(is_old);
+        system::end_handlers(is_old);
         let end = Instant::now() + ENDING;
-        while Instant::now() < end && work::work().iter().any(is_old) {
+        while Instant::now() < end && !self::victims(is_old).is_empty() {
             thread::sleep(LOOK);
         }
     }
-    let names = works.into_iter().map(|work| match work.kind {
+    victims
+}
+
+fn victims(is_old: impl Fn(u64) -> bool) -> Vec<String> {
+    let works = work::work().into_iter().filter(|it| is_old(it.version));
+    let works = works.map(|work| match work.kind {
         WorkKind::Thread => format!("thread `{}`", work.name),
         WorkKind::Task => format!("task `{}`", work.name),
     });
-    names.collect()
+    let servers = system::handling_in(&is_old).into_iter();
+    let servers = servers.map(|server| format!("server {}", server.title()));
+    works.chain(servers).collect()
 }
 
 /// Whether the image is out of memory, and else what keeps it.

@@ -1,15 +1,36 @@
 //! Servers, as they are told what to do from outside the program.
 
+use std::io::Write as _;
 use std::time::Duration;
 
+use hotswap_protocol::event::Event;
 use hotswap_protocol::message::ErrorCode;
 use hotswap_protocol::servers::{ServerActivity, ServerOrder, ServerReport, ServersReport};
 
 use crate::engine::control::Failure;
+use crate::engine::{events, fork};
 use crate::server::{
     Activity, AnyHandle, BusyError, ServerStatus, StateError, find, resume_all, servers,
     suspend_all,
 };
+
+/// Tells all that listen that a server is in a new version before others that it comes after; if nobody does,
+/// whoever reads what the program writes.
+pub(crate) fn out_of_order(server: String, behind: Vec<String>, waited: Duration) {
+    let text = format!(
+        "hotswap: server {server} is in a new version before {}, for which it waited {waited:?}\n",
+        behind.join(", ")
+    );
+    let waited_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+    let event = Event::OutOfOrder {
+        server,
+        behind,
+        waited_ms,
+    };
+    if !fork::undivided(|| events::tell(&event)) {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+}
 
 /// Does what is ordered, and tells of the servers that it is about.
 pub(crate) fn obey(order: &ServerOrder) -> Result<ServersReport, Failure> {

@@ -36,6 +36,11 @@ fn emit(event: &Event) {
         Event::NotReverted {
             version, reason, ..
         } => tracing::error!(target: "hotswap", version, %reason, "could not go back"),
+        Event::OutOfOrder { server, behind, .. } => {
+            tracing::warn!(
+                target: "hotswap", %server, ?behind, "is in a new version before servers that it comes after"
+            );
+        }
         _ => {}
     }
 }

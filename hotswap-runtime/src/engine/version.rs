@@ -22,7 +22,8 @@ use crate::engine::state::Cells;
 use crate::sync::{Mutex, MutexGuard, lock};
 use crate::table::{self, Bodies};
 
-/// All versions since the start. Nothing leaves it, and only `take_image` takes an image out of it.
+/// The versions since the start, by their numbers. Only those leave it of which nothing is left, and only
+/// `take_image` takes an image out of it.
 static VERSIONS: Mutex<Versions> = Mutex::new(Versions {
     all: Vec::new(),
     support: Vec::new(),
@@ -119,6 +120,9 @@ impl From<Back> for Origin {
 /// How many versions one can go back, one after the other. Their images stay in memory.
 const KEPT: usize = 2;
 
+/// How many versions are listed of which nothing is left.
+const REMEMBERED: usize = 64;
+
 impl Version {
     /// A version that is prepared and not yet current.
     pub(crate) fn loading(number: u64, label: Option<String>, image: Option<LoadedImage>) -> Self {
@@ -149,6 +153,13 @@ impl Version {
         self.cells = Some(cells);
         self.hooks = Some(hooks);
         self
+    }
+
+    /// Whether nothing is left of it: no code, and no way back.
+    fn is_gone(&self) -> bool {
+        let is_over = matches!(self.state, State::Retained | State::Purged);
+        let is_host = self.number == 0;
+        is_over && !is_host && self.image.is_none() && !matches!(self.before, Before::Way(_))
     }
 
     fn become_state(&mut self, next: State) {
@@ -193,13 +204,17 @@ impl Versions {
         versions
     }
 
-    /// Versions are numbered one by one, and none leaves.
+    fn place(&self, number: u64) -> Option<usize> {
+        self.all.binary_search_by_key(&number, |it| it.number).ok()
+    }
+
     fn find(&self, number: u64) -> Option<&Version> {
-        self.all.get(usize::try_from(number).ok()?)
+        Some(&self.all[self.place(number)?])
     }
 
     fn find_mut(&mut self, number: u64) -> Option<&mut Version> {
-        self.all.get_mut(usize::try_from(number).ok()?)
+        let place = self.place(number)?;
+        Some(&mut self.all[place])
     }
 
     /// The version that brought the code that is current.
@@ -230,6 +245,18 @@ impl Versions {
         version.become_state(State::Current);
         self.all.push(version);
         self.forget_old_ways();
+        self.forget_gone();
+    }
+
+    /// Forgets the oldest versions of which nothing is left, so that very many swaps take no more memory.
+    fn forget_gone(&mut self) {
+        let gone = self.all.iter().filter(|it| it.is_gone()).count();
+        let mut surplus = gone.saturating_sub(REMEMBERED);
+        self.all.retain(|version| {
+            let is_forgotten = surplus > 0 && version.is_gone();
+            surplus -= usize::from(is_forgotten);
+            !is_forgotten
+        });
     }
 
     /// Keeps the ways that lead back from the current version one after the other, but not all.
@@ -370,7 +397,7 @@ pub(crate) fn commit(
     versions.notice_drained();
 }
 
-/// All versions, oldest first, as they are now.
+/// All versions, oldest first, as they are now; of those of which nothing is left, the newest.
 pub(crate) fn statuses() -> Vec<VersionStatus> {
     let mut versions = Versions::lock();
     versions.notice_drained();

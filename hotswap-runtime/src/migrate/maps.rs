@@ -62,7 +62,8 @@ impl<K: Migrate + Eq + Hash, V: Migrate, S: BuildHasher> Migrate for HashMap<K, 
     }
 }
 
-/// A `HashMap` with such parts.
+/// A `HashMap` with such parts. It is made with room: one without refers to a constant of the code that makes it,
+/// whose image would stay in memory.
 pub(crate) const fn hash_map<K: Eq + Hash, V, S: BuildHasher>(parts: &'static [Of]) -> Entries {
     same_layout::<HashMap<K, V, S>, HashMap<Kept<K>, Kept<V>, S>>();
     same_layout::<HashMap<K, V, S>, HashMap<Kept<K>, Kept<V>, Kept<S>>>();
@@ -80,7 +81,8 @@ pub(crate) const fn hash_map<K: Eq + Hash, V, S: BuildHasher>(parts: &'static [O
         manner: |map| address(of::<HashMap<K, V, S>>(map).hasher()),
         manner_bytes: size_of::<S>(),
         start: |len, hasher, place| {
-            let map = HashMap::<Kept<K>, Kept<V>, S>::with_capacity_and_hasher(len, take(hasher));
+            let (room, hasher) = (len.max(1), take(hasher));
+            let map = HashMap::<Kept<K>, Kept<V>, S>::with_capacity_and_hasher(room, hasher);
             write(place, map);
         },
         insert: |map, [key, value]| {
@@ -125,7 +127,7 @@ pub(crate) const fn hash_set<T: Eq + Hash, S: BuildHasher>(parts: &'static [Of])
         manner: |set| address(of::<HashSet<T, S>>(set).hasher()),
         manner_bytes: size_of::<S>(),
         start: |len, hasher, place| {
-            let set = HashSet::<Kept<T>, S>::with_capacity_and_hasher(len, take(hasher));
+            let set = HashSet::<Kept<T>, S>::with_capacity_and_hasher(len.max(1), take(hasher));
             write(place, set);
         },
         insert: |set, [element, _]| of_mut::<HashSet<Kept<T>, S>>(set).insert(take(element)),

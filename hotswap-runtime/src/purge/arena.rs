@@ -1,4 +1,5 @@
-//! Memory that the scan leaves out: tables of fixed size, since nothing is allocated while threads stand.
+//! Memory beside the heap, which the scan leaves out: tables of fixed size, since nothing is allocated while threads
+//! stand.
 
 use std::io;
 use std::marker::PhantomData;
@@ -10,7 +11,7 @@ use std::ptr;
 /// # Safety
 ///
 /// All-zero bytes are a value of the type.
-pub(super) unsafe trait Plain: Copy {}
+pub(crate) unsafe trait Plain: Copy {}
 
 // SAFETY: integers.
 unsafe impl Plain for u8 {}
@@ -19,7 +20,7 @@ unsafe impl Plain for u64 {}
 
 /// One mapping, given out piece by piece.
 #[derive(Debug)]
-pub(super) struct Arena {
+pub(crate) struct Arena {
     start: usize,
     bytes: usize,
     used: usize,
@@ -30,7 +31,7 @@ const ALIGN: usize = 64;
 
 impl Arena {
     /// Maps `bytes` bytes, which take memory only where they are touched.
-    pub(super) fn new(bytes: usize) -> io::Result<Self> {
+    pub(crate) fn new(bytes: usize) -> io::Result<Self> {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
@@ -49,7 +50,7 @@ impl Arena {
     }
 
     /// Where it lies.
-    pub(super) fn range(&self) -> Range<usize> {
+    pub(crate) fn range(&self) -> Range<usize> {
         self.start..self.start + self.bytes
     }
 
@@ -58,7 +59,7 @@ impl Arena {
     /// # Panics
     ///
     /// The arena has no room for it.
-    pub(super) fn bytes(&mut self, bytes: usize) -> *mut u8 {
+    pub(crate) fn bytes(&mut self, bytes: usize) -> *mut u8 {
         let piece = self.used;
         self.used += bytes.next_multiple_of(ALIGN);
         assert!(self.used <= self.bytes, "the arena is too small");
@@ -66,7 +67,7 @@ impl Arena {
     }
 
     /// A table with room for `room` elements.
-    pub(super) fn table<T: Plain>(&mut self, room: usize) -> Table<T> {
+    pub(crate) fn table<T: Plain>(&mut self, room: usize) -> Table<T> {
         Table {
             start: self.bytes(room * size_of::<T>()).cast(),
             room,
@@ -86,7 +87,7 @@ impl Drop for Arena {
 
 /// A vector that does not grow.
 #[derive(Debug)]
-pub(super) struct Table<T> {
+pub(crate) struct Table<T> {
     start: *mut T,
     room: usize,
     length: usize,
@@ -95,7 +96,7 @@ pub(super) struct Table<T> {
 
 impl<T: Plain> Table<T> {
     /// Adds an element; false if there is no room.
-    pub(super) fn push(&mut self, element: T) -> bool {
+    pub(crate) fn push(&mut self, element: T) -> bool {
         if self.length >= self.room {
             return false;
         }
@@ -106,18 +107,18 @@ impl<T: Plain> Table<T> {
     }
 
     /// Forgets all.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.length = 0;
     }
 
     /// The whole room, whatever is in it.
-    pub(super) fn room(&mut self) -> &mut [T] {
+    pub(crate) fn room(&mut self) -> &mut [T] {
         // SAFETY: all of the piece is zeroed or holds elements, and zeroes are a value.
         unsafe { std::slice::from_raw_parts_mut(self.start, self.room) }
     }
 
     /// Takes the first `length` elements of the room for the content.
-    pub(super) fn set_length(&mut self, length: usize) {
+    pub(crate) fn set_length(&mut self, length: usize) {
         self.length = length.min(self.room);
     }
 }

@@ -34,6 +34,8 @@ const FAST_KINDS: u64 = 10;
 const HEADER: u64 = 16;
 const LEAST: u64 = 32;
 const FLAGS: u64 = 7;
+/// Bytes behind the header in which a free block is linked with others.
+const LINKS: u64 = 32;
 const BEFORE_IS_USED: u64 = 1;
 const IN_OTHER_HEAP: u64 = 4;
 
@@ -74,7 +76,8 @@ pub(super) struct Place {
 /// What a heap tells of a block.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Told {
-    Free,
+    /// Nobody uses it. The words of the block, without the header; none where it is no block of a heap.
+    Free(Option<Span>),
     Used,
     /// It is free if a thread has it in a list of its own. Its words, without the header.
     Listed(Span),
@@ -83,6 +86,12 @@ pub(super) enum Told {
 /// Which of a thread's lists a block would be in, from its words; less than 64.
 pub(super) fn kind(block: &Span) -> u64 {
     (block.end - block.start - (LEAST - 8)) / 16
+}
+
+/// Whether the allocator itself keeps something in this word of a free block: at its start the neighbours in
+/// lists, in its last word the block's size.
+pub(super) fn is_kept_in_free(block: &Span, at: u64) -> bool {
+    at < block.start + LINKS || at + 8 >= block.end
 }
 
 /// A block of a heap, without the header.
@@ -176,16 +185,19 @@ impl Heaps {
         in_time: impl Fn() -> bool,
     ) -> Option<Told> {
         let block = self.block(place, walk, &word, &in_time)?;
+        let start = block.start + HEADER;
+        let words = Span {
+            start,
+            end: start + block.bytes - 8,
+        };
         if self.is_free_in_heap(&block, &word) == Some(true) {
-            return Some(Told::Free);
+            return Some(Told::Free(Some(words)));
         }
         let kind = (block.bytes - LEAST) / 16;
-        let start = block.start + HEADER;
         // Few blocks have this word that are in no thread's list.
         let may_be_listed = kind < OWN_KINDS && (self.key.is_none() || word(start + 8) == self.key);
-        let end = start + block.bytes - 8;
         Some(match may_be_listed {
-            true => Told::Listed(Span { start, end }),
+            true => Told::Listed(words),
             false => Told::Used,
         })
     }
@@ -217,7 +229,7 @@ impl Heaps {
         word: &impl Fn(u64) -> Option<u64>,
     ) -> Option<bool> {
         let block = match self.told(place, walk, word, || true)? {
-            Told::Free => return Some(true),
+            Told::Free(_) => return Some(true),
             Told::Used => return Some(false),
             Told::Listed(block) => block,
         };

@@ -54,22 +54,20 @@ fn own() -> Option<Descriptors> {
         .filter(|it| (1..1 << 16).contains(it))?;
     let words = to_end / size_of::<u64>();
     let start = std::ptr::with_exposed_provenance::<u64>(descriptor);
+    // Not copied to the heap: an image may be loaded where this thread's stack was, and what were left of these
+    // addresses would be taken for references to it.
     // SAFETY: the descriptor lies on this thread's stack, up to whose end is read. Nobody writes to what
     // is compared here while the thread runs.
-    let words: Vec<u64> = (0..words)
-        .map(|at| unsafe { start.add(at).read_volatile() })
-        .collect();
-    let block = words.windows(3).position(|words| {
-        let [block, bytes, guard] = [words[0], words[1], words[2]];
+    let word = |at: usize| unsafe { start.add(at).read_volatile() };
+    let block = (0..words.saturating_sub(2)).find(|at| {
+        let [block, bytes, guard] = [word(*at), word(at + 1), word(at + 2)];
         block < descriptor as u64 && block.checked_add(bytes) == Some(end as u64) && guard < bytes
     })?;
     // SAFETY: the call has no preconditions.
     let number = unsafe { libc::gettid() }.cast_unsigned();
-    let halves = words
-        .iter()
-        .flat_map(|word| [*word as u32, (*word >> 32) as u32]);
+    let mut halves = (0..words).flat_map(|at| [word(at) as u32, (word(at) >> 32) as u32]);
     Some(Descriptors {
-        number: halves.clone().position(|half| half == number)? * size_of::<u32>(),
+        number: halves.position(|half| half == number)? * size_of::<u32>(),
         block: block * size_of::<u64>(),
         to_end,
     })

@@ -2,12 +2,15 @@
 //!
 //! A server that comes after others waits, before its first turn in a new version, until all of them have
 //! had theirs. They are told to have it without a message. Nobody waits for one whose handler waits for a
-//! reply itself, since it may be the waiting one that is to reply.
+//! reply itself, since it may be the waiting one that is to reply; and for none for ever.
+
+mod limit;
 
 use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::server::control::{Control, Phase};
+use crate::server::waiter::Waiter;
 use crate::server::{Server, registry};
 
 /// Names the cell with the states of a type's servers, which tells types apart.
@@ -37,7 +40,7 @@ pub const fn place(after: &[usize]) -> usize {
 /// they get one, and this server's loop has nothing to do until one of them has.
 #[inline(never)]
 pub(crate) fn all_before(control: &Control, after: &[States], version: u64) -> bool {
-    if after.is_empty() {
+    if after.is_empty() || control.lock().is_first_in == version {
         return true;
     }
     let cells: Vec<usize> = after.iter().map(|states| states()).collect();
@@ -50,13 +53,14 @@ pub(crate) fn all_before(control: &Control, after: &[States], version: u64) -> b
             }
         }
     }
-    control.lock().waits_for_others == 0
+    let is_first = control.lock().waits_for_others == 0;
+    is_first || !limit::watch(control.id, cells, version)
 }
 
 /// Whether a server is to have a turn in this version first; if so, tells it, and that `follower` waits.
 fn is_behind(control: &Control, follower: u64, version: u64) -> bool {
     control.change(|inner| {
-        let excused = inner.busy.is_some() && inner.waits_for_reply;
+        let excused = inner.busy.is_some() && inner.waits_for_reply.is_some();
         let is_behind = inner.phase == Phase::Running && inner.version < version && !excused;
         if is_behind {
             inner.is_to_upgrade = true;
@@ -102,20 +106,28 @@ impl Drop for Running {
     }
 }
 
-/// Says whether the handler that runs on this thread, if one does, waits for another server's reply.
+/// The server whose handler runs on this thread, if one does.
+fn running() -> Option<Arc<Control>> {
+    let id = RUNNING.get();
+    if id == 0 { None } else { registry::find(id) }
+}
+
+/// Says for which reply of another server the handler waits that runs on this thread, if one does.
 // Not inlined into hot crates, whose images can't have thread-locals of the runtime.
 #[inline(never)]
-pub(crate) fn waits_for_reply(waits: bool) {
-    let id = RUNNING.get();
-    if id == 0 {
-        return;
-    }
-    if let Some(control) = registry::find(id) {
-        control.change(|inner| inner.waits_for_reply = waits);
-        if waits {
+pub(crate) fn waits_for_reply(waiter: Option<&Arc<Waiter>>) {
+    if let Some(control) = running() {
+        control.change(|inner| inner.waits_for_reply = waiter.cloned());
+        if waiter.is_some() {
             control.release_followers();
         }
     }
+}
+
+/// Whether a handler runs on this thread that was told to end.
+#[inline(never)]
+pub(crate) fn is_handler_ending() -> bool {
+    running().is_some_and(|control| control.lock().is_handler_ending)
 }
 
 #[cfg(test)]

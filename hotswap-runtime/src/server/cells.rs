@@ -18,6 +18,13 @@ pub type States<S> = Mutex<HashMap<u64, Box<S>>>;
 /// Messages of one kind, by number.
 pub type Messages<M> = Mutex<HashMap<u64, M>>;
 
+/// The first value of such a cell. A map without room would refer to a constant of the code that makes it, and keep
+/// that in memory.
+#[must_use]
+pub fn nothing<T>() -> Mutex<HashMap<u64, T>> {
+    Mutex::new(HashMap::with_capacity(1))
+}
+
 /// Where the values of a server's type are.
 pub struct Cells<S: Server> {
     /// The states of those that run, but for a state that a handler has in its hands.

@@ -56,10 +56,16 @@ pub(crate) struct Inner {
     pub(crate) is_to_upgrade: bool,
     /// How many servers it comes after that have not had a turn in the new version.
     pub(crate) waits_for_others: usize,
+    /// A version in which it waits for none: it has waited long enough.
+    pub(crate) is_first_in: u64,
     /// Servers that come after this one and wait for its turn, each once for each time that it does.
     pub(crate) followers: Vec<u64>,
-    /// Its handler waits for another server's reply.
-    pub(crate) waits_for_reply: bool,
+    /// The call of another server for whose reply its handler waits.
+    pub(crate) waits_for_reply: Option<Arc<Waiter>>,
+    /// The version whose code takes the turn that is under way.
+    pub(crate) turn_in: u64,
+    /// The handler that runs is to unwind.
+    pub(crate) is_handler_ending: bool,
     /// Who uses the state: the loop, or one that looks at it.
     pub(crate) busy: Option<(ThreadId, Instant)>,
     /// The call that is handled now.
@@ -80,6 +86,10 @@ impl Inner {
         if matches!(self.phase, Phase::Starting | Phase::Running) {
             self.phase = Phase::Ending(reason);
         }
+    }
+
+    fn handles_in(&self, meant: impl Fn(u64) -> bool) -> bool {
+        self.busy.is_some() && self.phase == Phase::Running && meant(self.turn_in)
     }
 
     /// Whether the loop has something to do.
@@ -122,8 +132,11 @@ impl Control {
             suspended: false,
             is_to_upgrade: false,
             waits_for_others: 0,
+            is_first_in: 0,
             followers: Vec::new(),
-            waits_for_reply: false,
+            waits_for_reply: None,
+            turn_in: 0,
+            is_handler_ending: false,
             busy: None,
             in_hand: None,
             shim,
@@ -205,6 +218,24 @@ impl Control {
     pub(crate) fn is_mine(&self) -> bool {
         let me = std::thread::current().id();
         self.lock().busy.is_some_and(|(thread, _)| thread == me)
+    }
+
+    /// Whether a handler runs in a version that is meant.
+    pub(crate) fn handles_in(&self, meant: impl Fn(u64) -> bool) -> bool {
+        self.lock().handles_in(meant)
+    }
+
+    /// Has the handler unwind that runs in a version that is meant, if one does, where it next calls an entry or
+    /// waits for a reply.
+    pub(crate) fn end_handler(&self, meant: impl Fn(u64) -> bool) {
+        let waiter = self.change(|inner| {
+            inner.is_handler_ending |= inner.handles_in(meant);
+            let waiter = &mut inner.waits_for_reply;
+            waiter.take_if(|_| inner.is_handler_ending)
+        });
+        if let Some(waiter) = waiter {
+            waiter.interrupt();
+        }
     }
 
     /// Keeps the loop from running until what this gives is dropped.

@@ -19,6 +19,9 @@ pub enum Reason {
     /// A handler panicked with this message.
     #[error("it panicked: {0}")]
     Panicked(String),
+    /// Its handler ran code of an old version, which was to [leave memory](crate::purge) at once.
+    #[error("its handler was ended, for its code was to leave memory")]
+    Killed,
     /// `init` returned this error, or panicked with this message.
     #[error("it could not be started: {0}")]
     NotStarted(String),

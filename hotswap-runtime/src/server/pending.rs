@@ -42,7 +42,7 @@ impl<S: Server> Pending<S> {
     }
 
     /// Waits for the reply as long as that. A thread of [`thread::spawn`](crate::thread::spawn) that is told to
-    /// end meanwhile unwinds.
+    /// end meanwhile unwinds, and so does a server's handler.
     ///
     /// # Errors
     ///
@@ -51,9 +51,11 @@ impl<S: Server> Pending<S> {
         // An end that no clock can tell never comes.
         let until = Instant::now().checked_add(limit);
         let waiting = thread::waits_for(&self.waiter);
-        waits_for_reply(true);
+        waits_for_reply(Some(&self.waiter));
+        // Whoever was told to end before this has nobody who ends the call.
+        thread::checkpoint();
         let settled = self.waiter.wait(until);
-        waits_for_reply(false);
+        waits_for_reply(None);
         drop(waiting);
         thread::checkpoint();
         match settled {
@@ -88,11 +90,11 @@ impl<S: Server> Future for Pending<S> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match self.waiter.poll(context.waker()) {
             Poll::Pending => {
-                waits_for_reply(true);
+                waits_for_reply(Some(&self.waiter));
                 Poll::Pending
             }
             Poll::Ready(settled) => {
-                waits_for_reply(false);
+                waits_for_reply(None);
                 self.over = true;
                 Poll::Ready(settled.and_then(|()| self.fetch()))
             }
@@ -105,7 +107,7 @@ impl<S: Server> Drop for Pending<S> {
         if self.over {
             return;
         }
-        waits_for_reply(false);
+        waits_for_reply(None);
         if self.waiter.give_up() {
             drop(self.fetch());
         }

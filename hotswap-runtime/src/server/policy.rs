@@ -12,7 +12,7 @@ pub enum Restart {
     /// None.
     #[default]
     Never,
-    /// A panic, or an end that the server itself called a failure.
+    /// A panic, an end that the server itself called a failure, or that a handler was ended.
     OnFailure,
     /// Every one but [`Handle::stop`](crate::server::Handle::stop).
     Always,
@@ -101,6 +101,8 @@ mod tests {
             (Never, panicked(), Verdict::End),
             (OnFailure, panicked(), Verdict::StartAgain),
             (OnFailure, failed(), Verdict::StartAgain),
+            (OnFailure, Reason::Killed, Verdict::StartAgain),
+            (Never, Reason::Killed, Verdict::End),
             (OnFailure, Reason::Finished, Verdict::End),
             (OnFailure, Reason::Stopped, Verdict::End),
             (Always, Reason::Finished, Verdict::StartAgain),

@@ -17,6 +17,7 @@ use crate::server::policy::Verdict;
 use crate::server::registry;
 use crate::server::serve::{Kind, Order, Shim, Then, Turn, call};
 use crate::table::{self, CURRENT};
+use crate::work::Ended;
 
 /// How many turns a task takes before it lets others run.
 const TURNS: usize = 32;
@@ -101,13 +102,13 @@ impl Drop for ServerLoop {
 }
 
 fn turn(control: &Arc<Control>) -> Went {
-    let Some((order, shim, turn_of)) = begin(control) else {
+    let version = table::current_version();
+    let Some((order, shim, turn_of)) = begin(control, version) else {
         return Went::NothingToDo;
     };
     let Some(order) = order else {
         return Went::Ended;
     };
-    let version = table::current_version();
     let kind = order.kind();
     let turn = Turn {
         control: Arc::clone(control),
@@ -128,6 +129,9 @@ fn turn(control: &Arc<Control>) -> Went {
             next.then
         }
         Ok(None) => Then::Again,
+        Err(panic) if panic.is::<Ended>() && matches!(kind, Kind::Message) => {
+            Then::Stop(Reason::Killed)
+        }
         Err(panic) => panicked(control, kind, version, panic_message(panic)),
     };
     finish(control, then)
@@ -156,8 +160,9 @@ fn panicked(control: &Control, kind: Kind, version: u64, message: String) -> The
     }
 }
 
-/// Claims the next turn, if there is something to do. Without an order the server has ended.
-fn begin(control: &Control) -> Option<(Option<Order>, Shim, u64)> {
+/// Claims the next turn, if there is something to do, which is to be taken in this version. Without an order the
+/// server has ended.
+fn begin(control: &Control, version: u64) -> Option<(Option<Order>, Shim, u64)> {
     let mut inner = control.lock();
     if !inner.is_ready() {
         return None;
@@ -172,6 +177,8 @@ fn begin(control: &Control) -> Option<(Option<Order>, Shim, u64)> {
         Phase::Ended(_) => return Some((None, inner.shim, inner.version)),
     };
     inner.busy = Some((thread::current().id(), Instant::now()));
+    inner.turn_in = version;
+    inner.is_handler_ending = false;
     Some((Some(order), inner.shim, inner.version))
 }
 
@@ -220,7 +227,8 @@ fn finish(control: &Arc<Control>, then: Then) -> Went {
     let is_running = control.change(|inner| {
         inner.busy = None;
         inner.in_hand = None;
-        inner.waits_for_reply = false;
+        inner.waits_for_reply = None;
+        inner.is_handler_ending = false;
         inner.phase == Phase::Running
     });
     if !is_running {

@@ -1,6 +1,6 @@
 //! A turn of a server, in the code of the version that takes it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::live::{Live, ReadGuard};
@@ -76,16 +76,23 @@ pub(crate) struct Next {
 
 thread_local! {
     static TURN: RefCell<Option<Turn>> = const { RefCell::new(None) };
-    static NEXT: RefCell<Option<Next>> = const { RefCell::new(None) };
+    static SHIM: Cell<Shim> = const { Cell::new(no_turn) };
+    static THEN: Cell<Option<Then>> = const { Cell::new(None) };
 }
+
+/// Stands where no turn has left its entry.
+fn no_turn() {}
 
 /// Has the turn taken through the entry. None if that is not the one of a server.
 pub(crate) fn call(shim: Shim, turn: Turn) -> Option<Next> {
     let _running = Running::new(&turn.control);
-    NEXT.set(None);
+    THEN.set(None);
     TURN.set(Some(turn));
     shim();
-    NEXT.take()
+    // Whatever were left here would keep the version in memory as long as the server has nothing to do.
+    let shim = SHIM.replace(no_turn);
+    let then = THEN.take()?;
+    Some(Next { shim, then })
 }
 
 // Not inlined into hot crates, whose images can't have thread-locals of the runtime.
@@ -96,7 +103,8 @@ fn take_turn() -> Option<Turn> {
 
 #[inline(never)]
 fn tell(next: Next) {
-    NEXT.set(Some(next));
+    SHIM.set(next.shim);
+    THEN.set(Some(next.then));
 }
 
 #[derive(Debug)]

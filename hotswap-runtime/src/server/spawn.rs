@@ -1,6 +1,7 @@
 //! Starting servers.
 
 use std::any::type_name;
+use std::io;
 use std::sync::Arc;
 use std::thread;
 
@@ -83,18 +84,9 @@ impl Options {
     /// The name is taken, `init` fails or panics, or the system has no thread; or the types of the
     /// server have changed since the code that starts it was compiled.
     pub fn spawn<S: Server>(self, args: S::Args) -> Result<Handle<S>, SpawnError> {
-        let mut thread = thread::Builder::new();
-        if let Some(bytes) = self.stack_size {
-            thread = thread.stack_size(bytes);
-        }
+        let stack_size = self.stack_size;
         let control = self.register::<S>(args)?;
-        thread = thread.name(control.title());
-        let theirs = Arc::clone(&control);
-        if let Err(error) = thread.spawn(move || run(&theirs)) {
-            control.change(|inner| inner.end(Reason::Abandoned));
-            run(&control);
-            return Err(SpawnError::Thread(error));
-        }
+        start_thread(&control, stack_size).map_err(SpawnError::Thread)?;
         let begun = control.wait_until(None, |inner| {
             inner.phase != Phase::Starting && !matches!(inner.phase, Phase::Clearing(_))
         });
@@ -108,7 +100,8 @@ impl Options {
     /// Starts the server on whatever runs futures: `start` gets its loop, for example to give it to
     /// `tokio::spawn`. It does not wait for `init`: if that fails, calls tell so.
     ///
-    /// Handlers run on the thread that polls, and should not block it.
+    /// Handlers run on the thread that polls, and should not block it. What `start` hands it to is mostly made for
+    /// its type by the code that calls this: such a task keeps the version that started it in memory.
     ///
     /// # Errors
     ///
@@ -142,6 +135,24 @@ impl Options {
         }
         Ok(control)
     }
+}
+
+/// Starts the thread that a server runs on. Without one the server ends.
+// For all types, and not inlined: else the thread would begin in the code of the version that starts it, and keep
+// that in memory.
+#[inline(never)]
+fn start_thread(control: &Arc<Control>, stack_size: Option<usize>) -> io::Result<()> {
+    let mut thread = thread::Builder::new().name(control.title());
+    if let Some(bytes) = stack_size {
+        thread = thread.stack_size(bytes);
+    }
+    let theirs = Arc::clone(control);
+    if let Err(error) = thread.spawn(move || run(&theirs)) {
+        control.change(|inner| inner.end(Reason::Abandoned));
+        run(control);
+        return Err(error);
+    }
+    Ok(())
 }
 
 /// Starts a server on a thread of its own, without a name and without restarts.

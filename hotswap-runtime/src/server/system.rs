@@ -7,6 +7,7 @@ use crate::server::control::{Control, Phase};
 use crate::server::errors::BusyError;
 use crate::server::handle::Handle;
 use crate::server::{AnyHandle, Server, registry};
+use crate::table;
 
 /// What a server does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +137,23 @@ pub(crate) fn suspend(mut controls: Vec<Arc<Control>>, limit: Duration) -> Resul
         limit,
         servers: busy,
     })
+}
+
+/// Servers whose handlers run in versions that are meant.
+pub(crate) fn handling_in(meant: impl Fn(u64) -> bool) -> Vec<Arc<Control>> {
+    let mut all = registry::all();
+    all.retain(|control| control.handles_in(&meant));
+    all
+}
+
+/// Has the handlers unwind that run in versions that are meant. Their servers are started again, if their
+/// policy says so, on the current version.
+pub(crate) fn end_handlers(meant: impl Fn(u64) -> bool) {
+    for control in registry::all() {
+        control.end_handler(&meant);
+    }
+    // So that the next call of an entry looks whether it is to end.
+    table::renew();
 }
 
 impl<S: Server> Handle<S> {

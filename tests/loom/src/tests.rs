@@ -252,6 +252,41 @@ fn what_is_purged_is_in_no_table_that_a_stalled_caller_reads() {
     });
 }
 
+/// A swap that waits until the version before the current one is not in use, as a third one is to be loaded.
+#[test]
+fn a_third_version_that_waits_for_the_first_finds_no_call_in_it() {
+    check(|| {
+        let (world, mut tables) = World::new();
+        // What calls of the first version use, and what the third one is loaded over.
+        let first = Arc::new(UnsafeCell::new(()));
+        let caller = {
+            let (world, first) = (Arc::clone(&world), Arc::clone(&first));
+            thread::spawn(move || {
+                // SAFETY: this thread alone writes to the record.
+                let (target, counter) = unsafe { world.begin(0) };
+                if target.body.addr() == 1 {
+                    first.with(|_| ());
+                }
+                counter.end();
+            })
+        };
+        tables.publish(&world.switch, 1, &[target(2)]);
+        // It is looked once, and refused else.
+        let may_load = world.calls(1) == 0;
+        if may_load {
+            first.with_mut(|_| ());
+            // The third version has the counter of the first.
+            let third = Target {
+                body: target(3).body,
+                counter: id(1),
+            };
+            tables.publish(&world.switch, 2, &[third]);
+        }
+        caller.join().unwrap();
+        assert_eq!((world.calls(1), world.calls(2)), (0, 0));
+    });
+}
+
 #[test]
 fn calls_wait_at_a_closed_table_so_that_what_is_drained_stays_so() {
     check(|| {

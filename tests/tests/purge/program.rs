@@ -3,11 +3,17 @@
 use std::cell::RefCell;
 use std::io;
 use std::panic;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Wake, Waker};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+
+use hotswap::server::{Context, Handle, Init, Options, Restart, whereis};
+use hotswap::{Migrate, ThirdVersion};
+
+const LONG: Duration = Duration::from_secs(120);
 
 unsafe extern "C" {
     fn signal(number: i32, handler: usize) -> usize;
@@ -87,6 +93,75 @@ extern "C" fn at_exit(_: usize) {
     let _ = text();
 }
 
+/// Replies with the text of the code that began it.
+#[derive(Migrate)]
+struct Clerk {
+    began: String,
+}
+
+#[hotswap::server]
+impl hotswap::Server for Clerk {
+    /// Whether to ask the other one, which does not reply.
+    type Call = bool;
+    type Reply = String;
+
+    fn init(_: (), _: &mut Context<'_, Self>) -> Init<Self> {
+        Ok(Self { began: text().to_owned() })
+    }
+
+    fn handle_call(&mut self, is_to_wait: bool, _: &mut Context<'_, Self>) -> String {
+        if is_to_wait {
+            INSIDE.store(true, Ordering::Relaxed);
+            return clerk("silent").call_within(LONG, false).expect("a reply");
+        }
+        self.began.clone()
+    }
+}
+
+fn clerk(name: &str) -> Handle<Clerk> {
+    whereis(name).expect("it runs")
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Polls until it is over.
+fn run(future: impl Future) {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    while future.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending() {
+        thread::park();
+    }
+}
+
+#[hotswap::entry]
+fn pass() {
+    thread::sleep(Duration::from_millis(1));
+}
+
+/// A thread, a task and a server's handler that go on in the code of this version.
+fn begin() {
+    let worker = hotswap::thread::spawn("worker", || loop {
+        pass();
+    });
+    drop(worker.expect("a thread"));
+    let task = hotswap::task::named("waiter", std::future::pending::<()>());
+    thread::spawn(move || run(task));
+    INSIDE.store(false, Ordering::Relaxed);
+    // Its loop is the runtime's, so that it does not stay in this version.
+    hotswap::server::spawn::<Clerk>(()).expect("it starts");
+    clerk("silent").suspend(LONG).expect("it is suspended");
+    drop(clerk("busy").ask(true));
+    while !INSIDE.load(Ordering::Relaxed) {
+        thread::yield_now();
+    }
+}
+
 /// Runs in the host's own code, and calls in once.
 fn thread_of_host() {
     touch();
@@ -132,6 +207,9 @@ fn hold(what: &str) {
         "own" => *LET_GO.lock().unwrap() = Some((hotswap::version(), text)),
         "object" => *OBJECT.lock().unwrap() = Some(Box::new(Some7(7))),
         "text" => RECORDS.lock().unwrap().push((5, text())),
+        "work" => begin(),
+        "began" => println!("{}", clerk("busy").call_within(LONG, false).expect("a reply")),
+        "kill" => hotswap::set_third_version(ThirdVersion::KILL),
         "name" => println!("{}", name_of_object()),
         "future" => {
             *FUTURE.lock().unwrap() = Some(Box::pin(async {
@@ -179,7 +257,11 @@ fn let_go(what: &str) {
 
 fn main() {
     // The machine may be busy.
-    hotswap::set_purge_budget(std::time::Duration::from_secs(10));
+    hotswap::set_purge_budget(Duration::from_secs(10));
+    for name in ["silent", "busy"] {
+        let options = Options::new().name(name).restart(Restart::OnFailure);
+        options.spawn::<Clerk>(()).expect("it starts");
+    }
     for line in io::stdin().lines() {
         let line = line.unwrap();
         match line.split_once(' ') {

@@ -7,6 +7,7 @@ use hotswap_protocol::lifecycle::State;
 
 use super::Versions;
 use crate::engine::fork;
+use crate::server::system;
 use crate::table;
 use crate::third_version::{self, ThirdVersion, Verdict};
 use crate::work::{self, WorkKind};
@@ -42,7 +43,9 @@ pub(crate) fn end() -> Result<(), StillInUse> {
         return Ok(());
     };
     let replaced = fork::undivided(super::old::replaced);
-    work::end_of_versions(|version| replaced.contains(&version));
+    let is_old = |version: u64| replaced.contains(&version);
+    work::end_of_versions(is_old);
+    system::end_handlers(is_old);
     wait(policy).map(drop)
 }
 

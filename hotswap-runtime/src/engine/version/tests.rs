@@ -59,6 +59,27 @@ fn the_oldest_ways_are_dropped() {
     assert_eq!(back_from(&after(&(swaps + &reverts))), Err("dropped"));
 }
 
+/// None of them has an image, so each is gone once it was replaced and no way leads on from it.
+#[test]
+fn versions_of_which_nothing_is_left_are_forgotten_some_time() {
+    let numbers = |swaps: usize| -> Vec<u64> {
+        let mut versions = after("");
+        for _ in 0..swaps {
+            let number = versions.all.last().unwrap().number + 1;
+            let origin = Origin::Edit(Values::Stay(Vec::new()));
+            let version = Version::loading(number, None, None);
+            versions.is_current(version, origin, Bodies::default());
+            versions.notice_drained();
+        }
+        versions.all.iter().map(|it| it.number).collect()
+    };
+    assert_eq!(numbers(40), (0..=40).collect::<Vec<_>>());
+    // The newest two are not gone: they have ways back.
+    let first = 1000 - 1 - REMEMBERED as u64;
+    let expected: Vec<u64> = [0].into_iter().chain(first..=1000).collect();
+    assert_eq!(numbers(1000), expected);
+}
+
 #[test]
 fn exactly_one_version_is_current() {
     let versions = after("eerre");

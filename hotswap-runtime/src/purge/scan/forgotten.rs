@@ -9,7 +9,7 @@ use super::super::maps::{self, Mapping};
 use super::super::page::Page;
 use super::super::stacks::Stack;
 use super::skipped::RED_ZONE;
-use super::{HITS, Hit, Scan};
+use super::{HITS, Hit, Scan, Span};
 
 /// What one word's place tells of those behind it.
 struct Known {
@@ -66,6 +66,9 @@ impl Scan {
 
     /// Forgets words in blocks that are free, and on stacks of threads that have ended. Threads stand, and the
     /// words are in order.
+    ///
+    /// Those in blocks are also cleared. Otherwise they would be found for ever if such a block is given out again
+    /// to somebody who does not write to all of it.
     pub(in super::super) fn forget_free(&mut self) {
         if self.hits.is_empty() {
             return;
@@ -78,6 +81,9 @@ impl Scan {
                 0 => Told::Used,
                 at => self.told(at, &known),
             };
+            if let Told::Free(Some(block)) = told {
+                self.clear(hit.at, &block);
+            }
             if let Told::Listed(block) = told
                 && self
                     .listed
@@ -87,7 +93,7 @@ impl Scan {
                 // Without room it counts as in use.
                 self.listed.push(block);
             }
-            if !matches!(told, Told::Free) {
+            if !matches!(told, Told::Free(_)) {
                 self.hits[kept] = hit;
                 kept += 1;
             }
@@ -105,13 +111,15 @@ impl Scan {
         for index in 0..self.hits.len() {
             let hit = self.hits[index];
             let block = self.listed.partition_point(|block| block.end <= hit.at);
-            let is_in = self
-                .listed
-                .get(block)
-                .is_some_and(|block| block.start <= hit.at);
-            if !is_in || free[block / 64] & 1 << (block % 64) == 0 {
-                self.hits[kept] = hit;
-                kept += 1;
+            let around = self.listed.get(block).filter(|it| it.start <= hit.at);
+            match around {
+                Some(around) if free[block / 64] & 1 << (block % 64) != 0 => {
+                    self.clear(hit.at, around);
+                }
+                _ => {
+                    self.hits[kept] = hit;
+                    kept += 1;
+                }
             }
         }
         self.hits.set_length(kept);
@@ -148,6 +156,18 @@ impl Scan {
                 });
             }
         }
+    }
+
+    /// Clears a word of a free block, unless the allocator may keep something there. Threads stand.
+    fn clear(&self, at: u64, block: &Span) {
+        if self.deadline.is_none() || heap::is_kept_in_free(block, at) {
+            return;
+        }
+        let word = std::ptr::with_exposed_provenance_mut::<u64>(at as usize);
+        // SAFETY: the word is aligned, in memory that can be written to, and in a block that the allocator has
+        // for later, beside what it keeps there itself: nobody reads it before it is written, and no thread runs
+        // that could. That rests on the heap's looks, as whatever is told of free blocks does.
+        unsafe { word.write_volatile(0) };
     }
 
     /// A word of plain memory, while threads stand. `last` remembers the mapping.
@@ -204,7 +224,10 @@ impl Scan {
             let is_free = stack.is_some_and(|(start, stack)| {
                 !stack.lives || self.is_below(at, start, stack.descriptor)
             });
-            if is_free { Told::Free } else { Told::Used }
+            match is_free {
+                true => Told::Free(None),
+                false => Told::Used,
+            }
         })
     }
 

@@ -117,6 +117,13 @@ fn main() {
                     println!("{}", reply.expect("a reply"));
                 }
             }
+            Ok("limit") => {
+                first.stop(LONG).expect("it ends");
+                let mut limits = hotswap::SwapLimits::default();
+                limits.order = Duration::from_millis(1);
+                hotswap::set_swap_limits(limits);
+                println!("limited");
+            }
             Ok(line) => pending = ask(cache, line == "ask and wait"),
             Err(_) => {}
         }
