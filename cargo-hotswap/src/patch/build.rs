@@ -9,6 +9,7 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::patch::{self, Digest, MAX_NAME_BYTES, Patch, Plan, Provenance, container};
 use hotswap_protocol::state::Back;
 
+use super::below::{self, Below};
 use super::{file, logged, show, signing};
 use crate::base::{self, Base, Opened};
 use crate::death;
@@ -19,6 +20,7 @@ use crate::facts::Cache;
 use crate::host::Host;
 use crate::output::{self, Format};
 use crate::session::folder::RunFolder;
+use crate::whole;
 
 /// What `patch build` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -26,6 +28,9 @@ pub struct Options {
     /// The base that `cargo hotswap build` has written
     #[arg(long, value_name = "BASE", value_hint = clap::ValueHint::FilePath)]
     base: PathBuf,
+    /// Patch that is applied already and shall stay below this one; once for each, the oldest first
+    #[arg(long, value_name = "PATCH", value_hint = clap::ValueHint::FilePath)]
+    on: Vec<PathBuf>,
     /// The patch file to write
     #[arg(short, long, value_name = "PATCH", value_hint = clap::ValueHint::FilePath)]
     output: PathBuf,
@@ -65,7 +70,8 @@ pub fn run(options: &Options) -> Result<i32> {
     let name = name(options)?;
     let opened = Base::read(&options.base)?.open()?;
     let edited = opened.base.edited()?;
-    if edited.is_empty() && options.log.is_empty() {
+    let mut below = below::read(&opened.base, &options.on)?;
+    if edited.is_empty() && options.log.is_empty() && below.is_empty() {
         bail!(
             "no source was edited since the base was built, so there is nothing to patch\n  \
              = help: edit a source of the workspace, and build the patch then, or name an entry \
@@ -75,11 +81,17 @@ pub fn run(options: &Options) -> Result<i32> {
     let folder = RunFolder::new(&opened.base.target_directory)?;
     let mut engine = engine(&opened, &folder)?;
     let logged = logged::choose(engine.entries(), &options.log)?;
-    // Statics of two patches must not be taken for one another.
-    let digest = digest(&opened.base, &edited, &logged.paths)?;
-    engine.set_mark(&format!("p{}_", digest.short()));
+    below::bring_about(&mut below, &mut engine)?;
+    let digest = digest(&opened.base, &edited, &logged.paths, &below)?;
+    engine.set_mark(&mark(digest));
     engine.log_calls(&logged.names);
-    let event = engine.update(&edited, Instant::now());
+    let since: BTreeSet<&PathBuf> = below
+        .iter()
+        .flat_map(Below::edited)
+        .chain(&edited)
+        .collect();
+    let since: Vec<PathBuf> = since.into_iter().cloned().collect();
+    let event = engine.update(&since, Instant::now());
     let manifest = engine.take_manifest();
     let (plan, manifest) = match (&event, manifest) {
         (Event::Swapped { .. }, Some(manifest)) => (plan(&event, &manifest), manifest),
@@ -93,7 +105,7 @@ pub fn run(options: &Options) -> Result<i32> {
             name: base.name.clone(),
             build_id: base.build_id.clone(),
         },
-        below: Vec::new(),
+        below: below.iter().map(|below| below.digest).collect(),
         sequence: options.sequence,
         not_after: options.not_after,
         beyond_base: engine.is_beyond_host(),
@@ -111,7 +123,8 @@ pub fn run(options: &Options) -> Result<i32> {
     }
     // What is written is what a program would read.
     let (container, contents) = file::read(&options.output, &bytes)?;
-    file::write(&options.output, &bytes)?;
+    below::keep(base, contents.digest, engine.units(), &edited)?;
+    whole::write(&options.output, &bytes)?;
     let summary = show::Summary::of(&contents, &container, bytes.len());
     match options.message_format {
         Format::Json => output::print(&(serde_json::to_string(&summary)? + "\n"))?,
@@ -165,7 +178,7 @@ fn engine(opened: &Opened, folder: &RunFolder) -> Result<Engine> {
     if host.build_id != opened.base.build_id {
         bail!("the executable has another build id than its base says");
     }
-    Engine::new(
+    let mut engine = Engine::new(
         opened.units.clone(),
         host,
         opened.link.clone(),
@@ -173,11 +186,30 @@ fn engine(opened: &Opened, folder: &RunFolder) -> Result<Engine> {
         &folder.path(),
         Sink::File(None),
         false,
-    )
+    )?;
+    let said = opened.base.texts.iter();
+    engine.host_was_made_from(
+        &said
+            .map(|(file, text)| (file.clone(), text.clone().into()))
+            .collect(),
+    );
+    Ok(engine)
 }
 
-/// A digest of the base, of what all sources say now, and of the entries that tell of their calls.
-fn digest(base: &Base, edited: &[PathBuf], logged: &BTreeSet<String>) -> Result<Digest> {
+/// What names of statics begin with that a patch of these sources brings, so that those of two patches are never
+/// taken for one another.
+pub(super) fn mark(sources: Digest) -> String {
+    format!("p{}_", sources.short())
+}
+
+/// A digest of the base, of what all sources say now, of the entries that tell of their calls, and of the patches
+/// below.
+fn digest(
+    base: &Base,
+    edited: &[PathBuf],
+    logged: &BTreeSet<String>,
+    below: &[Below],
+) -> Result<Digest> {
     let mut all = base.build_id.to_string();
     for (path, built) in &base.sources {
         let now = match edited.contains(path) {
@@ -189,6 +221,9 @@ fn digest(base: &Base, edited: &[PathBuf], logged: &BTreeSet<String>) -> Result<
     }
     for entry in logged {
         all += &format!("\nlog {entry}");
+    }
+    for below in below {
+        all += &format!("\non {}", below.digest);
     }
     Ok(Digest::of(all.as_bytes()))
 }
@@ -211,7 +246,7 @@ fn provenance(
 }
 
 /// The images that a manifest names, which has their names in the patch from then on.
-fn take_images(manifest: &mut Manifest) -> Result<Vec<Vec<u8>>> {
+pub(super) fn take_images(manifest: &mut Manifest) -> Result<Vec<Vec<u8>>> {
     let named = manifest.support.iter_mut().chain(&mut manifest.image);
     let images = named.enumerate().map(|(index, image)| {
         let bytes = std::fs::read(&image.path)

@@ -152,6 +152,7 @@ fn apply(
         report.prepared = Some(changes);
         return Ok(report);
     }
+    act.begun()?;
     let version = prepared.version();
     let done = prepared.commit();
     purge::after_swap();
@@ -195,6 +196,7 @@ fn go_back(digest: Option<Digest>, act: &mut Act) -> Result<PatchReport, Failure
         );
         return Err(Failure::new(ErrorCode::NotApplied, text));
     }
+    act.begun()?;
     let order = revert::Order {
         cause: Cause::Request {},
         from: None,
