@@ -153,7 +153,7 @@ impl Server {
         frame::write(&mut wire.0, &Request::Patch { order })?;
         wire.0.write_all(file)?;
         match frame::read(&mut wire.0)? {
-            Response::Patched { report } => Ok(report),
+            Response::Patched(report) => Ok(*report),
             other => anyhow::bail!("{other:?}"),
         }
     }

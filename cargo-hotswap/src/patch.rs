@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use crate::output::Format;
 
-mod below;
+pub mod below;
 pub mod build;
 pub mod diff;
 pub mod file;

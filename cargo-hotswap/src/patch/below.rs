@@ -164,9 +164,13 @@ pub(super) fn bring_about(all: &mut [Below], engine: &mut Engine) -> Result<()> 
     Ok(())
 }
 
+/// Where what was kept of patches is in a target folder.
+pub fn folder(target: &Path) -> PathBuf {
+    target.join(PARENT).join(FOLDER)
+}
+
 fn folder_of(base: &Base, digest: Digest) -> PathBuf {
-    let folder = base.target_directory.join(PARENT).join(FOLDER);
-    folder.join(digest.to_string())
+    folder(&base.target_directory).join(digest.to_string())
 }
 
 /// Keeps what a patch was compiled to, and what the files said that are not as in the base.

@@ -121,7 +121,7 @@ fn apply(
     let facts = Facts {
         build_id: loaded::executable().and_then(|file| file.build_id.as_ref()),
         stack: &stack,
-        others: &fork::undivided(|| stack::in_memory(digest)),
+        others: &fork::undivided(|| stack::in_memory(digest, &patch.below)),
         floor: stack::floor(),
         now: now(),
     };
@@ -157,7 +157,7 @@ fn apply(
     let done = prepared.commit();
     purge::after_swap();
     let committed = done.map_err(aborted)?;
-    stack::push(Entry::new(&subject, version, patch.beyond_base, ttl));
+    stack::push(Entry::new(&patch, digest, version, ttl));
     expiry::look();
     let subject = Some(AppliedPatch { version, ..subject });
     let mut report = report(true, subject);

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use hotswap_protocol::frame;
-use hotswap_protocol::message::{PROTOCOL, Request};
-use hotswap_protocol::patch::order::PatchOrder;
+use hotswap_protocol::message::{PROTOCOL, Request, Response};
+use hotswap_protocol::patch::order::{PatchOrder, PatchReport};
 use hotswap_tests::Wire;
 use serde_json::{Value, json};
 
@@ -18,12 +18,12 @@ use super::{Server, hostile, launch, text};
 
 /// `patch` makes greetings log; the program has none.
 pub(super) fn exactly_the_old_or_the_new(server: &mut Server, patch: &Path) -> Result<()> {
-    let file = fs::read(patch)?;
-    let sent = all_that_is_sent(&file)?;
-    the_tool_dies(server, patch, &sent)?;
-    the_program_dies(server, patch, &sent)?;
-    the_clock_is_set_back(server, patch)?;
-    the_disk_is_full(server, patch)
+    let patch = fs::read(patch)?;
+    let sent = all_that_is_sent(&patch)?;
+    the_tool_dies(server, &patch, &sent)?;
+    the_program_dies(server, &patch, &sent)?;
+    the_clock_is_set_back(server, &patch)?;
+    the_disk_is_full(server, &patch)
 }
 
 /// What a tool sends to have a file applied, and how long its order is.
@@ -33,11 +33,7 @@ struct Sent {
 }
 
 fn all_that_is_sent(file: &[u8]) -> Result<Sent> {
-    let order = PatchOrder::Apply {
-        bytes: file.len() as u64,
-        ttl_ms: None,
-        dry_run: false,
-    };
+    let order = apply(file);
     let mut bytes = frame::encode(&Request::Patch { order })?;
     let order = bytes.len();
     bytes.extend(file);
@@ -62,19 +58,19 @@ impl Sent {
 }
 
 /// The kernel closes what a killed process had open: that is all that the program sees of it.
-fn the_tool_dies(server: &Server, patch: &Path, sent: &Sent) -> Result<()> {
+fn the_tool_dies(server: &Server, patch: &[u8], sent: &Sent) -> Result<()> {
     for end in sent.ends() {
         drop(sent.send(server, end)?);
         if end < sent.bytes.len() {
             is_old(server, &format!("Cut{end}"))?;
         }
-        takes_it_and_goes_back(server, patch)?;
     }
-    Ok(())
+    // All of the last one was sent, so it may be applied already.
+    takes_it_and_goes_back(server, patch)
 }
 
 /// Whatever was sent, a program that starts again has no patch, and its log tells of whole acts.
-fn the_program_dies(server: &mut Server, patch: &Path, sent: &Sent) -> Result<()> {
+fn the_program_dies(server: &mut Server, patch: &[u8], sent: &Sent) -> Result<()> {
     fs::remove_file(&server.audit)?;
     server.start_again()?;
     for end in sent.ends() {
@@ -90,29 +86,26 @@ fn the_program_dies(server: &mut Server, patch: &Path, sent: &Sent) -> Result<()
         is_old(server, &format!("Killed{end}"))?;
     }
     // What may have been applied counts as applied: nothing older comes after it.
-    let older = changed(server, patch, |text| text["sequence"] = json!(0))?;
-    server.expect(
-        &["apply", text(&older)?],
-        (11, false, Some("patch-replayed")),
-    )?;
+    let older = hostile::changed(patch, |text| text["sequence"] = json!(0))?;
+    refused(server, &older, "patch-replayed")?;
     takes_it_and_goes_back(server, patch)
 }
 
-fn the_clock_is_set_back(server: &mut Server, patch: &Path) -> Result<()> {
+fn the_clock_is_set_back(server: &mut Server, patch: &[u8]) -> Result<()> {
     const IN_2099: u64 = 4_070_908_800;
-    let late = changed(server, patch, |text| text["not_after"] = json!(IN_2099))?;
-    server.expect(&["apply", text(&late)?, "--dry-run"], (0, false, None))?;
+    let late = hostile::changed(patch, |text| text["not_after"] = json!(IN_2099))?;
+    takes_it_and_goes_back(server, &late)?;
     let mut log = fs::read_to_string(&server.audit)?;
     log += &format!("{{\"time_ms\":{}}}\n", (IN_2099 + 1) * 1000);
     fs::write(&server.audit, log)?;
     server.start_again()?;
-    server.expect(&["apply", text(&late)?], (11, false, Some("patch-expired")))?;
+    refused(server, &late, "patch-expired")?;
     fs::remove_file(&server.audit)?;
     Ok(())
 }
 
 /// The log is on a disk of a few pages.
-fn the_disk_is_full(server: &mut Server, patch: &Path) -> Result<()> {
+fn the_disk_is_full(server: &mut Server, patch: &[u8]) -> Result<()> {
     let folder = server.package.root.join("small");
     fs::create_dir_all(&folder)?;
     let mount = format!("mount -t tmpfs -o size=16k none '{}'", text(&folder)?);
@@ -127,24 +120,22 @@ fn the_disk_is_full(server: &mut Server, patch: &Path) -> Result<()> {
     let audit = folder.join("audit.log");
     server.end()?;
     (server.child, server.address) = launch(inside, &server.log, &audit)?;
-    let path = text(patch)?;
-    let mut acts = ["apply", "revert"].into_iter().cycle();
-    let refused = loop {
-        let act = acts.next().unwrap_or_default();
-        let (line, code) = server.patch(&[act, path])?;
-        if code != 0 {
-            ensure!(line["failure"] == "audit-failed" && code == 12, "{line}");
-            break act;
+    let mut is_applied = false;
+    let refusal = loop {
+        let outcome = match is_applied {
+            false => ask(server, apply(patch), patch)?,
+            true => ask(server, PatchOrder::Revert { digest: None }, &[])?,
+        };
+        match outcome {
+            Ok(_) => is_applied = !is_applied,
+            Err(refusal) => break refusal,
         }
     };
+    ensure!(refusal == "audit-failed", "{refusal}");
     // It did not do what it could not write down.
-    let stays = refused == "revert";
-    let list = server.expect(&["list"], (0, false, None))?;
-    ensure!(
-        list["applied"].as_array().map(Vec::len) == Some(stays.into()),
-        "{list}"
-    );
-    server.greets("Full", stays)?;
+    let list = done(server, PatchOrder::List {}, &[])?;
+    ensure!(list.applied.len() == usize::from(is_applied), "{list:?}");
+    server.greets("Full", is_applied)?;
     let log = PathBuf::from(format!("/proc/{}/root{}", server.child.id(), text(&audit)?));
     let told = fs::read_to_string(&log)?;
     let lines: Vec<Value> = told.lines().flat_map(serde_json::from_str).collect();
@@ -154,7 +145,8 @@ fn the_disk_is_full(server: &mut Server, patch: &Path) -> Result<()> {
     );
     // Somebody makes room.
     fs::File::options().write(true).open(&log)?.set_len(0)?;
-    server.expect(&["revert", path], (0, stays, None))?;
+    let back = done(server, PatchOrder::Revert { digest: None }, &[])?;
+    ensure!(back.changed == is_applied, "{back:?}");
     takes_it_and_goes_back(server, patch)
 }
 
@@ -168,26 +160,52 @@ fn in_namespace(script: &str) -> Command {
 
 /// It runs the old code.
 fn is_old(server: &Server, name: &str) -> Result<()> {
-    let list = server.expect(&["list"], (0, false, None))?;
-    ensure!(list["applied"] == json!([]), "{name}: {list}");
+    let list = done(server, PatchOrder::List {}, &[])?;
+    ensure!(list.applied.is_empty(), "{name}: {list:?}");
     server.greets(name, false)
 }
 
 /// The next one who applies it finds nothing that is in the way.
-fn takes_it_and_goes_back(server: &Server, patch: &Path) -> Result<()> {
-    let path = text(patch)?;
-    let (line, code) = server.patch(&["apply", path])?;
-    ensure!(code == 0, "{line}");
-    let version = &line["version"];
+fn takes_it_and_goes_back(server: &Server, patch: &[u8]) -> Result<()> {
+    let version = done(server, apply(patch), patch)?.version;
     server.greets(&format!("New{version}"), true)?;
-    let (line, code) = server.patch(&["revert", path])?;
-    ensure!(code == 0 && line["changed"] == true, "{line}");
+    let back = done(server, PatchOrder::Revert { digest: None }, &[])?;
+    ensure!(back.changed && back.applied.is_empty(), "{back:?}");
     server.greets(&format!("Old{version}"), false)
 }
 
-/// The patch with another text, signed.
-fn changed(server: &Server, patch: &Path, change: fn(&mut Value)) -> Result<PathBuf> {
-    let path = server.package.root.join("changed.hotpatch");
-    fs::write(&path, hostile::changed(&fs::read(patch)?, change)?)?;
-    Ok(path)
+fn apply(file: &[u8]) -> PatchOrder {
+    PatchOrder::Apply {
+        bytes: file.len() as u64,
+        ttl_ms: None,
+        dry_run: false,
+    }
+}
+
+/// Has the program do something, without the tool. It does it, or the result is its refusal's name.
+fn ask(
+    server: &Server,
+    order: PatchOrder,
+    file: &[u8],
+) -> Result<std::result::Result<PatchReport, String>> {
+    let mut wire = Wire::open(server.child.id())?;
+    wire.greet(PROTOCOL)?;
+    frame::write(&mut wire.0, &Request::Patch { order })?;
+    wire.0.write_all(file)?;
+    match frame::read(&mut wire.0)? {
+        Response::Patched(report) => Ok(Ok(*report)),
+        Response::Error { code, .. } => Ok(Err(code.name())),
+        other => bail!("{other:?}"),
+    }
+}
+
+fn done(server: &Server, order: PatchOrder, file: &[u8]) -> Result<PatchReport> {
+    ask(server, order, file)?.map_err(|refusal| anyhow!("refused: {refusal}"))
+}
+
+fn refused(server: &Server, file: &[u8], expected: &str) -> Result<()> {
+    let outcome = ask(server, apply(file), file)?;
+    let refusal = outcome.as_ref().err().map(String::as_str);
+    ensure!(refusal == Some(expected), "{expected}: {outcome:?}");
+    Ok(())
 }

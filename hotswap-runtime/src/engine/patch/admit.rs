@@ -13,7 +13,8 @@ pub(super) struct Facts<'a> {
     pub(super) build_id: Option<&'a BuildId>,
     /// The patches that are applied, the oldest first.
     pub(super) stack: &'a [Digest],
-    /// Names of other patches beyond the base that are not applied any more, and whose code is in memory still.
+    /// Names of other patches beyond the base that are not applied any more, whose code is in memory still, and that were
+    /// not compared with this one.
     pub(super) others: &'a [String],
     /// The highest sequence that was applied.
     pub(super) floor: u64,
