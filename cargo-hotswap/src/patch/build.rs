@@ -85,13 +85,7 @@ pub fn run(options: &Options) -> Result<i32> {
     let digest = digest(&opened.base, &edited, &logged.paths, &below)?;
     engine.set_mark(&mark(digest));
     engine.log_calls(&logged.names);
-    let since: BTreeSet<&PathBuf> = below
-        .iter()
-        .flat_map(Below::edited)
-        .chain(&edited)
-        .collect();
-    let since: Vec<PathBuf> = since.into_iter().cloned().collect();
-    let event = engine.update(&since, Instant::now());
+    let event = engine.update(&since(&below, &edited), Instant::now());
     let manifest = engine.take_manifest();
     let (plan, manifest) = match (&event, manifest) {
         (Event::Swapped { .. }, Some(manifest)) => (plan(&event, &manifest), manifest),
@@ -113,14 +107,7 @@ pub fn run(options: &Options) -> Result<i32> {
         provenance: provenance(base, &edited, logged.paths, digest)?,
         manifest,
     };
-    let images = take_images(&mut patch.manifest)?;
-    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-    let mut bytes = container::write(&patch.text()?, &images)?;
-    let digest = Digest::of(&bytes);
-    if let Some(key) = &options.key {
-        let told = format!("{} for {} {digest}", patch.name, base.name);
-        bytes = signing::sign(&bytes, key, &told)?;
-    }
+    let bytes = written(&mut patch, options.key.as_deref())?;
     // What is written is what a program would read.
     let (container, contents) = file::read(&options.output, &bytes)?;
     below::keep(base, contents.digest, engine.units(), &edited)?;
@@ -131,6 +118,26 @@ pub fn run(options: &Options) -> Result<i32> {
         Format::Human => tell(&options.output, &summary),
     }
     Ok(super::code::DONE)
+}
+
+/// The files that differ from what the newest patch below was made from, and perhaps some more.
+fn since(below: &[Below], edited: &[PathBuf]) -> Vec<PathBuf> {
+    let all = below.iter().flat_map(Below::edited).chain(edited);
+    let all: BTreeSet<&PathBuf> = all.collect();
+    all.into_iter().cloned().collect()
+}
+
+/// The bytes of the file, signed where there is a key.
+fn written(patch: &mut Patch, key: Option<&Path>) -> Result<Vec<u8>> {
+    let images = take_images(&mut patch.manifest)?;
+    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+    let bytes = container::write(&patch.text()?, &images)?;
+    let Some(key) = key else {
+        return Ok(bytes);
+    };
+    let digest = Digest::of(&bytes);
+    let told = format!("{} for {} {digest}", patch.name, patch.base.name);
+    signing::sign(&bytes, key, &told)
 }
 
 fn tell(path: &Path, summary: &show::Summary) {
