@@ -17,8 +17,11 @@ use hotswap_protocol::state::{Cell, Migration};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+/// What does something with bytes.
+pub type Target = fn(&[u8]);
+
 /// All of them, by the name of their corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("frame", frame),
     ("container", container),
     ("manifest", manifest),

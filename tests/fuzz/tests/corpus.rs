@@ -6,7 +6,7 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
-use hotswap_fuzz::TARGETS;
+use hotswap_fuzz::{TARGETS, Target};
 
 /// Changes made to each file of a corpus: as many as its bytes allow in the time that tests may take.
 const BYTES_READ: usize = 160 << 20;
@@ -69,7 +69,7 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], random: &mut Random) {
 }
 
 /// Runs it; what it panics with is kept, so that it can be looked at.
-fn run(name: &str, target: fn(&[u8]), bytes: &[u8]) {
+fn run(name: &str, target: Target, bytes: &[u8]) {
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| target(bytes)));
     if let Err(panic) = outcome {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-crash"));
