@@ -59,14 +59,17 @@ impl Sent {
 
 /// The kernel closes what a killed process had open: that is all that the program sees of it.
 fn the_tool_dies(server: &Server, patch: &[u8], sent: &Sent) -> Result<()> {
-    for end in sent.ends() {
+    let [partly @ .., all] = sent.ends();
+    for end in partly {
         drop(sent.send(server, end)?);
-        if end < sent.bytes.len() {
-            is_old(server, &format!("Cut{end}"))?;
-        }
+        is_old(server, &format!("Cut{end}"))?;
     }
-    // All of the last one was sent, so it may be applied already.
-    takes_it_and_goes_back(server, patch)
+    takes_it_and_goes_back(server, patch)?;
+    // From here on it may be applied, before or after anything that others ask for.
+    drop(sent.send(server, all)?);
+    let list = done(server, PatchOrder::List {}, &[])?;
+    ensure!(list.applied.len() <= 1, "{list:?}");
+    Ok(())
 }
 
 /// Whatever was sent, a program that starts again has no patch, and its log tells of whole acts.
