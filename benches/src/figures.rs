@@ -21,9 +21,35 @@ pub fn median(values: &[f64]) -> f64 {
 ///
 /// If there are none.
 pub fn p95(values: &[f64]) -> f64 {
+    percentile(values, 95.0)
+}
+
+/// The smallest value that at least so many of 100 values do not exceed.
+///
+/// # Panics
+///
+/// If there are none.
+pub fn percentile(values: &[f64], part: f64) -> f64 {
     let sorted = sorted(values);
-    let rank = (sorted.len() * 95).div_ceil(100);
-    sorted[rank - 1]
+    let rank = (sorted.len() as f64 * part / 100.0).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1]
+}
+
+/// Between which values the mean lies with 95 % confidence, as far as these values are drawn at random. Meant for
+/// twenty or more of them.
+///
+/// # Panics
+///
+/// If there are fewer than two.
+pub fn interval(values: &[f64]) -> (f64, f64) {
+    assert!(values.len() > 1, "no interval of one value");
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares = values.iter().map(|value| (value - mean).powi(2));
+    let deviation = (squares.sum::<f64>() / (count - 1.0)).sqrt();
+    // Student's t for 19 degrees of freedom; with more it is smaller.
+    let half = 2.093 * deviation / count.sqrt();
+    (mean - half, mean + half)
 }
 
 fn sorted(values: &[f64]) -> Vec<f64> {
@@ -114,7 +140,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::{median, p95, pairs};
+    use super::{interval, median, p95, pairs, percentile};
 
     #[test]
     fn statistics_of_known_values() {
@@ -127,6 +153,25 @@ mod tests {
         ] {
             assert_eq!((median(values), p95(values)), (middle, high), "{values:?}");
         }
+    }
+
+    #[test]
+    fn high_percentiles() {
+        let thousand: Vec<f64> = (1..=1000).map(f64::from).collect();
+        for (part, expected) in [(50.0, 500.0), (99.0, 990.0), (99.9, 999.0), (100.0, 1000.0)] {
+            assert_eq!(percentile(&thousand, part), expected);
+        }
+        assert_eq!(percentile(&[7.0], 99.9), 7.0);
+    }
+
+    #[test]
+    fn where_a_mean_lies() {
+        assert_eq!(interval(&[2.0; 20]), (2.0, 2.0));
+        let (from, to) = interval(&[1.0, 3.0].repeat(10));
+        assert!(
+            (1.51..1.53).contains(&from) && (2.47..2.49).contains(&to),
+            "{from} {to}"
+        );
     }
 
     #[test]

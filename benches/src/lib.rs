@@ -12,6 +12,7 @@ pub mod others;
 pub mod resp;
 pub mod tiny;
 pub mod tool;
+pub mod web;
 pub mod work;
 
 /// Whether cargo runs this as a bench. Under `cargo test --benches` it is only compiled and

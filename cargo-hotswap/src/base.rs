@@ -19,11 +19,12 @@ use crate::plugin::capture::{self, LinkCapture};
 use crate::project::Project;
 use crate::session::inputs::{Change, Inputs};
 use crate::unit::{self, Unit};
+use crate::whole;
 
 pub mod build;
 
 /// The number of this form; another is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What stands in a base file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,8 @@ pub struct Base {
     pub units: BTreeMap<String, Vec<String>>,
     /// Digests of the sources that can be edited.
     pub sources: BTreeMap<PathBuf, Digest>,
+    /// What those of them say that are text, for patches to be compared with.
+    pub texts: BTreeMap<PathBuf, String>,
     /// Digests of files of which an edit asks for another base: manifests, build scripts, code of others.
     pub fixed: BTreeMap<PathBuf, Digest>,
 }
@@ -89,6 +92,12 @@ impl Base {
             };
             map.insert(file.clone(), digest(file)?);
         }
+        let texts = sources.keys().filter_map(|file: &PathBuf| {
+            let is_rust = file.extension().is_some_and(|extension| extension == "rs");
+            let text = is_rust.then(|| fs::read_to_string(file).ok()).flatten()?;
+            Some((file.clone(), text))
+        });
+        let texts = texts.collect();
         let link_path = capture::link_path(&link.output);
         let captures = link.hot_libraries.iter().map(|it| it.capture.clone());
         let records = captures.chain([link_path.clone(), link.output.clone()]);
@@ -106,6 +115,7 @@ impl Base {
             records: records.collect::<Result<_>>()?,
             units: units.iter().map(objects_of).collect(),
             sources,
+            texts,
             fixed,
         })
     }
@@ -116,12 +126,7 @@ impl Base {
     ///
     /// The folder can't be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let context = || format!("could not write {}", path.display());
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-        fs::write(file.path(), serde_json::to_vec_pretty(self)?).with_context(context)?;
-        file.persist(path).with_context(context)?;
-        Ok(())
+        whole::write(path, &serde_json::to_vec_pretty(self)?)
     }
 
     /// Reads a file.
@@ -213,6 +218,12 @@ impl Base {
         }
         let edited = self.sources.iter().filter(differs);
         Ok(edited.map(|(path, _)| path.clone()).collect())
+    }
+
+    /// Whether a crate was compiled to something else since the base was built.
+    pub fn differs(&self, unit: &Unit) -> bool {
+        let (name, found) = objects_of(unit);
+        self.units.get(&name) != Some(&found)
     }
 
     /// A path as people see it: in the workspace.

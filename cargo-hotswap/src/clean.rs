@@ -11,13 +11,14 @@ use hotswap_protocol::address;
 
 use crate::control::place;
 use crate::output;
+use crate::patch::below;
 use crate::selection::Selection;
 use crate::session::folder;
 
 /// What was asked for.
 #[derive(Debug, Default, clap::Args)]
 pub struct Options {
-    /// Also remove the records of builds; the next run builds its crates once more
+    /// Also remove the records of builds, and what patches are built on; the next run builds its crates once more
     #[arg(long)]
     pub all: bool,
     /// Show what would be removed, and remove nothing
@@ -63,6 +64,8 @@ pub fn run(options: &Options) -> Result<i32> {
     } else if options.all {
         let (records, building) = records(&target);
         leftovers.extend(records);
+        let kept = below::folder(&target);
+        leftovers.extend(kept.exists().then_some(kept));
         for folder in building {
             let folder = folder.display();
             output::warning(&format!("cargo builds in {folder}: its records are kept"));

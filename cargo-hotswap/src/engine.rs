@@ -34,6 +34,7 @@ mod clock;
 mod compilation;
 mod decide;
 mod dependencies;
+pub mod earlier;
 mod guard;
 mod libraries;
 pub mod load;

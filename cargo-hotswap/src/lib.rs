@@ -54,6 +54,7 @@ pub mod timings;
 pub mod unit;
 pub mod versions;
 pub mod watch;
+pub mod whole;
 
 /// Runs this process as what it was called for: the tool, or its build plugin.
 pub fn main() -> ExitCode {

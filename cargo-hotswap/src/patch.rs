@@ -9,10 +9,12 @@ use clap::{Args, Subcommand};
 
 use crate::output::Format;
 
+pub mod below;
 pub mod build;
 pub mod diff;
 pub mod file;
-mod line;
+mod forms;
+pub mod line;
 pub mod live;
 mod logged;
 pub mod show;

@@ -272,7 +272,9 @@ mod tests {
     use std::path::Path;
 
     use super::{StatusReport, schema};
+    use crate::base::build;
     use crate::control::crates::ModulesLine;
+    use crate::patch::{line, show};
     use crate::release::ReleaseLine;
     use crate::servers::ServersLine;
     use crate::timings::TimingsReport;
@@ -281,7 +283,11 @@ mod tests {
     #[test]
     fn the_schemas_are_up_to_date() {
         for (file, now) in [
+            ("build.schema.json", schema::<build::Line<'_>>()),
             ("modules.schema.json", schema::<ModulesLine>()),
+            ("patch-file.schema.json", schema::<show::Summary>()),
+            ("patch-verify.schema.json", schema::<show::Verdict>()),
+            ("patches.schema.json", schema::<line::Line>()),
             ("release.schema.json", schema::<ReleaseLine>()),
             ("servers.schema.json", schema::<ServersLine>()),
             ("status.schema.json", schema::<StatusReport>()),

@@ -199,21 +199,26 @@ pub fn library_objects(path: &Path) -> Result<Vec<ObjectFile>> {
 /// A file can't be read.
 pub fn read_objects(paths: &[PathBuf]) -> Result<Vec<ObjectFile>> {
     let objects = paths.iter().map(|path| {
-        let bytes: Arc<[u8]> = std::fs::read(path)
-            .with_context(|| format!("could not read {}", path.display()))?
-            .into();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        Ok(ObjectFile {
-            name,
-            digest: digest(&bytes),
-            bytes,
-        })
+        let name = path.file_name().unwrap_or_default();
+        object(name.to_string_lossy().into_owned(), path)
     });
     objects.collect()
+}
+
+/// Reads an object file, which may have another name than the object.
+///
+/// # Errors
+///
+/// It can't be read.
+pub fn object(name: String, path: &Path) -> Result<ObjectFile> {
+    let bytes: Arc<[u8]> = std::fs::read(path)
+        .with_context(|| format!("could not read {}", path.display()))?
+        .into();
+    Ok(ObjectFile {
+        name,
+        digest: digest(&bytes),
+        bytes,
+    })
 }
 
 fn digest(bytes: &[u8]) -> u128 {

@@ -42,7 +42,8 @@ pub struct Patch {
     /// The last second, since 1970 in universal time, in which it may be applied.
     pub not_after: Option<u64>,
     /// It has signatures, cells or types of its own, of which another patch of this base could have others
-    /// under the same names: the code of both is never in one process.
+    /// under the same names: the code of both is never in one process, unless one lies on the other and was compared
+    /// with it.
     pub beyond_base: bool,
     /// What it does, for people.
     pub plan: Plan,

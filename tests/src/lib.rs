@@ -30,6 +30,7 @@ pub use package::{Manner, Package, TargetFolder};
 pub use patches::{Patched, Patches};
 pub use paths::{scenarios, target, tool, workspace};
 pub use play::{Mode, play, script as scenario_script, walk};
+pub use schema::is_of as is_of_schema;
 pub use script::{Profile, Script, Step};
 pub use session::Session;
 pub use terminal::Terminal;

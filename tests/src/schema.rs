@@ -1,9 +1,12 @@
-//! The schema of the tool's events, and whether a line is what it says.
+//! The schemas of what the tool prints, and whether a line is what they say.
 
-use std::{fs, sync::OnceLock};
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow};
 use jsonschema::Validator;
+use serde_json::Value;
 
 use crate::paths;
 
@@ -13,17 +16,29 @@ use crate::paths;
 ///
 /// When it is not what `docs/events.schema.json` says, or that can't be read.
 pub fn check(line: &str) -> Result<()> {
-    static VALIDATOR: OnceLock<Result<Validator, String>> = OnceLock::new();
-    let validator = VALIDATOR.get_or_init(|| validator().map_err(|error| format!("{error:#}")));
-    let validator = validator.as_ref().map_err(|error| anyhow!("{error}"))?;
-    let value = serde_json::from_str(line)?;
-    validator
-        .validate(&value)
-        .map_err(|error| anyhow!("{error}"))
+    is_of("events", &serde_json::from_str(line)?)
 }
 
-fn validator() -> Result<Validator> {
-    let path = paths::workspace().join("docs/events.schema.json");
+/// Checks what the tool prints against `docs/NAME.schema.json`.
+///
+/// # Errors
+///
+/// When it is not what that says, or that can't be read.
+pub fn is_of(name: &'static str, value: &Value) -> Result<()> {
+    static VALIDATORS: Mutex<BTreeMap<&str, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let mut validators = VALIDATORS.lock().unwrap_or_else(PoisonError::into_inner);
+    let validator = match validators.get(name) {
+        Some(validator) => Arc::clone(validator),
+        None => Arc::clone(validators.entry(name).or_insert(Arc::new(validator(name)?))),
+    };
+    drop(validators);
+    validator
+        .validate(value)
+        .map_err(|error| anyhow!("not as docs/{name}.schema.json says: {error}: {value}"))
+}
+
+fn validator(name: &str) -> Result<Validator> {
+    let path = paths::workspace().join(format!("docs/{name}.schema.json"));
     let text = fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
     Ok(jsonschema::validator_for(&serde_json::from_str(&text)?)?)
 }

@@ -1,6 +1,8 @@
 //! Patch files: a program that nobody watches, patched while it serves.
 
+mod broken;
 mod hostile;
+mod stacks;
 
 use std::fs;
 use std::fs::File;
@@ -15,13 +17,16 @@ use anyhow::{Context, Result, ensure};
 use hotswap_protocol::event::Event;
 use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{ErrorCode, PROTOCOL, Request, Response};
-use hotswap_tests::{Package, Wire, hotswap_verb, workspace};
+use hotswap_tests::{Package, Wire, hotswap_verb, is_of_schema, workspace};
 use serde_json::Value;
 
 use super::examples::http::Connection;
 
 /// What is asked of the server again and again.
 const REQUEST: &str = "GET /hello/Alice";
+
+/// The source that is edited.
+const HANDLERS: &str = "examples/web/src/handlers.rs";
 
 /// Runs `cargo hotswap` with these words and takes its line of JSON, and its exit code.
 fn tool(package: &Package, words: &[&str]) -> Result<(Value, i32)> {
@@ -32,6 +37,13 @@ fn tool(package: &Package, words: &[&str]) -> Result<(Value, i32)> {
         let stderr = String::from_utf8_lossy(&output.stderr);
         format!("{words:?} says no JSON: {stderr}")
     })?;
+    let schema = match words.as_slice() {
+        ["build", ..] => "build",
+        ["patch", "build" | "show", ..] => "patch-file",
+        ["patch", "verify", ..] => "patch-verify",
+        _ => "patches",
+    };
+    is_of_schema(schema, &line)?;
     Ok((line, output.status.code().unwrap_or(-1)))
 }
 
@@ -90,8 +102,7 @@ struct Server {
 }
 
 /// Starts it; the result is the process and its address.
-fn launch(executable: &Path, log: &Path, audit: &Path) -> Result<(Child, String)> {
-    let mut command = Command::new(executable);
+fn launch(mut command: Command, log: &Path, audit: &Path) -> Result<(Child, String)> {
     command
         .arg("127.0.0.1:0")
         .stdout(Stdio::piped())
@@ -125,7 +136,7 @@ impl Server {
             package.root.join("server.log"),
         );
         let executable = path("executable")?;
-        let (child, address) = launch(&executable, &log, &audit)?;
+        let (child, address) = launch(Command::new(&executable), &log, &audit)?;
         Ok(Self {
             base: path("base")?,
             executable,
@@ -137,11 +148,18 @@ impl Server {
         })
     }
 
-    /// Ends it, and starts it again, without any patch.
-    fn start_again(&mut self) -> Result<()> {
+    /// Kills it.
+    fn end(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        (self.child, self.address) = launch(&self.executable, &self.log, &self.audit)?;
+        Ok(())
+    }
+
+    /// Kills it, and starts it again, without any patch.
+    fn start_again(&mut self) -> Result<()> {
+        self.end()?;
+        let command = Command::new(&self.executable);
+        (self.child, self.address) = launch(command, &self.log, &self.audit)?;
         Ok(())
     }
 
@@ -221,8 +239,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.end();
     }
 }
 
@@ -231,7 +248,7 @@ impl Drop for Server {
 fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
     let mut server = Server::start()?;
     let load = Load::begin(&server.address)?;
-    let handlers = "examples/web/src/handlers.rs";
+    let handlers = HANDLERS;
     let greeting = "    format!(\"Hello, {name}!\\n\")";
     let logged = format!("    tracing::info!(%name, \"greeted\");\n{greeting}");
     server.package.edit(handlers, greeting, &logged)?;
@@ -281,9 +298,41 @@ fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
 
     // Of the first patch statics stay in memory, and it has no types of its own.
     server.package.edit(handlers, &logged, greeting)?;
+    another_compiler_is_refused(&server)?;
     calls_are_logged(&server)?;
+    broken::exactly_the_old_or_the_new(&mut server, &patch)?;
+    server.start_again()?;
+    stacks::lie_on_each_other(&server, greeting)?;
     server.start_again()?;
     stays_only_if_it_holds(&server, handlers, greeting)
+}
+
+/// What is compiled by another compiler than the program was is no patch for it.
+fn another_compiler_is_refused(server: &Server) -> Result<()> {
+    let other = server.package.root.join("other.hotswap");
+    let mut base: Value = serde_json::from_slice(&fs::read(&server.base)?)?;
+    let here = base["toolchain"].as_str().context("no compiler")?;
+    let here = here.lines().next().unwrap_or_default().to_owned();
+    base["toolchain"] = "rustc 1.0.0 (a59de37e9 2015-05-13)\nhost: x".into();
+    fs::write(&other, serde_json::to_vec(&base)?)?;
+    let words = [
+        "patch",
+        "build",
+        "--base",
+        text(&other)?,
+        "-o",
+        "none.hotpatch",
+    ];
+    let output = hotswap_verb(&server.package, &words)?.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let named = format!("must be compiled by rustc 1.0.0 (a59de37e9 2015-05-13), here is {here}");
+    let refused = output.status.code() == Some(101) && said.contains(&named);
+    ensure!(refused, "{said}");
+    ensure!(
+        !server.package.root.join("none.hotpatch").exists(),
+        "{said}"
+    );
+    Ok(())
 }
 
 /// A patch that tells of calls, without an edit.
@@ -324,11 +373,14 @@ fn stays_only_if_it_holds(server: &Server, handlers: &str, greeting: &str) -> Re
     let mut bad = server.tries(&[path, "--watch", "1h", "--revert-if", reported])?;
     taken_back(&mut bad, "succeeded", || Ok(()))?;
 
-    let mut panicked = server.tries(&[path, "--watch", "1h"])?;
+    // One in an hour is borne.
+    let mut panicked = server.tries(&[path, "--watch", "1h", "--max-panics", "1/h"])?;
     taken_back(&mut panicked, "calls panicked", || {
-        // It is not answered.
-        let answer = Connection::open(&server.address)?.gives("GET /hello/Boom", "", "");
-        ensure!(answer.is_err(), "it did not panic");
+        for _ in 0..2 {
+            // It is not answered.
+            let answer = Connection::open(&server.address)?.gives("GET /hello/Boom", "", "");
+            ensure!(answer.is_err(), "it did not panic");
+        }
         Ok(())
     })?;
     let list = server.expect(&["list"], (0, false, None))?;
@@ -358,7 +410,9 @@ impl Tries {
     fn line(&mut self) -> Result<Value> {
         let mut line = String::new();
         self.lines.read_line(&mut line)?;
-        serde_json::from_str(&line).with_context(|| format!("`{line}` is no JSON"))
+        let line = serde_json::from_str(&line).with_context(|| format!("`{line}` is no JSON"))?;
+        is_of_schema("patches", &line)?;
+        Ok(line)
     }
 
     fn code(&mut self) -> Result<i32> {
@@ -411,16 +465,21 @@ fn audited(log: &Path) -> Result<()> {
         .iter()
         .filter_map(|line| Some((line["act"].as_str()?, line["result"].as_str()?)))
         .collect();
+    // A line before the code that runs is changed, and one after.
     let expected = [
         ("apply", "bad-signature"),
         ("apply", "not-signed"),
         ("apply", "patch-expired"),
         ("dry-run", "unchanged"),
+        ("apply", "begun"),
         ("apply", "done"),
         ("apply", "unchanged"),
+        ("expire", "begun"),
         ("expire", "done"),
         ("revert", "unchanged"),
+        ("apply", "begun"),
         ("apply", "done"),
+        ("revert", "begun"),
         ("revert", "done"),
     ];
     ensure!(acts == expected, "{text}");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use object::{Object, ObjectSection, SectionFlags, SectionKind};
+use schemars::JsonSchema;
 use serde::Serialize;
 use toml::Value;
 
@@ -33,17 +34,25 @@ pub struct Options {
 }
 
 /// What was built.
-#[derive(Debug, Serialize)]
-struct Line<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "Line of `cargo hotswap build --message-format=json`")]
+pub struct Line<'a> {
+    /// The version of this form.
+    #[schemars(extend("const" = FORMAT))]
     format: u32,
+    /// The executable.
     executable: &'a Path,
+    /// Its base.
     base: &'a Path,
+    /// Its build id, by which patches name it.
     build_id: String,
+    /// Its entries.
     entries: Vec<&'a str>,
     /// Bytes of the file.
     file_bytes: u64,
     /// Bytes of it that are loaded when it runs.
     loaded_bytes: u64,
+    /// The compiler, as it tells its version at length.
     toolchain: &'a str,
     /// What is set otherwise than the user's profile has it, and what that costs.
     notes: Vec<String>,
@@ -170,7 +179,11 @@ fn message(event: Event) -> Option<String> {
 }
 
 /// How many bytes of an executable are loaded when it runs.
-fn loaded_bytes(bytes: &[u8]) -> Result<u64> {
+///
+/// # Errors
+///
+/// It is none.
+pub fn loaded_bytes(bytes: &[u8]) -> Result<u64> {
     let file = object::File::parse(bytes).context("the executable can't be read")?;
     let loaded = file.sections().filter(|section| {
         let SectionFlags::Elf { sh_flags } = section.flags() else {

@@ -23,6 +23,7 @@ fn base(folder: &Path) -> Base {
         records: [write("web", "elf")].into(),
         units: BTreeMap::new(),
         sources: [write("a.rs", "a"), write("b.rs", "b")].into(),
+        texts: BTreeMap::new(),
         fixed: [write("Cargo.toml", "[package]")].into(),
     }
 }
@@ -57,7 +58,7 @@ fn a_base_is_only_good_with_its_files() {
     for (text, expected) in [
         ("", "is no base of patches"),
         ("{\"format\": 9}", "has a form that this version"),
-        ("{\"format\": 1}", "is no base of patches"),
+        ("{\"format\": 2}", "is no base of patches"),
     ] {
         fs::write(&path, text).unwrap();
         let error = Base::read(&path).unwrap_err().to_string();

@@ -99,6 +99,11 @@ impl Compilation {
         }
     }
 
+    /// A unit was compiled by somebody else, from sources that may say something else by now.
+    pub fn compile_anew(&mut self, index: usize) {
+        self.stale.insert(index);
+    }
+
     /// Cargo built all units anew.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::patch::{self, Digest, MAX_NAME_BYTES, Patch, Plan, Provenance, container};
 use hotswap_protocol::state::Back;
 
+use super::below::{self, Below};
 use super::{file, logged, show, signing};
 use crate::base::{self, Base, Opened};
 use crate::death;
@@ -20,6 +21,7 @@ use crate::host::Host;
 use crate::output::{self, Format};
 use crate::session::folder::RunFolder;
 use crate::unit::Unit;
+use crate::whole;
 
 /// What `patch build` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,6 +29,9 @@ pub struct Options {
     /// The base that `cargo hotswap build` has written
     #[arg(long, value_name = "BASE", value_hint = clap::ValueHint::FilePath)]
     base: PathBuf,
+    /// Patch that is applied already and shall stay below this one; once for each, the oldest first
+    #[arg(long, value_name = "PATCH", value_hint = clap::ValueHint::FilePath)]
+    on: Vec<PathBuf>,
     /// The patch file to write
     #[arg(short, long, value_name = "PATCH", value_hint = clap::ValueHint::FilePath)]
     output: PathBuf,
@@ -64,6 +69,8 @@ pub struct Wanted<'a> {
     pub name: &'a str,
     /// Entries each of whose calls the patched program tells of.
     pub log: &'a [String],
+    /// The patches that it lies on, the oldest first.
+    pub on: &'a [PathBuf],
     /// Its number.
     pub sequence: u64,
     /// The last second in which it may be applied.
@@ -95,13 +102,14 @@ pub fn run(options: &Options) -> Result<i32> {
     let wanted = Wanted {
         name: &name(options)?,
         log: &options.log,
+        on: &options.on,
         sequence: options.sequence,
         not_after: options.not_after,
         key: options.key.as_deref(),
     };
     let opened = Base::read(&options.base)?.open()?;
     let edited = opened.base.edited()?;
-    if edited.is_empty() && options.log.is_empty() {
+    if edited.is_empty() && options.log.is_empty() && options.on.is_empty() {
         bail!(
             "no source was edited since the base was built, so there is nothing to patch\n  \
              = help: edit a source of the workspace, and build the patch then, or name an entry \
@@ -114,7 +122,7 @@ pub fn run(options: &Options) -> Result<i32> {
     };
     // What is written is what a program would read.
     let (container, contents) = file::read(&options.output, &bytes)?;
-    file::write(&options.output, &bytes)?;
+    whole::write(&options.output, &bytes)?;
     let summary = show::Summary::of(&contents, &container, bytes.len());
     match options.message_format {
         Format::Json => output::print(&(serde_json::to_string(&summary)? + "\n"))?,
@@ -133,11 +141,12 @@ pub fn make(opened: &Opened, edited: &[PathBuf], wanted: &Wanted<'_>) -> Result<
     let folder = RunFolder::new(&base.target_directory)?;
     let mut engine = engine(opened, &folder)?;
     let logged = logged::choose(engine.entries(), wanted.log)?;
-    // Statics of two patches must not be taken for one another.
-    let digest = digest(base, edited, &logged.paths)?;
-    engine.set_mark(&format!("p{}_", digest.short()));
+    let mut below = below::read(base, wanted.on)?;
+    below::bring_about(&mut below, &mut engine)?;
+    let digest = digest(base, edited, &logged.paths, &below)?;
+    engine.set_mark(&mark(digest));
     engine.log_calls(&logged.names);
-    let event = engine.update(edited, Instant::now());
+    let event = engine.update(&since(&below, edited), Instant::now());
     let manifest = engine.take_manifest();
     let (plan, manifest) = match (&event, manifest) {
         (Event::Swapped { .. }, Some(manifest)) => (plan(&event, &manifest), manifest),
@@ -150,7 +159,7 @@ pub fn make(opened: &Opened, edited: &[PathBuf], wanted: &Wanted<'_>) -> Result<
             name: base.name.clone(),
             build_id: base.build_id.clone(),
         },
-        below: Vec::new(),
+        below: below.iter().map(|below| below.digest).collect(),
         sequence: wanted.sequence,
         not_after: wanted.not_after,
         beyond_base: engine.is_beyond_host(),
@@ -158,14 +167,9 @@ pub fn make(opened: &Opened, edited: &[PathBuf], wanted: &Wanted<'_>) -> Result<
         provenance: provenance(base, edited, logged.paths, digest)?,
         manifest,
     };
-    let images = take_images(&mut patch.manifest)?;
-    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-    let mut bytes = container::write(&patch.text()?, &images)?;
-    let digest = Digest::of(&bytes);
-    if let Some(key) = wanted.key {
-        let told = format!("{} for {} {digest}", patch.name, base.name);
-        bytes = signing::sign(&bytes, key, &told)?;
-    }
+    let bytes = written(&mut patch, wanted.key)?;
+    let (_, contents) = file::read(Path::new("the patch"), &bytes)?;
+    below::keep(base, contents.digest, engine.units(), edited)?;
     let crates = crates(&event, engine.units());
     Ok(Outcome::Made { bytes, crates })
 }
@@ -184,6 +188,26 @@ fn crates(event: &Event, units: &[Unit]) -> Vec<String> {
     names
         .filter(|name| compiled.contains(name) || relinked.contains(name))
         .collect()
+}
+
+/// The files that differ from what the newest patch below was made from, and perhaps some more.
+fn since(below: &[Below], edited: &[PathBuf]) -> Vec<PathBuf> {
+    let all = below.iter().flat_map(Below::edited).chain(edited);
+    let all: BTreeSet<&PathBuf> = all.collect();
+    all.into_iter().cloned().collect()
+}
+
+/// The bytes of the file, signed where there is a key.
+fn written(patch: &mut Patch, key: Option<&Path>) -> Result<Vec<u8>> {
+    let images = take_images(&mut patch.manifest)?;
+    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+    let bytes = container::write(&patch.text()?, &images)?;
+    let Some(key) = key else {
+        return Ok(bytes);
+    };
+    let digest = Digest::of(&bytes);
+    let told = format!("{} for {} {digest}", patch.name, patch.base.name);
+    signing::sign(&bytes, key, &told)
 }
 
 fn tell(path: &Path, summary: &show::Summary) {
@@ -231,7 +255,7 @@ fn engine(opened: &Opened, folder: &RunFolder) -> Result<Engine> {
     if host.build_id != opened.base.build_id {
         bail!("the executable has another build id than its base says");
     }
-    Engine::new(
+    let mut engine = Engine::new(
         opened.units.clone(),
         host,
         opened.link.clone(),
@@ -239,11 +263,30 @@ fn engine(opened: &Opened, folder: &RunFolder) -> Result<Engine> {
         &folder.path(),
         Sink::File(None),
         false,
-    )
+    )?;
+    let said = opened.base.texts.iter();
+    engine.host_was_made_from(
+        &said
+            .map(|(file, text)| (file.clone(), text.clone().into()))
+            .collect(),
+    );
+    Ok(engine)
 }
 
-/// A digest of the base, of what all sources say now, and of the entries that tell of their calls.
-fn digest(base: &Base, edited: &[PathBuf], logged: &BTreeSet<String>) -> Result<Digest> {
+/// What names of statics begin with that a patch of these sources brings, so that those of two patches are never
+/// taken for one another.
+pub(super) fn mark(sources: Digest) -> String {
+    format!("p{}_", sources.short())
+}
+
+/// A digest of the base, of what all sources say now, of the entries that tell of their calls, and of the patches
+/// below.
+fn digest(
+    base: &Base,
+    edited: &[PathBuf],
+    logged: &BTreeSet<String>,
+    below: &[Below],
+) -> Result<Digest> {
     let mut all = base.build_id.to_string();
     for (path, built) in &base.sources {
         let now = match edited.contains(path) {
@@ -255,6 +298,9 @@ fn digest(base: &Base, edited: &[PathBuf], logged: &BTreeSet<String>) -> Result<
     }
     for entry in logged {
         all += &format!("\nlog {entry}");
+    }
+    for below in below {
+        all += &format!("\non {}", below.digest);
     }
     Ok(Digest::of(all.as_bytes()))
 }
@@ -277,7 +323,7 @@ fn provenance(
 }
 
 /// The images that a manifest names, which has their names in the patch from then on.
-fn take_images(manifest: &mut Manifest) -> Result<Vec<Vec<u8>>> {
+pub(super) fn take_images(manifest: &mut Manifest) -> Result<Vec<Vec<u8>>> {
     let named = manifest.support.iter_mut().chain(&mut manifest.image);
     let images = named.enumerate().map(|(index, image)| {
         let bytes = std::fs::read(&image.path)

@@ -1,7 +1,7 @@
 //! Patch files on disk.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -33,22 +33,4 @@ pub fn read<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Container<'a>, Contents
     let container = container::read(bytes).with_context(context)?;
     let contents = patch::read(&container).with_context(context)?;
     Ok((container, contents))
-}
-
-/// Writes a patch file, so that a reader sees all of it or nothing.
-///
-/// # Errors
-///
-/// The folder can't be written.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let context = || format!("could not write {}", path.display());
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let folder = parent.unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-    file.write_all(bytes).with_context(context)?;
-    file.as_file().sync_all().with_context(context)?;
-    file.persist(path).with_context(context)?;
-    Ok(())
 }

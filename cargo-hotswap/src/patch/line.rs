@@ -4,18 +4,26 @@ use std::time::Duration;
 
 use anyhow::Result;
 use hotswap_protocol::message::ErrorCode;
-use hotswap_protocol::patch::order::{AppliedPatch, PatchReport};
+use hotswap_protocol::patch::order::PatchReport;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::forms::Applied;
 use super::{FORMAT, code};
 use crate::output::{self, Format};
 
 /// What came of it in one program.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Line {
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(
+    title = "Line of `cargo hotswap patch apply --message-format=json`, of `patch revert` and `patch list`"
+)]
+pub struct Line {
+    /// The version of this form.
+    #[schemars(extend("const" = FORMAT))]
     format: u32,
     /// The program; null if there is none.
     pub(super) name: Option<String>,
+    /// Its process id.
     pid: Option<u32>,
     /// The exit code that this alone would have.
     pub(super) code: i32,
@@ -24,9 +32,9 @@ pub(super) struct Line {
     /// The version that is current.
     version: Option<u64>,
     /// The patch that it was about.
-    pub(super) patch: Option<AppliedPatch>,
+    pub(super) patch: Option<Applied>,
     /// Those that are applied, the oldest first.
-    pub(super) applied: Vec<AppliedPatch>,
+    pub(super) applied: Vec<Applied>,
     /// Entries that lead to new code, of a patch that was loaded.
     entries: Vec<String>,
     /// The name of the failure.
@@ -41,8 +49,8 @@ impl Line {
         Self {
             changed: report.changed,
             version: Some(report.version),
-            patch: report.subject,
-            applied: report.applied,
+            patch: report.subject.map(Applied::from),
+            applied: report.applied.into_iter().map(Applied::from).collect(),
             entries: [prepared.replaced, prepared.added].concat(),
             error: None,
             ..Self::failed(program, code::DONE, None, String::new())
@@ -181,7 +189,7 @@ pub(super) fn tell_list(line: &Line) {
     let _ = output::print(&text);
 }
 
-fn until(patch: &AppliedPatch) -> String {
+fn until(patch: &Applied) -> String {
     match patch.expires_ms {
         Some(ms) => {
             let left = Duration::from_secs(ms.div_ceil(1000));

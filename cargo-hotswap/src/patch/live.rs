@@ -117,13 +117,14 @@ pub fn apply(args: &ApplyArgs) -> Result<i32> {
         true => line::tell_dry_run,
         false => line::tell_applied,
     };
-    let Some(trial) = trial else {
+    let Some(mut trial) = trial else {
         return act(&args.programs, &work(args.ttl, tell));
     };
     let (on_trial, format) = (work(Some(trial.ttl()), tell), args.programs.message_format);
     let Some(mut programs) = found(&args.programs, &on_trial)? else {
         return Ok(code::NO_PROGRAM);
     };
+    trial.begin(&mut programs);
     let taken = act_on_all(&mut programs, &on_trial, format)?;
     if programs.is_empty() {
         return Ok(taken);

@@ -4,9 +4,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::Result;
 use clap::Args;
-use hotswap_protocol::patch::{Container, Contents, Digest, Plan, Provenance};
+use hotswap_protocol::patch::{Container, Contents, Digest};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::forms::{Plan, Provenance};
 use super::{FORMAT, FileArgs, build, code, file, signing};
 use crate::output::{self, Format};
 
@@ -21,19 +23,25 @@ pub struct VerifyArgs {
 }
 
 /// What a patch file says of itself.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(
+    title = "Line of `cargo hotswap patch show --message-format=json`, and of `patch build`"
+)]
 pub struct Summary {
     /// The version of this form.
+    #[schemars(extend("const" = FORMAT))]
     pub format: u32,
     /// The patch's name.
     pub name: String,
     /// What it is known by.
+    #[schemars(with = "String")]
     pub digest: Digest,
     /// The program that it is for.
     pub program: String,
     /// Its build id.
     pub base: String,
-    /// Patches that must be applied before.
+    /// Digests of the patches that must be applied before, the oldest first, and no others.
+    #[schemars(with = "Vec<String>")]
     pub below: Vec<Digest>,
     /// Its number.
     pub sequence: u64,
@@ -67,8 +75,8 @@ impl Summary {
             signed: container.signature.is_some(),
             bytes,
             images: contents.images.iter().map(|image| image.len()).collect(),
-            plan: patch.plan.clone(),
-            provenance: patch.provenance.clone(),
+            plan: patch.plan.clone().into(),
+            provenance: patch.provenance.clone().into(),
         }
     }
 
@@ -160,6 +168,24 @@ pub fn show(args: &FileArgs) -> Result<i32> {
     output::print(&text).map(|()| code::DONE)
 }
 
+/// Whether a patch file is to be trusted.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "Line of `cargo hotswap patch verify --message-format=json`")]
+pub struct Verdict {
+    /// The version of this form.
+    #[schemars(extend("const" = FORMAT))]
+    format: u32,
+    /// It is signed with the key that was given, and whole.
+    good: bool,
+    /// What it is known by; null if it is not good.
+    #[schemars(with = "Option<String>")]
+    digest: Option<Digest>,
+    /// What the signature says besides; null if it is not good.
+    comment: Option<String>,
+    /// What is wrong with it; null if nothing is.
+    error: Option<String>,
+}
+
 /// Checks a file and its signature; the result is the exit code.
 ///
 /// # Errors
@@ -181,12 +207,13 @@ pub fn verify(args: &VerifyArgs) -> Result<i32> {
         Err(error) => return not_trusted(&error, *message_format),
     };
     match message_format {
-        Format::Json => {
-            let line = serde_json::json!({
-                "format": FORMAT, "good": true, "digest": digest, "comment": told, "error": null,
-            });
-            output::print(&format!("{line}\n"))?;
-        }
+        Format::Json => print(&Verdict {
+            format: FORMAT,
+            good: true,
+            digest: Some(digest),
+            comment: Some(told),
+            error: None,
+        })?,
         Format::Human => output::status("Verified", &format!("{} ({told})", path.display())),
     }
     Ok(code::DONE)
@@ -194,13 +221,18 @@ pub fn verify(args: &VerifyArgs) -> Result<i32> {
 
 fn not_trusted(error: &anyhow::Error, format: Format) -> Result<i32> {
     match format {
-        Format::Json => {
-            let line = serde_json::json!({
-                "format": FORMAT, "good": false, "error": format!("{error:#}"),
-            });
-            output::print(&format!("{line}\n"))?;
-        }
+        Format::Json => print(&Verdict {
+            format: FORMAT,
+            good: false,
+            digest: None,
+            comment: None,
+            error: Some(format!("{error:#}")),
+        })?,
         Format::Human => output::failure(error),
     }
     Ok(code::NOT_TRUSTED)
+}
+
+fn print(verdict: &Verdict) -> Result<()> {
+    output::print(&(serde_json::to_string(verdict)? + "\n"))
 }

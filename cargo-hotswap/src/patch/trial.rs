@@ -3,21 +3,26 @@
 //! The program is told to go back by itself a little after the time that it is watched. So it does whatever becomes
 //! of this tool; only in the end it is told that the patch stays.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use hotswap_protocol::patch::Digest;
-use hotswap_protocol::patch::order::PatchOrder;
+use hotswap_protocol::patch::order::{AppliedPatch, PatchOrder};
 
 use super::code;
 use super::line;
 use super::live::{self, Work};
 use crate::control::find::Found;
 use crate::output::{self, Format};
+
+mod panics;
+
+use panics::{Borne, Told};
 
 /// Between two looks at the programs.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -45,9 +50,9 @@ pub struct TrialArgs {
     /// HOTSWAP_PID and HOTSWAP_NAME
     #[arg(long, value_name = "COMMAND", requires = "watch")]
     revert_if: Option<String>,
-    /// So many calls may panic
-    #[arg(long, value_name = "N", requires = "watch", default_value_t = 0)]
-    max_panics: u64,
+    /// So many calls may panic, in all, or in a time as in 5/min
+    #[arg(long, value_name = "N[/TIME]", requires = "watch", default_value = "0")]
+    max_panics: Borne,
 }
 
 /// A patch on trial.
@@ -56,13 +61,30 @@ pub(super) struct Trial<'a> {
     args: &'a TrialArgs,
     time: Duration,
     digest: Digest,
+    /// What each program tells of panics, by process id.
+    told: BTreeMap<Option<u32>, Told>,
 }
 
 impl<'a> Trial<'a> {
     /// What was asked for, if it was.
     pub(super) fn of(args: &'a TrialArgs, digest: Digest) -> Option<Self> {
         let time = args.watch?;
-        Some(Self { args, time, digest })
+        let told = BTreeMap::new();
+        Some(Self {
+            args,
+            time,
+            digest,
+            told,
+        })
+    }
+
+    /// Takes note of what there was in these programs before the patch is applied: it may be applied already.
+    pub(super) fn begin(&mut self, programs: &mut [Found]) {
+        for found in programs {
+            let panics = self.applied(found).map_or(0, |patch| patch.panics);
+            let told = Told::before(panics, Instant::now());
+            self.told.insert(found.program.pid, told);
+        }
     }
 
     /// When a program shall go back by itself.
@@ -77,7 +99,7 @@ impl<'a> Trial<'a> {
     ///
     /// Output can't be written.
     pub(super) fn run(
-        &self,
+        &mut self,
         mut programs: Vec<Found>,
         keep: &Work<'_>,
         format: Format,
@@ -110,7 +132,7 @@ impl<'a> Trial<'a> {
     }
 
     /// Looks at the programs until the time is over, or the patch does not hold: the result says why.
-    fn watch(&self, programs: &mut [Found]) -> Option<String> {
+    fn watch(&mut self, programs: &mut [Found]) -> Option<String> {
         let end = Instant::now() + self.time;
         let mut next_command = Instant::now();
         loop {
@@ -138,21 +160,29 @@ impl<'a> Trial<'a> {
     }
 
     /// Looks at one program. An error says why the patch does not hold there.
-    fn look(&self, found: &mut Found) -> Result<()> {
+    fn look(&mut self, found: &mut Found) -> Result<()> {
+        let (pid, borne) = (found.program.pid, self.args.max_panics);
+        let panics = self.applied(found)?.panics;
+        let told = self.told.entry(pid).or_default();
+        match told.too_many(panics, Instant::now(), borne) {
+            Some(panics) => bail!(
+                "calls panicked in {}: {panics}, {borne} are borne",
+                found.program
+            ),
+            None => Ok(()),
+        }
+    }
+
+    /// The patch in a program. An error says why it is not there.
+    fn applied(&self, found: &mut Found) -> Result<AppliedPatch> {
         let program = found.program.to_string();
         let connection = found.connection.as_mut();
         let connection = connection.with_context(|| format!("{program} does not answer"))?;
         let report = connection.patch(PatchOrder::List {}, &[]);
         let report = report.with_context(|| format!("{program} has ended, or does not answer"))?;
-        let mut applied = report.applied.iter();
+        let mut applied = report.applied.into_iter();
         let patch = applied.find(|patch| patch.digest == self.digest);
-        let patch = patch.with_context(|| format!("{program} has gone back from it already"))?;
-        let (panics, borne) = (patch.panics, self.args.max_panics);
-        anyhow::ensure!(
-            panics <= borne,
-            "calls panicked in {program}: {panics}, {borne} are borne"
-        );
-        Ok(())
+        patch.with_context(|| format!("{program} has gone back from it already"))
     }
 }
 
@@ -160,7 +190,7 @@ impl<'a> Trial<'a> {
 fn holds(command: &str, found: &Found) -> Result<()> {
     match self::command(command, found, COMMAND_TIME)? {
         Some(status) => verdict(command, status),
-        None => anyhow::bail!(
+        None => bail!(
             "`{command}` did not end within {}",
             humantime::format_duration(COMMAND_TIME)
         ),
@@ -204,10 +234,10 @@ fn ended(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
 /// What a command's end says. One that can't be run tells nothing, and then nothing would end the trial.
 fn verdict(command: &str, status: ExitStatus) -> Result<()> {
     match status.code() {
-        Some(0) => anyhow::bail!("`{command}` succeeded"),
-        Some(126 | 127) => anyhow::bail!("`{command}` can't be run"),
+        Some(0) => bail!("`{command}` succeeded"),
+        Some(126 | 127) => bail!("`{command}` can't be run"),
         Some(_) => Ok(()),
-        None => anyhow::bail!("`{command}` was ended: {status}"),
+        None => bail!("`{command}` was ended: {status}"),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::output::{self, Format};
 use crate::patch::{self, build as hot, signing};
 use crate::project::Project;
 use crate::selection::{Diagnostics, Selection};
+use crate::whole;
 
 /// What `release make` takes.
 #[derive(Debug, Clone, clap::Args)]
@@ -135,6 +136,7 @@ impl From {
         let wanted = hot::Wanted {
             name: &name,
             log: &[],
+            on: &[],
             sequence: options.sequence,
             not_after: None,
             key: options.key.as_deref(),
@@ -246,7 +248,7 @@ fn write(
     let summary = show::Summary::of(&bytes)?;
     let name = || PathBuf::from(format!("{}-{}.hotrelease", about.name, about.version));
     let path = options.output.clone().unwrap_or_else(name);
-    patch::file::write(&path, &bytes)?;
+    whole::write(&path, &bytes)?;
     match options.message_format {
         Format::Json => output::print(&summary.json()?)?,
         Format::Human => tell(&path, &about, signature.is_some()),

@@ -51,6 +51,8 @@ pub(crate) struct ImageError {
 enum Problem {
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
+    #[error("finds no place in this process: {0}")]
+    NoPlace(io::Error),
     #[error("is no regular file")]
     NotRegular,
     #[error("belongs to user {owner}, not to user {user} or root")]
@@ -95,6 +97,11 @@ impl ImageError {
         }
     }
 
+    /// There is no file in memory, nor elsewhere, that it can be put into.
+    fn no_place(path: &Path, error: io::Error) -> Self {
+        Self::new(path, Problem::NoPlace(error))
+    }
+
     /// The protocol's name for the failure.
     pub(crate) fn code(&self) -> ErrorCode {
         match self.problem {
@@ -107,7 +114,9 @@ impl ImageError {
             | Problem::BuildId { .. }
             | Problem::Changed => ErrorCode::ImageMismatch,
             Problem::Elf(_) => ErrorCode::ImageInvalid,
-            Problem::ThreadLocals(_) | Problem::Loader(_) => ErrorCode::LoadFailed,
+            Problem::NoPlace(_) | Problem::ThreadLocals(_) | Problem::Loader(_) => {
+                ErrorCode::LoadFailed
+            }
             Problem::Nowhere | Problem::NoProc => ErrorCode::Unsupported,
         }
     }

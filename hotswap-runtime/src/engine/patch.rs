@@ -121,7 +121,7 @@ fn apply(
     let facts = Facts {
         build_id: loaded::executable().and_then(|file| file.build_id.as_ref()),
         stack: &stack,
-        others: &fork::undivided(|| stack::in_memory(digest)),
+        others: &fork::undivided(|| stack::in_memory(digest, &patch.below)),
         floor: stack::floor(),
         now: now(),
     };
@@ -152,11 +152,12 @@ fn apply(
         report.prepared = Some(changes);
         return Ok(report);
     }
+    act.begun()?;
     let version = prepared.version();
     let done = prepared.commit();
     purge::after_swap();
     let committed = done.map_err(aborted)?;
-    stack::push(Entry::new(&subject, version, patch.beyond_base, ttl));
+    stack::push(Entry::new(&patch, digest, version, ttl));
     expiry::look();
     let subject = Some(AppliedPatch { version, ..subject });
     let mut report = report(true, subject);
@@ -195,6 +196,7 @@ fn go_back(digest: Option<Digest>, act: &mut Act) -> Result<PatchReport, Failure
         );
         return Err(Failure::new(ErrorCode::NotApplied, text));
     }
+    act.begun()?;
     let order = revert::Order {
         cause: Cause::Request {},
         from: None,

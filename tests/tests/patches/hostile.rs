@@ -69,6 +69,13 @@ impl Parts {
     }
 }
 
+/// A patch with another text, signed.
+pub(super) fn changed(good: &[u8], change: fn(&mut Value)) -> Result<Vec<u8>> {
+    let mut parts = Parts::of(&container::read(good)?)?;
+    change(&mut parts.text);
+    signing::sign(&parts.file()?, &workspace().join("tests/keys/test.key"), "")
+}
+
 type Change = fn(&mut Parts);
 
 /// Patches that somebody signed who has the key, and what they are refused as.

@@ -16,7 +16,7 @@ use super::{ImageError, PIECE_BYTES};
 /// A sealed file of these bytes, for the image that is described.
 pub(crate) fn in_memory(described: &Image, bytes: &[u8]) -> Result<File, ImageError> {
     sealed(|file| file.write_all_at(bytes, 0))
-        .map_err(|error| ImageError::new(&described.path, error))
+        .map_err(|error| ImageError::no_place(&described.path, error))
 }
 
 /// The path under which this user's processes find an open file of this one, as long as it is open.
@@ -46,7 +46,7 @@ fn sealed(fill: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
     let file = match in_no_folder() {
         // `vm.memfd_noexec` is 2: what is mapped as code has to be in a folder.
         Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-            return unlinked(&fill).ok_or(error);
+            return unlinked(folders(), &fill).map_err(|tried| nowhere(&tried));
         }
         made => made?,
     };
@@ -81,40 +81,70 @@ fn in_no_folder() -> io::Result<File> {
     Err(last)
 }
 
-/// A file that has no name, filled, in a folder whose files may be mapped as code. It can't be sealed: who can open
-/// it, by way of this process's descriptors, could also change this process's memory.
-fn unlinked(fill: impl Fn(&File) -> io::Result<()>) -> Option<File> {
+/// Where code can be put that may not stand in memory.
+fn folders() -> impl Iterator<Item = PathBuf> {
     let runtime = std::env::var_os(address::RUNTIME_DIR_VARIABLE).map(PathBuf::from);
     let folders = ["/dev/shm", "/run"].map(PathBuf::from);
     let own = std::env::current_exe().ok();
     let own = own.and_then(|own| own.parent().map(PathBuf::from));
-    let folders = runtime
+    runtime
         .into_iter()
         .chain([std::env::temp_dir()])
         .chain(folders)
-        .chain(own);
-    folders.into_iter().find_map(|folder| {
-        let file = OpenOptions::new()
+        .chain(own)
+}
+
+/// A file that has no name, filled, in the first of these folders whose files may be mapped as code; without any, why
+/// not in each of them. It can't be sealed: who can open it, by way of this process's descriptors, could also change
+/// this process's memory.
+fn unlinked(
+    folders: impl Iterator<Item = PathBuf>,
+    fill: impl Fn(&File) -> io::Result<()>,
+) -> Result<File, Vec<(PathBuf, io::Error)>> {
+    let mut tried = Vec::new();
+    for folder in folders {
+        let opened = OpenOptions::new()
             .read(true)
             .write(true)
             .mode(0o500)
             .custom_flags(libc::O_TMPFILE | libc::O_CLOEXEC)
-            .open(folder)
-            .ok()?;
-        fill(&file).ok()?;
-        may_be_code(&file).then_some(file)
-    })
+            .open(&folder);
+        let filled = opened.and_then(|file| fill(&file).map(|()| file));
+        match filled.and_then(|file| may_be_code(&file).map(|()| file)) {
+            Ok(file) => return Ok(file),
+            Err(error) => tried.push((folder, error)),
+        }
+    }
+    Err(tried)
+}
+
+/// Neither memory nor any of these folders can hold code.
+fn nowhere(tried: &[(PathBuf, io::Error)]) -> io::Error {
+    let tried = tried
+        .iter()
+        .map(|(folder, error)| format!("{} ({error})", folder.display()));
+    let text = format!(
+        "there is no place for its code that may be executed: not memory, since `vm.memfd_noexec` is 2, and none of \
+         these folders: {}. Start the program with {} set to a folder of its user's on a mount without `noexec`, or set \
+         `vm.memfd_noexec` to 1 or 0",
+        tried.collect::<Vec<_>>().join(", "),
+        address::RUNTIME_DIR_VARIABLE
+    );
+    io::Error::new(io::ErrorKind::PermissionDenied, text)
 }
 
 /// Whether a file with content may be mapped as code, which is up to the mount that it is in.
-fn may_be_code(file: &File) -> bool {
+fn may_be_code(file: &File) -> io::Result<()> {
     let (protection, length) = (libc::PROT_READ | libc::PROT_EXEC, 1);
     let (flags, descriptor) = (libc::MAP_PRIVATE, file.as_raw_fd());
     // SAFETY: a new mapping, which nobody uses.
     unsafe {
         let mapped = libc::mmap(ptr::null_mut(), length, protection, flags, descriptor, 0);
-        mapped != libc::MAP_FAILED && libc::munmap(mapped, length) == 0
+        if mapped == libc::MAP_FAILED || libc::munmap(mapped, length) != 0 {
+            return Err(io::Error::last_os_error());
+        }
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -124,14 +154,28 @@ mod tests {
     #[test]
     fn both_kinds_hold_their_content_and_may_be_code() {
         let fill = |file: &File| file.write_all_at(b"content", 0);
-        for file in [sealed(fill).unwrap(), unlinked(fill).unwrap()] {
+        for file in [sealed(fill).unwrap(), unlinked(folders(), fill).unwrap()] {
             assert_eq!(std::fs::read(path_of(&file)).unwrap(), b"content");
-            assert!(may_be_code(&file));
+            may_be_code(&file).unwrap();
         }
         if let Ok(file) = in_no_folder() {
             drop(file);
             let sealed = sealed(fill).unwrap();
             assert!(sealed.write_all_at(b"other", 0).is_err());
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_place_for_code_each_is_named() {
+        let folders = ["/nowhere", "/proc"].map(PathBuf::from);
+        let tried = unlinked(folders.into_iter(), |_| Ok(())).unwrap_err();
+        let text = nowhere(&tried).to_string();
+        for part in [
+            "`vm.memfd_noexec` is 2",
+            "/nowhere (No such file or directory (os error 2)), /proc (",
+            "Start the program with XDG_RUNTIME_DIR set",
+        ] {
+            assert!(text.contains(part), "{text}");
         }
     }
 }

@@ -13,7 +13,8 @@ pub(super) struct Facts<'a> {
     pub(super) build_id: Option<&'a BuildId>,
     /// The patches that are applied, the oldest first.
     pub(super) stack: &'a [Digest],
-    /// Names of other patches beyond the base that are not applied any more, and whose code is in memory still.
+    /// Names of other patches beyond the base that are not applied any more, whose code is in memory still, and that were
+    /// not compared with this one.
     pub(super) others: &'a [String],
     /// The highest sequence that was applied.
     pub(super) floor: u64,
@@ -111,7 +112,7 @@ pub(super) fn admit(patch: &Patch, digest: Digest, facts: &Facts) -> Result<Admi
         let now = facts.now;
         return Err(Refusal::Expired { not_after, now });
     }
-    if facts.stack.last() == Some(&digest) {
+    if facts.stack.contains(&digest) {
         return Ok(Admission::Applied);
     }
     if patch.sequence < facts.floor {
@@ -213,6 +214,7 @@ mod tests {
     #[test]
     fn who_may_be_applied() {
         let (below, patch) = (Digest::of(b"below"), Digest::of(b"patch"));
+        let on_it = Digest::of(b"on it");
         let other_base = "WrongBase: the patch is for `web` with build id 01, this process runs 02";
         let expired = "PatchExpired: the patch could be applied until second 100";
         let replayed = "PatchReplayed: the patch has sequence 5, and one with sequence 6";
@@ -224,7 +226,8 @@ mod tests {
         check(|p| p.floor = 6, replayed);
         check(|p| p.stack.clear(), "WrongStack: the patch lies on ");
         check(|p| p.stack.clear(), "and applied is no patch");
-        check(|p| p.stack = vec![patch, below], "WrongStack");
+        check(|p| p.stack = vec![below, patch, on_it], "Applied");
+        check(|p| p.stack = vec![below, on_it], "WrongStack");
         let left = |p: &mut Process| p.others = vec!["old".to_owned()];
         check(left, "PatchInMemory: code of `old`");
         // It has no types of its own to be taken for those of the other.

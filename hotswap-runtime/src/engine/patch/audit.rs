@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use hotswap_protocol::message::ErrorCode;
-use hotswap_protocol::patch::audit::{DONE, Line, UNCHANGED};
+use hotswap_protocol::patch::audit::{BEGUN, DONE, Line, Past, UNCHANGED};
 use hotswap_protocol::patch::order::{AppliedPatch, PatchReport};
 
 use super::{Who, stack};
@@ -33,7 +33,9 @@ static PATH: Mutex<Option<PathBuf>> = Mutex::new(None);
 pub(crate) fn set(path: &Path) -> Result<(), String> {
     let text = |error: io::Error| format!("audit log `{}`: {error}", path.display());
     let file = open(path).map_err(text)?;
-    stack::raise_floor(highest(file, &base()).map_err(text)?);
+    let past = past(file, &base()).map_err(text)?;
+    stack::raise_floor(past.floor());
+    stack::latest(past.latest());
     *lock(&PATH) = Some(path.to_owned());
     Ok(())
 }
@@ -73,17 +75,17 @@ fn end_line(file: &mut File) -> io::Result<()> {
     }
 }
 
-/// The highest sequence that was applied to this build.
-fn highest(file: File, base: &str) -> io::Result<u64> {
+/// What was done to this build before, and when.
+fn past(file: File, base: &str) -> io::Result<Past> {
     let mut reader = BufReader::new(file);
-    let mut highest = 0;
+    let mut past = Past::default();
     loop {
         let mut line = Vec::new();
         let mut limited = io::Read::take(&mut reader, MAX_LINE_BYTES);
         if limited.read_until(b'\n', &mut line)? == 0 {
-            return Ok(highest);
+            return Ok(past);
         }
-        highest = highest.max(Line::applied(&line, base).unwrap_or(0));
+        past.read(&line, base);
     }
 }
 
@@ -100,13 +102,7 @@ impl Act {
         let path = lock(&PATH).clone();
         let file = path.map(|path| {
             let opened = open(&path).and_then(|mut file| end_line(&mut file).map(|()| file));
-            opened.map_err(|error| {
-                let text = format!(
-                    "nothing is done that the audit log can't tell: `{}`: {error}",
-                    path.display()
-                );
-                Failure::new(ErrorCode::AuditFailed, text)
-            })
+            opened.map_err(unwritable)
         });
         Ok(Self {
             file: file.transpose()?,
@@ -140,12 +136,28 @@ impl Act {
         self.line.sequence = Some(patch.sequence);
     }
 
+    /// Writes down that it will be done now. What is done can't be undone for a full disk, so that shows here.
+    pub(super) fn begun(&mut self) -> Result<(), Failure> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        self.line.time_ms = now_ms();
+        self.line.version = crate::table::current_version();
+        self.line.result = BEGUN.to_owned();
+        let written = file
+            .write_all(&self.line.text())
+            .and_then(|()| file.sync_data());
+        // Nobody asked the clock, so nobody can be refused.
+        if self.line.uid.is_none() {
+            return Ok(());
+        }
+        written.map_err(unwritable)
+    }
+
     /// Writes down how it ended.
     pub(super) fn end(mut self, outcome: &Result<PatchReport, Failure>) {
         let line = &mut self.line;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        let ms = since.map_or(0, |since| since.as_millis());
-        line.time_ms = u64::try_from(ms).unwrap_or(u64::MAX);
+        line.time_ms = now_ms();
         match outcome {
             Ok(report) => {
                 line.version = report.version;
@@ -159,10 +171,26 @@ impl Act {
         }
         tell(line);
         if let Some(mut file) = self.file {
-            // The disk was not full when it began; what is done is not undone for it.
-            let _ = file.write_all(&line.text()).and_then(|()| file.sync_data());
+            // That it has begun stands there; what is done is not undone for a full disk.
+            let whole = end_line(&mut file).and_then(|()| file.write_all(&line.text()));
+            let _ = whole.and_then(|()| file.sync_data());
         }
     }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let ms = since.map_or(0, |since| since.as_millis());
+    u64::try_from(ms).unwrap_or(u64::MAX)
+}
+
+fn unwritable(error: io::Error) -> Failure {
+    let path = lock(&PATH).clone().unwrap_or_default();
+    let text = format!(
+        "nothing is done that the audit log can't tell: `{}`: {error}",
+        path.display()
+    );
+    Failure::new(ErrorCode::AuditFailed, text)
 }
 
 /// The same as an event of `tracing`.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use hotswap_protocol::patch::Digest;
 use hotswap_protocol::patch::order::AppliedPatch;
+use hotswap_protocol::patch::{Digest, Patch};
 
 use crate::engine::version;
 use crate::on_panic;
@@ -18,24 +18,27 @@ pub(super) struct Entry {
     version: u64,
     /// It has types of its own, of which another patch could have others.
     beyond_base: bool,
+    /// The patches that it lies on, and was compared with.
+    below: Vec<Digest>,
     deadline: Option<Instant>,
 }
 
 impl Entry {
-    pub(super) fn new(
-        patch: &AppliedPatch,
-        version: u64,
-        beyond_base: bool,
-        ttl: Option<Duration>,
-    ) -> Self {
+    pub(super) fn new(patch: &Patch, digest: Digest, version: u64, ttl: Option<Duration>) -> Self {
         Self {
-            digest: patch.digest,
+            digest,
             name: patch.name.clone(),
             sequence: patch.sequence,
             version,
-            beyond_base,
+            beyond_base: patch.beyond_base,
+            below: patch.below.clone(),
             deadline: deadline(ttl),
         }
+    }
+
+    /// Whether this patch and another one, with those that it lies on, were never compared with each other.
+    fn is_stranger_to(&self, digest: Digest, below: &[Digest]) -> bool {
+        self.digest != digest && !below.contains(&self.digest) && !self.below.contains(&digest)
     }
 
     /// What is told of it.
@@ -105,12 +108,13 @@ pub(super) fn push(entry: Entry) {
     stack.applied.push(entry);
 }
 
-/// The names of other patches beyond the base that are not applied, and whose images are in memory.
-pub(super) fn in_memory(digest: Digest) -> Vec<String> {
+/// The names of patches beyond the base that are not applied, whose images are in memory, and that were never compared
+/// with this one.
+pub(super) fn in_memory(digest: Digest, below: &[Digest]) -> Vec<String> {
     let mut stack = lock(&STACK);
     stack.left.retain(|entry| version::has_image(entry.version));
     let others = stack.left.iter();
-    let others = others.filter(|entry| entry.beyond_base && entry.digest != digest);
+    let others = others.filter(|it| it.beyond_base && it.is_stranger_to(digest, below));
     others.map(|entry| entry.name.clone()).collect()
 }
 
@@ -192,7 +196,29 @@ mod tests {
             sequence: 1,
             version,
             beyond_base: false,
+            below: Vec::new(),
             deadline,
+        }
+    }
+
+    #[test]
+    fn patches_that_lie_on_each_other_are_no_strangers() {
+        let of = |name: &str| Digest::of(name.as_bytes());
+        let first = entry("first", 1, None);
+        let second = Entry {
+            below: vec![of("first")],
+            ..entry("second", 2, None)
+        };
+        for (left, digest, below, expected) in [
+            (&first, of("other"), &[][..], true),
+            (&first, of("other"), &[of("another")], true),
+            (&first, of("first"), &[], false),
+            (&first, of("second"), &[of("first")], false),
+            (&second, of("first"), &[], false),
+            (&second, of("other"), &[of("first")], true),
+            (&second, of("third"), &[of("first"), of("second")], false),
+        ] {
+            assert_eq!(left.is_stranger_to(digest, below), expected, "{left:?}");
         }
     }
 

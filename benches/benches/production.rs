@@ -1,0 +1,255 @@
+//! What it costs a release build that it can be patched, that it is, and that it was: instructions a request, requests
+//! a second, size. And what swaps cost those who are served meanwhile.
+//!
+//! `HOTSWAP_BENCH_SWAPS=N` has another number of patches applied and reverted than a thousand.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use hotswap_bench::figures::{Report, Table, interval, median, percentile};
+use hotswap_bench::web::{Builds, Client, Server, under_load};
+
+/// Requests of which the instructions are counted at a time.
+const COUNTED: usize = 1000;
+
+/// How often they are counted.
+const COUNTS: usize = 5;
+
+/// Rounds in which each kind is loaded once.
+const ROUNDS: usize = 20;
+
+/// How long, at a time.
+const ROUND: Duration = Duration::from_millis(500);
+
+const CLIENTS: usize = 4;
+
+/// Between two requests of a client while patches come and go: the processors are not busy all the time.
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// Between two acts on patches.
+const BETWEEN_ACTS: Duration = Duration::from_millis(10);
+
+/// Applies and reverts between two quiet times of the same length.
+const BLOCK: usize = 25;
+
+/// The kinds of servers, in the order of the tables.
+const KINDS: [&str; 5] = [
+    "plain",
+    "plain, fat LTO, one unit",
+    "patchable",
+    "patched",
+    "reverted",
+];
+
+/// One server of each kind.
+fn servers(builds: &Builds, by: &[String]) -> Result<Vec<Server>> {
+    let start = |executable: &Path| Server::start(executable, by);
+    let servers = vec![
+        start(&builds.plain)?,
+        start(&builds.fat)?,
+        start(&builds.patchable)?,
+        start(&builds.patchable)?,
+        start(&builds.patchable)?,
+    ];
+    servers[3].apply(&builds.patch)?;
+    servers[4].apply(&builds.patch)?;
+    servers[4].revert()?;
+    Ok(servers)
+}
+
+/// Instructions a request, by callgrind.
+fn instructions(builds: &Builds, report: &mut Report) -> Result<()> {
+    if Command::new("callgrind_control")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        report.line("instructions: left out, since valgrind is not installed\n");
+        return Ok(());
+    }
+    let folder = hotswap_tests::target()?.join("callgrind");
+    fs::create_dir_all(&folder)?;
+    let files = folder.join("out.%p");
+    let by = ["valgrind", "--quiet", "--tool=callgrind"].map(str::to_owned);
+    let by: Vec<String> = by
+        .into_iter()
+        .chain([format!("--callgrind-out-file={}", files.display())])
+        .collect();
+    let mut rows = Vec::new();
+    let servers = servers(builds, &by)?;
+    for server in &servers {
+        let mut client = Client::connect(&server.address)?;
+        let serve = |client: &mut Client| (0..COUNTED).try_for_each(|_| client.greet());
+        serve(&mut client)?;
+        let mut counts = Vec::new();
+        for _ in 0..COUNTS {
+            control(server, "--zero")?;
+            serve(&mut client)?;
+            control(server, "--dump")?;
+            counts.push(newest(&folder, server.pid())? / COUNTED as f64);
+        }
+        rows.push(median(&counts));
+    }
+    drop(servers);
+    fs::remove_dir_all(&folder)?;
+    let mut table = Table::new("instructions a request", &["median", "to plain"], 3);
+    for (name, count) in KINDS.iter().zip(&rows) {
+        table.row(name, &[*count, count / rows[0]]);
+    }
+    report.table(&table);
+    Ok(())
+}
+
+fn control(server: &Server, what: &str) -> Result<()> {
+    let output = Command::new("callgrind_control")
+        .args([what, &server.pid().to_string()])
+        .output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success() && said.contains("OK"), "{said}");
+    Ok(())
+}
+
+/// What the newest dump of a process has counted; it is removed.
+fn newest(folder: &Path, pid: u32) -> Result<f64> {
+    let prefix = format!("out.{pid}.");
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if !name.starts_with(&prefix) {
+            continue;
+        }
+        let text = fs::read_to_string(&path)?;
+        fs::remove_file(&path)?;
+        let mut lines = text.lines();
+        let counted = lines.find_map(|line| {
+            line.strip_prefix("summary: ")
+                .or_else(|| line.strip_prefix("totals: "))
+        });
+        return Ok(counted.context("a dump without a sum")?.trim().parse()?);
+    }
+    anyhow::bail!("callgrind has left no dump of {pid}")
+}
+
+/// Requests a second, each kind in turn, and sizes.
+fn throughput(builds: &Builds, report: &mut Report) -> Result<()> {
+    let servers = servers(builds, &["env".to_owned()])?;
+    let mut rates = vec![Vec::new(); servers.len()];
+    for round in 0..=ROUNDS {
+        for (server, rates) in servers.iter().zip(&mut rates) {
+            let begun = Instant::now();
+            let work = || {
+                thread::sleep(ROUND);
+                Ok(())
+            };
+            let ((), met) = under_load(server, CLIENTS, Duration::ZERO, work)?;
+            ensure!(met.failed.is_empty(), "{:?}", met.failed);
+            // The first one only warms up.
+            if round > 0 {
+                rates.push(met.times.len() as f64 / begun.elapsed().as_secs_f64());
+            }
+        }
+    }
+    let headings = ["median", "to plain", "from", "to"];
+    let mut table = Table::new("requests a second", &headings, 3);
+    for (name, own) in KINDS.iter().zip(&rates) {
+        let ratios: Vec<f64> = own
+            .iter()
+            .zip(&rates[0])
+            .map(|(one, plain)| one / plain)
+            .collect();
+        let (from, to) = interval(&ratios);
+        table.row(name, &[median(own), median(&ratios), from, to]);
+    }
+    report.table(&table);
+    report.line("  (from, to: where the mean ratio lies with 95 % confidence)\n");
+    let mut table = Table::new("size (MB)", &["file", "loaded"], 2);
+    for (name, path) in KINDS
+        .iter()
+        .zip([&builds.plain, &builds.fat, &builds.patchable])
+    {
+        let bytes = fs::read(path)?;
+        let loaded = cargo_hotswap::base::build::loaded_bytes(&bytes)?;
+        table.row(name, &[bytes.len() as f64 / 1e6, loaded as f64 / 1e6]);
+    }
+    table.row("the patch", &[builds.patch.len() as f64 / 1e6, 0.0]);
+    report.table(&table);
+    Ok(())
+}
+
+/// Latencies while patches come and go, and in quiet times between.
+fn swaps(builds: &Builds, report: &mut Report) -> Result<()> {
+    let wanted = std::env::var("HOTSWAP_BENCH_SWAPS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let wanted: usize = wanted.unwrap_or(1000);
+    let server = Server::start(&builds.patchable, &["env".to_owned()])?;
+    let (mut during, mut without) = (Vec::new(), Vec::new());
+    let (mut failed, mut acts) = (Vec::new(), Vec::new());
+    for _ in 0..wanted.div_ceil(BLOCK) {
+        let begun = Instant::now();
+        let block = || {
+            for _ in 0..BLOCK {
+                for act in [&(|| server.apply(&builds.patch)) as &dyn Fn() -> _, &|| {
+                    server.revert()
+                }] {
+                    let begun = Instant::now();
+                    let report: hotswap_protocol::patch::order::PatchReport = act()?;
+                    ensure!(report.changed, "{report:?}");
+                    acts.push(begun.elapsed().as_secs_f64() * 1e3);
+                    thread::sleep(BETWEEN_ACTS);
+                }
+            }
+            Ok(())
+        };
+        let ((), met) = under_load(&server, CLIENTS, PAUSE, block)?;
+        let long = begun.elapsed();
+        during.extend(met.times);
+        failed.extend(met.failed);
+        let quiet = || {
+            thread::sleep(long);
+            Ok(())
+        };
+        let ((), met) = under_load(&server, CLIENTS, PAUSE, quiet)?;
+        without.extend(met.times);
+        failed.extend(met.failed);
+    }
+    let headings = ["median", "p95", "p99", "p99.9"];
+    let mut table = Table::new("microseconds a request", &headings, 1);
+    let row = |times: &[f64]| [50.0, 95.0, 99.0, 99.9].map(|part| percentile(times, part));
+    table.row("without swaps", &row(&without));
+    table.row("during swaps", &row(&during));
+    report.table(&table);
+    report.line(&format!(
+        "  {} applies and as many reverts, {:.1} ms each in the median; {} of {} requests failed; p99 during swaps is {:.2} \
+         times that without\n",
+        acts.len() / 2,
+        median(&acts),
+        failed.len(),
+        during.len() + without.len(),
+        percentile(&during, 99.0) / percentile(&without, 99.0)
+    ));
+    for text in failed.iter().take(5) {
+        report.line(&format!("    {text}"));
+    }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    if !hotswap_bench::is_bench() {
+        return Ok(());
+    }
+    let builds = Builds::make()?;
+    let mut report = Report::new("production");
+    throughput(&builds, &mut report)?;
+    swaps(&builds, &mut report)?;
+    instructions(&builds, &mut report)?;
+    Ok(report.finish()?)
+}
