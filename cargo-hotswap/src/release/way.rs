@@ -177,11 +177,15 @@ fn is_to_go(way: &Way, live: &Live) -> Result<bool> {
 pub fn check(args: &WayArgs) -> Result<i32> {
     let checked = args.place.store().and_then(|store| {
         let way = Way::read(&store.release(&args.version)?)?;
+        let permanent = store.permanent()?;
         let mut programs = meant(args, &store)?;
         let lines = programs.iter_mut().map(|live| {
             let line = check_one(&way, live);
             let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(&way.about), &error));
-            line.of(live.pid())
+            ReleaseLine {
+                permanent: permanent.clone(),
+                ..line.of(live.pid())
+            }
         });
         Ok(lines.collect())
     });
@@ -376,7 +380,11 @@ fn go_back(
 ) -> Result<Vec<ReleaseLine>> {
     let history = store.history()?;
     let [.., before, version] = history.as_slice() else {
-        let text = format!("no release was permanent before {}", release.about.version);
+        let text = format!(
+            "no release was permanent before {}\n  = help: `cargo hotswap release permanent VERSION --on-restart` makes \
+             another one permanent",
+            release.about.version
+        );
         return Err(Refused::new(code::DOES_NOT_FIT, text).into());
     };
     // It must be there to be started.
