@@ -155,7 +155,7 @@ impl Store {
     ///
     /// The link can't be read.
     pub fn permanent(&self) -> Result<Option<String>> {
-        let link = self.folder.join(PERMANENT);
+        let link = self.link();
         match fs::read_link(&link) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             target => {
@@ -174,9 +174,14 @@ impl Store {
         }
     }
 
+    /// The link to what is permanent.
+    pub fn link(&self) -> PathBuf {
+        self.folder.join(PERMANENT)
+    }
+
     /// Where the program is started from.
     pub fn executable(&self) -> PathBuf {
-        self.folder.join(PERMANENT).join(&self.name)
+        self.link().join(&self.name)
     }
 
     /// The versions that were permanent, the oldest first; the last one is.
@@ -212,8 +217,8 @@ impl Store {
     pub fn change(&self) -> Result<Change<'_>> {
         let releases = self.folder.join(RELEASES);
         let context = || format!("could not write {}", self.folder.display());
-        make_folders(&releases).with_context(context)?;
         self.check_owner()?;
+        make_folders(&releases).with_context(context)?;
         let lock = File::create(self.folder.join(LOCK)).with_context(context)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -233,17 +238,18 @@ impl Store {
         Ok(change)
     }
 
-    /// Refuses to leave files, as root say, that the one whose releases these are can't write afterwards.
+    /// Refuses to leave files, as root, that the one whose folder it is can't write afterwards.
     fn check_owner(&self) -> Result<()> {
-        let owner = fs::metadata(&self.folder)
-            .with_context(|| format!("could not read {}", self.folder.display()))?
-            .uid();
-        let user = rustix::process::geteuid().as_raw();
-        if owner != user {
+        let mut folders = self.folder.ancestors();
+        let there = folders.find_map(|folder| Some((folder, fs::metadata(folder).ok()?.uid())));
+        if let Some((folder, owner)) = there
+            && owner != 0
+            && rustix::process::geteuid().is_root()
+        {
             bail!(
-                "{} is of the user {owner}, who could not change it any more after user {user} did\n  = help: run \
-                 this as that user",
-                self.folder.display()
+                "{} is of the user {owner}, who could change nothing there any more after root did\n  = help: run this \
+                 as that user",
+                folder.display()
             );
         }
         Ok(())
@@ -431,7 +437,7 @@ impl Change<'_> {
 
     /// Exchanges the link.
     fn point_to(&self, version: &str) -> Result<()> {
-        let link = self.store.folder.join(PERMANENT);
+        let link = self.store.link();
         let new = self.store.folder.join("permanent.new");
         self.store.step()?;
         remove(&new)?;
