@@ -3,6 +3,7 @@
 //! What is permanent is one symbolic link, which is exchanged in one step: whoever is ended at any point leaves the
 //! one release or the other. The history beside it is read in the light of the link.
 
+use std::cell::Cell;
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -46,9 +47,11 @@ pub struct Store {
     folder: PathBuf,
     /// The name of the program.
     pub name: String,
+    /// What is no release was told.
+    told: Cell<bool>,
     /// How many steps a test lets it do.
     #[cfg(test)]
-    steps: std::cell::Cell<usize>,
+    steps: Cell<usize>,
 }
 
 /// A release in a store.
@@ -72,8 +75,9 @@ impl Store {
         Self {
             folder: root.join(name),
             name: name.to_owned(),
+            told: Cell::new(false),
             #[cfg(test)]
-            steps: std::cell::Cell::new(usize::MAX),
+            steps: Cell::new(usize::MAX),
         }
     }
 
@@ -112,9 +116,13 @@ impl Store {
         for version in names {
             match self.release(&version) {
                 Ok(release) => releases.push(release),
-                Err(error) => output::warning(&format!("`{version}` is left out: {error:#}")),
+                Err(error) if !self.told.get() => {
+                    output::warning(&format!("`{version}` is left out: {error:#}"));
+                }
+                Err(_) => {}
             }
         }
+        self.told.set(true);
         Ok(releases)
     }
 
