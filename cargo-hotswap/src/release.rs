@@ -1,6 +1,7 @@
 //! `cargo hotswap release`: builds with the way from the one before, brought to a machine, installed in the program
 //! that runs there, made permanent, and taken back.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -84,23 +85,35 @@ pub struct Place {
 impl Place {
     /// The folder of all releases.
     fn root(&self) -> Result<PathBuf> {
-        let folder = |name: &str| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|it| it.is_absolute())
-        };
-        let given = self.root.clone().or_else(|| folder(ROOT_VARIABLE));
-        let state =
-            || folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
-        let root = given.or_else(|| Some(state()?.join("hotswap/releases")));
-        let root =
-            root.context("there is no folder for releases\n  = help: name one with `--root`")?;
-        std::path::absolute(&root).with_context(|| format!("could not find {}", root.display()))
+        match &self.root {
+            Some(root) => std::path::absolute(root)
+                .with_context(|| format!("could not find {}", root.display())),
+            None => usual_root(|name| std::env::var_os(name)),
+        }
     }
 
     fn store(&self) -> Result<store::Store> {
         store::Store::find(&self.root()?, self.target.name.as_deref())
     }
+}
+
+/// The folder of all releases that these variables name.
+fn usual_root(variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf> {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    if let Some(root) = set(ROOT_VARIABLE).map(PathBuf::from) {
+        // The program and this tool are hardly run in the same folder.
+        let text = format!(
+            "{ROOT_VARIABLE} is `{}`, which is no absolute path, so that the program and this tool would look in \
+             different folders\n  = help: set it to an absolute path, or use `--root`",
+            root.display()
+        );
+        return root.is_absolute().then_some(root).context(text);
+    }
+    let folder = |name| set(name).map(PathBuf::from).filter(|it| it.is_absolute());
+    let state = folder("XDG_STATE_HOME").or_else(|| Some(folder("HOME")?.join(".local/state")));
+    let state =
+        state.context("there is no folder for releases\n  = help: name one with `--root`")?;
+    Ok(state.join("hotswap/releases"))
 }
 
 /// It is not done, and this is the exit code.
@@ -135,5 +148,35 @@ pub fn run(args: ReleaseArgs) -> Result<i32> {
         Command::List(args) => shelf::list(&args),
         Command::Remove(args) => shelf::remove(&args),
         Command::Rollback(args) => way::rollback(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_where_the_program_looks_too() {
+        let check = |variables: &[(&str, &str)], expected: Result<&str, &str>| {
+            let value = |name: &str| {
+                let found = variables.iter().find(|(one, _)| *one == name);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            match (usual_root(value), expected) {
+                (Ok(root), Ok(expected)) => assert_eq!(root, PathBuf::from(expected)),
+                (Err(error), Err(expected)) => assert!(error.to_string().contains(expected)),
+                other => panic!("{variables:?}: {other:?}"),
+            }
+        };
+        let home = ("HOME", "/h");
+        check(&[], Err("there is no folder for releases"));
+        check(&[home], Ok("/h/.local/state/hotswap/releases"));
+        check(&[home, ("XDG_STATE_HOME", "/s")], Ok("/s/hotswap/releases"));
+        check(&[home, (ROOT_VARIABLE, "/r")], Ok("/r"));
+        check(
+            &[home, (ROOT_VARIABLE, "")],
+            Ok("/h/.local/state/hotswap/releases"),
+        );
+        check(&[home, (ROOT_VARIABLE, "r")], Err("no absolute path"));
     }
 }

@@ -274,6 +274,7 @@ fn until_it_is_permanent_a_crash_goes_back(machine: &Machine, mut program: Sessi
         "{}",
         machine.states()?
     );
+    what_is_in_use_stays(machine, &program)?;
     // It ends the program.
     drop(program);
     let mut program = machine.start()?;
@@ -300,6 +301,35 @@ fn until_it_is_permanent_a_crash_goes_back(machine: &Machine, mut program: Sessi
     let (lines, code) = machine.run(&["rollback", "1.1.0"])?;
     ensure!(code == Some(15) && lines.len() == 2, "{lines:?}");
     ensure!(lines[0]["permanent"] == "1.0.0", "{lines:?}");
+    Ok(())
+}
+
+/// A release that is installed is not removed, whatever is said of the program, and whether it answers or not.
+fn what_is_in_use_stays(machine: &Machine, program: &Session) -> Result<()> {
+    let signal = |word: &str| -> Result<()> {
+        let mut kill = Command::new("kill");
+        let status = kill
+            .args([word, &program.tool_pid().to_string()])
+            .status()?;
+        ensure!(status.success(), "kill {word}: {status}");
+        Ok(())
+    };
+    machine.expect(&["remove", "1.1.0", "--pid", "1"], (16, false))?;
+    signal("-STOP")?;
+    let refused = machine.expect(&["remove", "1.1.0"], (16, false));
+    signal("-CONT")?;
+    let refused = refused?;
+    ensure!(
+        refused["error"]
+            .as_str()
+            .is_some_and(|error| error.contains("does not answer")),
+        "{refused}"
+    );
+    // What was damaged has no way back until it is mended.
+    let patch = machine.root.join("released/releases/1.1.0/up.hotpatch");
+    fs::write(&patch, "half")?;
+    machine.expect(&["rollback", "1.1.0"], (10, false))?;
+    machine.unpack("1.1.0", (0, true))?;
     Ok(())
 }
 

@@ -138,6 +138,9 @@ pub enum AboutError {
         /// Those that must be.
         expected: Vec<Part>,
     },
+    /// The release before has the same version.
+    #[error("release {0} can't be made from release {0}: give it a version of its own")]
+    Same(String),
     /// There is neither a patch nor a reason to restart, or both.
     #[error("it has to name either a patch or why a program must be restarted")]
     Way,
@@ -180,6 +183,9 @@ impl About {
         let mut expected = vec![Part::Executable, Part::Base];
         if let Some(way) = &self.way {
             check_version(&way.from)?;
+            if way.from == self.version {
+                return Err(AboutError::Same(self.version.clone()));
+            }
             if way.patch.is_some() != way.restart.is_empty() {
                 return Err(AboutError::Way);
             }
@@ -301,6 +307,10 @@ pub(super) mod tests {
         check(
             |about| about.way.as_mut().unwrap().patch = None,
             "has to name either",
+        );
+        check(
+            |about| about.version = "1.0.0".to_owned(),
+            "release 1.0.0 can't be made from release 1.0.0",
         );
         for word in ["", "..", "1/2", "-rf", "a b", "1\n", &"1".repeat(65)] {
             check(|about| about.version = word.to_owned(), "can't be the name");

@@ -1,8 +1,11 @@
 //! Programs that run from the releases of a store, and what is done with them on a way.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use hotswap_protocol::address;
 use hotswap_protocol::build_id::BuildId;
 use hotswap_protocol::patch::Digest;
 use hotswap_protocol::patch::order::{AppliedPatch, PatchOrder};
@@ -14,6 +17,7 @@ use super::steps::{Act, Program};
 use super::store::Store;
 use super::{Refused, code};
 use crate::control::find::{Found, Running, Target};
+use crate::output;
 use crate::patch::trial;
 use crate::program::{Connection, Declined};
 
@@ -82,12 +86,23 @@ impl Standing {
 }
 
 impl Live {
-    /// The programs of this store that run, as far as they are meant. What does not answer, or was built from
-    /// something else, is none.
+    /// The programs of this store that run, as far as they are meant. What was built from something else is none, nor
+    /// is what does not answer, which is told.
     pub(super) fn of(store: &Store, target: &Target) -> Result<Vec<Self>> {
+        let (programs, silent) = Self::with_silent(store, target)?;
+        for text in silent {
+            output::warning(&format!("{text}, and is left out"));
+        }
+        Ok(programs)
+    }
+
+    /// The same, and a text for each program of this name that does not answer.
+    pub(super) fn with_silent(store: &Store, target: &Target) -> Result<(Vec<Self>, Vec<String>)> {
         let releases = store.releases()?;
         let mut programs = Vec::new();
-        for mut found in Running::look().programs {
+        let running = Running::look();
+        let silent = silent(&running, &store.name);
+        for mut found in running.programs {
             let pids = [found.program.pid, found.program.tool];
             if target.pid.is_some_and(|pid| !pids.contains(&Some(pid))) {
                 continue;
@@ -103,7 +118,9 @@ impl Live {
             if build_id.is_none() || !releases.iter().any(|release| is_known(&release.about)) {
                 continue;
             }
-            let applied = connection.patch(PatchOrder::List {}, &[])?.applied;
+            let report = connection.patch(PatchOrder::List {}, &[]);
+            let report = report.with_context(|| format!("{} can't be asked", found.program))?;
+            let applied = report.applied;
             let ways = releases
                 .iter()
                 .filter_map(|release| release.about.way.as_ref()?.patch);
@@ -115,7 +132,7 @@ impl Live {
                 applied,
             });
         }
-        Ok(programs)
+        Ok((programs, silent))
     }
 
     /// How it stands to a release.
@@ -175,6 +192,19 @@ impl Live {
         }
         Ok(())
     }
+}
+
+/// What does not answer, and runs an executable of this name.
+fn silent(running: &Running, name: &str) -> Vec<String> {
+    let told = |(path, problem): &(PathBuf, String)| {
+        let pid = address::socket_pid(path.file_name()?)?;
+        let executable = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+        let file = executable.file_name()?.to_str()?;
+        // So the system calls one that was removed.
+        let is_meant = file.strip_suffix(" (deleted)").unwrap_or(file) == name;
+        is_meant.then(|| format!("{name} (pid {pid}) does not answer: {problem}"))
+    };
+    running.silent.iter().filter_map(told).collect()
 }
 
 /// The exit code is that which `patch` would have.

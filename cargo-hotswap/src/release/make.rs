@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use hotswap_protocol::patch::Digest;
 
-use super::about::{About, Described, FORMAT, Part, Way, check_name, check_version};
+use super::about::{About, AboutError, Described, FORMAT, Part, Way, check_name, check_version};
 use super::plan::Plan;
 use super::{code, file, show};
 use crate::base::{Base, build};
@@ -67,7 +67,7 @@ pub fn run(options: &Options) -> Result<i32> {
     }
     // The patch comes first: the build may take the place of what it is made from.
     let from = match &options.from {
-        Some(path) => match From::read(path)?.patch(options)? {
+        Some(path) => match From::read(path, &options.version)?.patch(options)? {
             Some(from) => Some(from),
             None => return Ok(death::PANIC_CODE),
         },
@@ -95,11 +95,15 @@ struct From {
 }
 
 impl From {
-    fn read(path: &Path) -> Result<Self> {
+    fn read(path: &Path, version: &str) -> Result<Self> {
         let context = || format!("{} can't be the release before", path.display());
         let bytes = file::bytes(path).with_context(context)?;
         let contents = file::open(&bytes).and_then(|sealed| sealed.contents());
         let contents = contents.with_context(context)?;
+        // It would be built in the other's folder, and take the place of its file.
+        if contents.about.version == version {
+            return Err(AboutError::Same(version.to_owned())).with_context(context);
+        }
         let base = contents.part(Part::Base).unwrap_or_default();
         Ok(Self {
             base: Base::parse(path, base)?,

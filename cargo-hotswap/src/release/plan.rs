@@ -281,10 +281,15 @@ fn crates(way: &Way, direction: Direction) -> Vec<String> {
 fn steps(way: &Way, direction: Direction) -> Vec<Step> {
     let crates = crates(way, direction);
     let mut steps = vec![Step::Load { crates }];
-    if !way.cells.is_empty() {
+    let no_return = direction == Direction::Up && !way.no_way_back.is_empty();
+    let point = no_return.then_some(Step::PointOfNoReturn {});
+    if way.cells.is_empty() {
+        steps.extend(point);
+    } else {
         let (cells, servers, timeout) = (way.cells.clone(), Vec::new(), SUSPEND_TIME);
         steps.insert(0, Step::Suspend { servers, timeout });
         steps.push(Step::Migrate { cells });
+        steps.extend(point);
         steps.push(Step::Resume {
             servers: Vec::new(),
         });

@@ -11,6 +11,7 @@ use super::line::{self, ReleaseLine};
 use super::live::Live;
 use super::store::{Release, Store};
 use super::{Place, Refused, code, file};
+use crate::control::find::Target;
 use crate::patch::signing;
 
 /// What `release unpack` takes.
@@ -170,13 +171,14 @@ pub fn remove(args: &RemoveArgs) -> Result<i32> {
             let release = store.release(&args.version)?;
             let about = &release.about;
             let uses = |live: &&Live| live.has_executable_of(about) || live.standing(about).runs();
-            let programs = Live::of(store, &place.target)?;
-            if let Some(live) = programs.iter().find(uses) {
-                let text = format!(
-                    "release {} is in use: {} runs it",
-                    args.version,
-                    live.shown()
-                );
+            // Also one that is not meant uses it, and one that can't say so may.
+            let (programs, silent) = Live::with_silent(store, &Target::default())?;
+            let in_use = programs.iter().find(uses);
+            let in_use = in_use.map(|live| format!("is in use: {} runs it", live.shown()));
+            let unknown =
+                |text| format!("may be in use: {text}\n  = help: let it go on, or end it");
+            if let Some(why) = in_use.or_else(|| silent.first().map(unknown)) {
+                let text = format!("release {} {why}", args.version);
                 return Err(Refused::new(code::IN_USE, text).into());
             }
             change.remove(&args.version)?;

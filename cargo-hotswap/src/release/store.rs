@@ -3,9 +3,10 @@
 //! What is permanent is one symbolic link, which is exchanged in one step: whoever is ended at any point leaves the
 //! one release or the other. The history beside it is read in the light of the link.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::cell::Cell;
+use std::fs::{self, File, Permissions, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -14,9 +15,12 @@ use super::Refused;
 use super::about::{self, About, Part};
 use super::code;
 use super::file::{Contents, SIGNATURE_FILE, Sealed, TEXT_FILE};
+use crate::output;
 
+mod disk;
 mod history;
 
+use disk::{make_folders, names, remove, rename, sync, write};
 use history::History;
 
 #[cfg(test)]
@@ -34,8 +38,8 @@ const HISTORY: &str = "history.json";
 /// The file that whoever changes something holds locked.
 const LOCK: &str = "lock";
 
-/// What names of folders begin with that are not, or no longer, releases.
-const HIDDEN: &str = ".";
+/// What names of folders begin with that are not releases yet, and that are none any more.
+const UNFINISHED: [&str; 2] = [".new-", ".gone-"];
 
 /// The releases of one program.
 #[derive(Debug)]
@@ -43,9 +47,11 @@ pub struct Store {
     folder: PathBuf,
     /// The name of the program.
     pub name: String,
+    /// What is no release was told.
+    told: Cell<bool>,
     /// How many steps a test lets it do.
     #[cfg(test)]
-    steps: std::cell::Cell<usize>,
+    steps: Cell<usize>,
 }
 
 /// A release in a store.
@@ -69,8 +75,9 @@ impl Store {
         Self {
             folder: root.join(name),
             name: name.to_owned(),
+            told: Cell::new(false),
             #[cfg(test)]
-            steps: std::cell::Cell::new(usize::MAX),
+            steps: Cell::new(usize::MAX),
         }
     }
 
@@ -80,13 +87,9 @@ impl Store {
     ///
     /// There is none, or several are and none is named.
     pub fn find(root: &Path, name: Option<&str>) -> Result<Self> {
-        let entries = fs::read_dir(root).into_iter().flatten().flatten();
-        let stores = entries.filter(|entry| entry.path().join(RELEASES).is_dir());
-        let mut names: Vec<String> = stores
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|found| name.is_none_or(|name| name == found))
-            .collect();
-        names.sort();
+        let mut names = names(root)?;
+        names.retain(|found| root.join(found).join(RELEASES).is_dir());
+        names.retain(|found| name.is_none_or(|name| name == found));
         let text = match (names.as_slice(), name) {
             ([one], _) => return Ok(Self::of(root, one)),
             ([], None) => format!("there are no releases in {}", root.display()),
@@ -100,18 +103,27 @@ impl Store {
         Err(Refused::new(code::NONE, text).into())
     }
 
-    /// All releases, by version.
+    /// All releases, by version. What else somebody has put beside them is told, and hinders nobody: least of all
+    /// from going back.
     ///
     /// # Errors
     ///
-    /// One can't be read.
+    /// Their folder can't be read.
     pub fn releases(&self) -> Result<Vec<Release>> {
-        let entries = fs::read_dir(self.folder.join(RELEASES));
-        let names = entries.into_iter().flatten().flatten();
-        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut names: Vec<String> = names.filter(|name| !name.starts_with(HIDDEN)).collect();
-        names.sort();
-        names.iter().map(|version| self.release(version)).collect()
+        let mut names = names(&self.folder.join(RELEASES))?;
+        names.retain(|name| !name.starts_with('.'));
+        let mut releases = Vec::new();
+        for version in names {
+            match self.release(&version) {
+                Ok(release) => releases.push(release),
+                Err(error) if !self.told.get() => {
+                    output::warning(&format!("`{version}` is left out: {error:#}"));
+                }
+                Err(_) => {}
+            }
+        }
+        self.told.set(true);
+        Ok(releases)
     }
 
     /// The release with this version.
@@ -151,12 +163,17 @@ impl Store {
     ///
     /// The link can't be read.
     pub fn permanent(&self) -> Result<Option<String>> {
-        let link = self.folder.join(PERMANENT);
+        let link = self.link();
         match fs::read_link(&link) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             target => {
-                let target =
-                    target.with_context(|| format!("could not read {}", link.display()))?;
+                let target = target.with_context(|| {
+                    format!(
+                        "{} is not the link to the permanent release\n  = help: move it away, and say again what is \
+                         permanent",
+                        link.display()
+                    )
+                })?;
                 let version = target.file_name().and_then(|name| name.to_str());
                 let version =
                     version.with_context(|| format!("{} leads nowhere", link.display()))?;
@@ -165,9 +182,14 @@ impl Store {
         }
     }
 
+    /// The link to what is permanent.
+    pub fn link(&self) -> PathBuf {
+        self.folder.join(PERMANENT)
+    }
+
     /// Where the program is started from.
     pub fn executable(&self) -> PathBuf {
-        self.folder.join(PERMANENT).join(&self.name)
+        self.link().join(&self.name)
     }
 
     /// The versions that were permanent, the oldest first; the last one is.
@@ -185,7 +207,12 @@ impl Store {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(History::default()),
             text => {
                 let text = text.with_context(|| format!("could not read {}", path.display()))?;
-                History::read(&text).with_context(|| format!("{} can't be read", path.display()))
+                History::read(&text).with_context(|| {
+                    format!(
+                        "{} can't be read\n  = help: move it away; what was permanent before is forgotten then",
+                        path.display()
+                    )
+                })
             }
         }
     }
@@ -198,6 +225,7 @@ impl Store {
     pub fn change(&self) -> Result<Change<'_>> {
         let releases = self.folder.join(RELEASES);
         let context = || format!("could not write {}", self.folder.display());
+        self.check_owner()?;
         make_folders(&releases).with_context(context)?;
         let lock = File::create(self.folder.join(LOCK)).with_context(context)?;
         match lock.try_lock() {
@@ -216,6 +244,23 @@ impl Store {
         };
         change.clear(&releases);
         Ok(change)
+    }
+
+    /// Refuses to leave files, as root, that the one whose folder it is can't write afterwards.
+    fn check_owner(&self) -> Result<()> {
+        let mut folders = self.folder.ancestors();
+        let there = folders.find_map(|folder| Some((folder, fs::metadata(folder).ok()?.uid())));
+        if let Some((folder, owner)) = there
+            && owner != 0
+            && rustix::process::geteuid().is_root()
+        {
+            bail!(
+                "{} is of the user {owner}, who could change nothing there any more after root did\n  = help: run this \
+                 as that user",
+                folder.display()
+            );
+        }
+        Ok(())
     }
 
     /// The audit log of what is done here.
@@ -249,7 +294,7 @@ impl Release {
         if !described.is_of(&bytes) {
             let text = format!(
                 "{} was changed after it was signed\n  = help: `cargo hotswap release make --plan` signs an edited \
-                 plan; to have the release as it was, remove it and unpack it again",
+                 plan; to have the release as it was, unpack it again",
                 path.display()
             );
             return Err(Refused::new(code::NOT_TRUSTED, text).into());
@@ -261,15 +306,15 @@ impl Release {
 impl Change<'_> {
     /// Removes what somebody left that was ended.
     fn clear(&self, releases: &Path) {
-        for entry in fs::read_dir(releases).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(HIDDEN) {
+        for name in names(releases).unwrap_or_default() {
+            if UNFINISHED.iter().any(|begin| name.starts_with(begin)) {
                 // It does no harm where it is.
-                let _ = fs::remove_dir_all(entry.path());
+                let _ = fs::remove_dir_all(releases.join(name));
             }
         }
     }
 
-    /// Brings a release here; false if it is here already.
+    /// Brings a release here; false if it is here already. One that was damaged is mended.
     ///
     /// # Errors
     ///
@@ -279,15 +324,7 @@ impl Change<'_> {
         let releases = self.store.folder.join(RELEASES);
         let place = releases.join(version);
         if place.exists() {
-            if fs::read(place.join(TEXT_FILE)).is_ok_and(|text| text == sealed.text) {
-                return Ok(false);
-            }
-            let text = format!(
-                "another release {version} of `{}` is here\n  = help: remove that one first, or give this one a \
-                 version of its own",
-                self.store.name
-            );
-            return Err(Refused::new(code::DOES_NOT_FIT, text).into());
+            return self.mend(&place, sealed, contents);
         }
         let new = tempfile::Builder::new()
             .prefix(".new-")
@@ -296,12 +333,8 @@ impl Change<'_> {
         fs::set_permissions(new.path(), Permissions::from_mode(0o755))?;
         for (part, bytes) in &contents.parts {
             self.store.step()?;
-            let mode = if *part == Part::Executable {
-                0o755
-            } else {
-                0o644
-            };
-            write(&new.path().join(part.file(&self.store.name)), bytes, mode)?;
+            let path = new.path().join(part.file(&self.store.name));
+            write(&path, bytes, mode(*part))?;
         }
         write(
             &new.path().join(SIGNATURE_FILE),
@@ -314,6 +347,41 @@ impl Change<'_> {
         self.store.step()?;
         rename(&new.keep(), &place)?;
         Ok(true)
+    }
+
+    /// Gives a release that is here already what it should have; false if it has. It may be permanent, so each part is
+    /// exchanged in one step.
+    fn mend(&self, place: &Path, sealed: &Sealed<'_>, contents: &Contents<'_>) -> Result<bool> {
+        let refused = |text: String| Err(Refused::new(code::DOES_NOT_FIT, text).into());
+        let (name, version) = (&self.store.name, &contents.about.version);
+        match fs::read(place.join(TEXT_FILE)) {
+            Ok(text) if text == sealed.text => {}
+            Ok(_) => {
+                return refused(format!(
+                    "another release {version} of `{name}` is here\n  = help: remove that one first, or give this one \
+                     a version of its own"
+                ));
+            }
+            Err(error) => {
+                return refused(format!(
+                    "{} is in the way, which is no release: {error}\n  = help: move it away",
+                    place.display()
+                ));
+            }
+        }
+        let mut changed = false;
+        for (part, bytes) in &contents.parts {
+            let path = place.join(part.file(name));
+            if fs::read(&path).is_ok_and(|found| found == *bytes) {
+                continue;
+            }
+            let new = place.join(".part.new");
+            remove(&new)?;
+            write(&new, bytes, mode(*part))?;
+            rename(&new, &path)?;
+            changed = true;
+        }
+        Ok(changed)
     }
 
     /// Has the program start from this release from now on; false if it does already.
@@ -377,7 +445,7 @@ impl Change<'_> {
 
     /// Exchanges the link.
     fn point_to(&self, version: &str) -> Result<()> {
-        let link = self.store.folder.join(PERMANENT);
+        let link = self.store.link();
         let new = self.store.folder.join("permanent.new");
         self.store.step()?;
         remove(&new)?;
@@ -388,51 +456,10 @@ impl Change<'_> {
     }
 }
 
-/// Makes a folder and those above it, down to the disk. Others must not be able to exchange what is in them.
-fn make_folders(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
+/// What may be done with the file of a part.
+fn mode(part: Part) -> u32 {
+    match part {
+        Part::Executable => 0o755,
+        _ => 0o644,
     }
-    let above = folder.parent().unwrap_or(Path::new("/"));
-    make_folders(above)?;
-    match DirBuilder::new().mode(0o755).create(folder) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => File::open(above)?.sync_all(),
-    }
-}
-
-/// Writes a file that is not there yet, down to the disk.
-fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let context = || format!("could not write {}", path.display());
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .with_context(context)?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .with_context(context)
-}
-
-/// Removes a file that somebody may have left.
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("could not remove {}", path.display()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Renames, down to the disk.
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).with_context(|| format!("could not write {}", to.display()))?;
-    sync(to.parent().unwrap_or(Path::new(".")))
-}
-
-fn sync(folder: &Path) -> Result<()> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.with_context(|| format!("could not write {}", folder.display()))
 }

@@ -63,8 +63,9 @@ impl Way {
         let about = release.about.clone();
         let Some(way) = &about.way else {
             let text = format!(
-                "no way leads to {}: it was made without `--from`",
-                about.version
+                "no way leads to {}: it was made without `--from`\n  = help: {}",
+                about.version,
+                restart_help(&about)
             );
             return Err(Refused::new(code::NEEDS_RESTART, text).into());
         };
@@ -117,7 +118,9 @@ fn explained(failure: Failure) -> anyhow::Error {
     let code = refused.map_or(code::NOT_TAKEN, |refused| refused.code);
     let mut text = format!("{error:#}");
     text += match (stays, not_undone.is_empty()) {
-        (true, _) => "\n  = why: the point of no return was behind, so the new code stays",
+        (true, _) => {
+            "\n  = why: the point of no return was behind, so nothing before it was undone"
+        }
         (false, true) => {
             "\n  = why: a step of the plan failed, and the program is as it was before"
         }
@@ -177,11 +180,15 @@ fn is_to_go(way: &Way, live: &Live) -> Result<bool> {
 pub fn check(args: &WayArgs) -> Result<i32> {
     let checked = args.place.store().and_then(|store| {
         let way = Way::read(&store.release(&args.version)?)?;
+        let permanent = store.permanent()?;
         let mut programs = meant(args, &store)?;
         let lines = programs.iter_mut().map(|live| {
             let line = check_one(&way, live);
             let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(&way.about), &error));
-            line.of(live.pid())
+            ReleaseLine {
+                permanent: permanent.clone(),
+                ..line.of(live.pid())
+            }
         });
         Ok(lines.collect())
     });
@@ -376,7 +383,13 @@ fn go_back(
 ) -> Result<Vec<ReleaseLine>> {
     let history = store.history()?;
     let [.., before, version] = history.as_slice() else {
-        let text = format!("no release was permanent before {}", release.about.version);
+        let text = format!(
+            "no release was permanent before {}\n  = help: `cargo hotswap release permanent VERSION --on-restart` makes \
+             another one permanent; where the program is started from elsewhere, it comes back as what is there once \
+             the link {} is removed",
+            release.about.version,
+            store.link().display()
+        );
         return Err(Refused::new(code::DOES_NOT_FIT, text).into());
     };
     // It must be there to be started.

@@ -26,6 +26,13 @@ const PERMANENT: &str = "permanent";
 ///
 /// `variables` were taken out of the environment, and are the new executable's again.
 pub(crate) fn go_over(root: &Path, variables: &[(OsString, OsString)]) -> Result<(), String> {
+    if !root.is_absolute() {
+        return Err(format!(
+            "no release is started: {} is `{}`, which is no absolute path",
+            env::RELEASES,
+            root.display()
+        ));
+    }
     let own = fs::read_link(OWN).map_err(|error| error.to_string())?;
     let Some(executable) = permanent(root, &own).map_err(|(path, problem)| {
         format!(
@@ -63,12 +70,16 @@ fn permanent(root: &Path, own: &Path) -> Result<Option<PathBuf>, (PathBuf, Strin
     let link = folder.join(PERMANENT);
     let problem = |path: &Path, error: io::Error| (path.to_owned(), error.to_string());
     let release = match fs::canonicalize(&link) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A link that leads nowhere is no reason to start something else without a word.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !link.is_symlink() => {
+            return Ok(None);
+        }
         release => release.map_err(|error| problem(&link, error))?,
     };
     let executable = release.join(name);
     // Who can write one of these could have this user run anything.
-    for path in [&folder, &release, &executable] {
+    let around = release.parent().unwrap_or(&release).to_owned();
+    for path in [&folder, &around, &release, &executable] {
         let metadata = fs::symlink_metadata(path).map_err(|error| problem(path, error))?;
         let is_own = [0, listen::user()].contains(&metadata.uid());
         if !is_own || metadata.mode() & 0o022 != 0 || metadata.is_symlink() {
@@ -103,6 +114,8 @@ mod tests {
         let folder = root.join("web");
         mode(&folder, 0o755);
         mode(&release, 0o755);
+        let around = root.join("web/releases");
+        mode(&around, 0o755);
         // Nothing is permanent yet.
         assert_eq!(permanent(&root, own), Ok(None));
         symlink("releases/1", root.join("web/permanent")).unwrap();
@@ -113,7 +126,8 @@ mod tests {
         assert_eq!(permanent(&root, own), Ok(Some(executable.clone())));
         // Another program has no releases there.
         assert_eq!(permanent(&root, Path::new("/usr/bin/api")), Ok(None));
-        for (path, good) in [(&folder, 0o755), (&release, 0o755), (&executable, 0o755)] {
+        let all = [&folder, &around, &release, &executable];
+        for (path, good) in all.map(|path| (path, 0o755)) {
             mode(path, 0o777);
             let (_, problem) = permanent(&root, own).unwrap_err();
             assert!(problem.contains("others can write it"), "{problem}");
@@ -122,6 +136,11 @@ mod tests {
         fs::remove_file(&executable).unwrap();
         symlink("/proc/self/exe", &executable).unwrap();
         assert!(permanent(&root, own).is_err(), "a link");
+        fs::remove_dir_all(&release).unwrap();
+        let (path, _) = permanent(&root, own).unwrap_err();
+        assert_eq!(path, root.join("web/permanent"), "it leads nowhere");
+        let relative = go_over(Path::new("releases"), &[]).unwrap_err();
+        assert!(relative.contains("no absolute path"), "{relative}");
         fs::remove_dir_all(&root).unwrap();
     }
 }

@@ -6,7 +6,8 @@
 //! build links its rlib as a whole besides. Images never hold a second copy, because this crate is
 //! never part of one.
 //!
-//! Without [`env::LISTEN`] and [`env::RELEASES`] a look at the environment is all that happens.
+//! Without [`env::LISTEN`] and [`env::RELEASES`] a look at the environment is all that happens, and so it is in a
+//! process with more rights than who started it: the environment is not to be trusted there.
 
 use std::ffi::OsString;
 use std::io;
@@ -41,13 +42,20 @@ extern "C" fn before_main() {
     // An `extern "C"` function that unwinds ends the process.
     let outcome = catch_unwind(|| {
         let is_set = |name| std::env::var_os(name).is_some();
-        if is_set(env::LISTEN) || is_set(env::RELEASES) {
+        if (is_set(env::LISTEN) || is_set(env::RELEASES)) && !has_others_rights() {
             start();
         }
     });
     if let Err(panic) = outcome {
         mem::forget(panic);
     }
+}
+
+/// Whether the kernel gave this process rights that who started it does not have: by a set-user-id or set-group-id
+/// bit, or by capabilities of the file.
+fn has_others_rights() -> bool {
+    // SAFETY: `getauxval` has no preconditions.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
 fn start() {

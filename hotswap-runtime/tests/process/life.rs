@@ -33,6 +33,35 @@ pub(crate) fn asleep() {
     assert_eq!(text, "0 false\nvariables [\"HOTSWAP_NAME\"]\nthreads 1\n");
 }
 
+/// A process with rights that its user does not have takes no word from that one's environment.
+pub(crate) fn other_rights() {
+    let folder = std::env::temp_dir().join(format!("hotswap-rights-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let own = folder.join("process");
+    fs::copy(std::env::current_exe().unwrap(), &own).unwrap();
+    if std::os::unix::fs::chown(&own, None, Some(4242)).is_err() {
+        println!("NOT TESTED: only root can give a file to another group");
+        return fs::remove_dir_all(&folder).unwrap();
+    }
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o2755)).unwrap();
+    let mut child = Command::new(&own)
+        .env(ROLE, "1")
+        .env("HOTSWAP_LISTEN", "tool")
+        .env("HOTSWAP_RELEASES", "/nowhere")
+        .env_remove("HOTSWAP_TESTS_TOOL")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"status\nthreads\n").unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text, "0 false\nthreads 1\n");
+}
+
 pub(crate) fn greets() {
     let mut program = Program::start("greets");
     assert_eq!(program.ready, "1");

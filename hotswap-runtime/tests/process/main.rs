@@ -22,6 +22,10 @@ const ROLE: &str = "TEST_ROLE";
 /// What is checked, and by what.
 const TESTS: &[(&str, fn())] = &[
     ("asleep without the tool's variables", life::asleep),
+    (
+        "asleep with rights that its user does not have",
+        life::other_rights,
+    ),
     ("listens and tells who it is", life::greets),
     ("survives a tool that is gone", life::abandoned),
     (

@@ -42,7 +42,13 @@ fn what_is_generated_is_read_again() {
         (way("1.0.0"), ["load purge", "load purge"]),
         (cells(), [live, live]),
         (restart, ["restart", "restart"]),
-        (only_up, [live, "restart"]),
+        (
+            only_up,
+            [
+                "suspend load migrate point-of-no-return resume purge",
+                "restart",
+            ],
+        ),
     ] {
         let plan = Plan::generate(&way);
         assert_eq!(names(&plan), expected);

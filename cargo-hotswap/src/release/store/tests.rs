@@ -149,6 +149,72 @@ fn what_a_killed_tool_left_is_no_release_and_goes() {
 }
 
 #[test]
+fn what_is_no_release_hinders_nobody_and_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::of(root.path(), "web");
+    perform(&store, Act::Unpack("1")).unwrap();
+    let releases = root.path().join("web").join(RELEASES);
+    fs::write(releases.join("notes"), b"1 is good").unwrap();
+    fs::create_dir_all(releases.join("2")).unwrap();
+    fs::create_dir_all(releases.join(".snapshot")).unwrap();
+    fs::create_dir(releases.join("1.bak")).unwrap();
+    let text = store.release("1").unwrap().folder.join(TEXT_FILE);
+    fs::copy(text, releases.join("1.bak").join(TEXT_FILE)).unwrap();
+    assert_eq!(state(&store), "1 |  | nothing");
+    perform(&store, Act::Permanent("1")).unwrap();
+    assert_eq!(state(&store), "1 | 1 | Executable of 1");
+    for name in ["notes", "2", ".snapshot", "1.bak"] {
+        assert!(releases.join(name).exists(), "{name} is gone");
+    }
+    let error = perform(&store, Act::Unpack("2")).unwrap_err().to_string();
+    assert!(error.contains("move it away"), "{error}");
+}
+
+#[test]
+fn what_was_damaged_is_mended_also_while_it_is_permanent() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::of(root.path(), "web");
+    perform(&store, Act::Unpack("1")).unwrap();
+    perform(&store, Act::Permanent("1")).unwrap();
+    let executable = store.release("1").unwrap().folder.join("web");
+    fs::write(&executable, b"half").unwrap();
+    fs::set_permissions(&executable, Permissions::from_mode(0o600)).unwrap();
+    perform(&store, Act::Unpack("1")).unwrap();
+    assert_eq!(state(&store), "1 | 1 | Executable of 1");
+    assert_eq!(fs::metadata(&executable).unwrap().mode() & 0o111, 0o111);
+    fs::write(root.path().join("web").join(HISTORY), b"half").unwrap();
+    let error = store.history().unwrap_err().to_string();
+    assert!(error.contains("move it away"), "{error}");
+    fs::remove_file(root.path().join("web").join(PERMANENT)).unwrap();
+    fs::create_dir(root.path().join("web").join(PERMANENT)).unwrap();
+    let error = store.permanent().unwrap_err().to_string();
+    assert!(error.contains("move it away"), "{error}");
+}
+
+#[test]
+fn another_users_releases_are_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::of(root.path(), "web");
+    perform(&store, Act::Unpack("1")).unwrap();
+    let folder = root.path().join("web");
+    // Nobody else could write there anyway.
+    if !rustix::process::geteuid().is_root() {
+        println!("NOT TESTED: only root can give a folder to another user");
+        return;
+    }
+    fs::remove_file(folder.join(LOCK)).unwrap();
+    for other in [folder.as_path(), root.path()] {
+        std::os::unix::fs::chown(other, Some(4242), None).unwrap();
+    }
+    for name in ["web", "api"] {
+        let store = Store::of(root.path(), name);
+        let error = store.change().unwrap_err().to_string();
+        assert!(error.contains("run this as that user"), "{error}");
+    }
+    assert!(!folder.join(LOCK).exists() && !root.path().join("api").exists());
+}
+
+#[test]
 fn what_can_not_be_done_is_refused() {
     let root = tempfile::tempdir().unwrap();
     let store = Store::of(root.path(), "web");
