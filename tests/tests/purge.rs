@@ -235,5 +235,18 @@ fn versions_leave_memory_by_themselves() -> Result<()> {
             return edited.session.quit();
         }
     }
-    bail!("they stay: {}", edited.ask(&["versions"])?)
+    let report = edited.ask(&["versions"])?;
+    let versions = report["versions"].as_array().context("no versions")?;
+    // A word of a block that nobody has written since may lie where it does by chance, about once in 300 swaps. How
+    // often is looked at with a hundred purges, in `scale`; here it may happen to one version.
+    let by_chance = versions.iter().filter(|version| {
+        let holders = version["holders"].as_array();
+        holders.is_some_and(|all| all.len() == 1 && all[0]["name"] == "[heap]")
+    });
+    let mapped = versions.iter().filter(|it| !it["mapped_bytes"].is_null());
+    ensure!(
+        by_chance.count() == 1 && mapped.count() == 4,
+        "they stay: {report}"
+    );
+    edited.session.quit()
 }

@@ -74,7 +74,11 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>> {
         return of_folder(path);
     }
     let context = || format!("could not read {}", path.display());
-    let size = fs::metadata(path).with_context(context)?.len();
+    let metadata = fs::metadata(path).with_context(context)?;
+    if !metadata.is_file() {
+        bail!("{} is neither a file nor a folder", path.display());
+    }
+    let size = metadata.len();
     if size > MAX_BYTES {
         bail!("{} has {size} bytes: more than any release", path.display());
     }
@@ -214,6 +218,12 @@ mod tests {
         let text = about.text().unwrap();
         let signature = signing::signature(&text, key, "web 1.1.0", "a release").unwrap();
         write(&text, Some(signature.as_bytes()), &parts)
+    }
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        let error = bytes(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero is neither a file nor a folder");
     }
 
     fn read(bytes: &[u8], key: &PublicKey) -> Result<String> {

@@ -66,7 +66,7 @@ pub struct Release {
 #[derive(Debug)]
 pub struct Change<'a> {
     store: &'a Store,
-    _lock: File,
+    lock: File,
 }
 
 impl Store {
@@ -238,10 +238,7 @@ impl Store {
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(context),
         }
-        let change = Change {
-            store: self,
-            _lock: lock,
-        };
+        let change = Change { store: self, lock };
         change.clear(&releases);
         Ok(change)
     }
@@ -300,6 +297,13 @@ impl Release {
             return Err(Refused::new(code::NOT_TRUSTED, text).into());
         }
         Ok(bytes)
+    }
+}
+
+impl Drop for Change<'_> {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that has not got as far as its `exec` has the same open file.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -12,12 +12,10 @@ const RUNTIME_PLACEHOLDER: &str = "$HOTSWAP_RUNTIME";
 /// How manifests begin to depend on it.
 const RUNTIME: &str = "hotswap-runtime = { path = \"$HOTSWAP_RUNTIME\"";
 /// Cargo's settings for all work copies: what isn't swapped needs no debug information, as in the
-/// workspace's own profile. It is most of what each host would be linked of. Nor is the runtime optimised further
-/// than makes it small: that would take half a minute. (Both would be so for `"*"` too, but that is stronger
-/// than what cargo does by itself for procedural macros, which is not to optimise them at all.)
+/// workspace's own profile. It is most of what each host would be linked of. Nor is it optimised, which would take
+/// half a minute for the runtime alone, and as long for procedural macros.
 const SETTINGS: &str = "[profile.dev.package.\"*\"]\ndebug = false\n\
-    [profile.release.package.hotswap-runtime]\nopt-level = 1\n\
-    [profile.release.package.hotswap-protocol]\nopt-level = 1\n";
+    [profile.release.package.\"*\"]\nopt-level = 0\n";
 
 /// The manifest of a package that depends on the runtime alone.
 pub fn default(name: &str) -> String {
