@@ -119,6 +119,8 @@ fn main() {
             }
             Ok("limit") => {
                 first.stop(LONG).expect("it ends");
+                // It may have upgraded before.
+                LOG.lock().unwrap().clear();
                 let mut limits = hotswap::SwapLimits::default();
                 limits.order = Duration::from_millis(1);
                 hotswap::set_swap_limits(limits);
