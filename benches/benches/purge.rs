@@ -65,6 +65,7 @@ fn main() -> Result<()> {
 
 fn stops(megabytes: u64, threads: u64) -> Result<Vec<f64>> {
     let package = Package::of_source("purge-bench", SOURCE)?;
+    package.optimise()?;
     let (megabytes, threads) = (megabytes.to_string(), threads.to_string());
     let mut session = Session::run(&package, &["--", &megabytes, &threads])?;
     for (from, to) in [("one", "two"), ("two", "three")] {

@@ -42,6 +42,7 @@ impl Builds {
     /// One of them does not build.
     pub fn make() -> Result<Self> {
         let package = Package::of_example("web")?;
+        package.optimise()?;
         let root = package.root.clone();
         let keys = workspace().join("tests/keys");
         let key = std::fs::read_to_string(keys.join("test.pub"))?;

@@ -6,10 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
@@ -68,51 +69,85 @@ pub fn apart<T>(start: impl FnOnce() -> T) -> T {
 ///
 /// It can't be run, or the run is ending.
 pub fn output(command: &mut Command) -> io::Result<Output> {
-    command.stdout(Stdio::piped());
-    run(command, None, Child::wait_with_output)
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let child = spawn(command, None)?;
+    let group = child.id().cast_signed();
+    let output = child.wait_with_output();
+    running().groups.remove(&group);
+    output
 }
 
-/// The same, with each line of stderr shown as soon as it is there, and with a descriptor. What the
-/// command writes to stdout is lost.
+/// Runs a command without input in a process group of its own, with a descriptor, and shows each line of stderr as
+/// soon as it is there: until one is the last that is waited for, or to its end. What the command writes to stdout is
+/// lost.
 ///
 /// # Errors
 ///
 /// It can't be run, or the run is ending.
-pub fn watched_output(
+pub fn watched(
     command: &mut Command,
     lent: Option<&Lent>,
-    mut on_line: impl FnMut(&[u8]),
-) -> io::Result<Output> {
-    command.stdout(Stdio::null());
-    run(command, lent, |mut child| {
-        let mut stderr = Vec::new();
-        if let Some(pipe) = child.stderr.take() {
-            let mut pipe = BufReader::new(pipe);
-            let mut begin = 0;
-            while pipe.read_until(b'\n', &mut stderr)? > 0 {
-                on_line(&stderr[begin..]);
-                begin = stderr.len();
-            }
-        }
-        Ok(Output {
-            status: child.wait()?,
-            stdout: Vec::new(),
-            stderr,
-        })
-    })
+    mut on_line: impl FnMut(&[u8]) -> ControlFlow<()>,
+) -> io::Result<Ending> {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let mut ending = Ending::new(spawn(command, lent)?)?;
+    let mut begin = 0;
+    while ending.read_line()? > 0 && on_line(&ending.said[begin..]).is_continue() {
+        begin = ending.said.len();
+    }
+    Ok(ending)
 }
 
-fn run(
-    command: &mut Command,
-    lent: Option<&Lent>,
-    to_its_end: impl FnOnce(Child) -> io::Result<Output>,
-) -> io::Result<Output> {
-    command.stdin(Stdio::null());
-    let child = spawn(command, lent)?;
-    let group = child.id().cast_signed();
-    let output = to_its_end(child);
-    running().groups.remove(&group);
-    output
+/// A command that may have told all that is waited for, and ends.
+#[derive(Debug)]
+pub struct Ending {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    said: Vec<u8>,
+}
+
+impl Ending {
+    fn new(mut child: Child) -> io::Result<Self> {
+        let stderr = child.stderr.take();
+        let stderr = stderr.ok_or_else(|| io::Error::other("the command has no stderr"))?;
+        Ok(Self {
+            child,
+            stderr: BufReader::new(stderr),
+            said: Vec::new(),
+        })
+    }
+
+    fn read_line(&mut self) -> io::Result<usize> {
+        self.stderr.read_until(b'\n', &mut self.said)
+    }
+
+    /// What it has written to stderr so far.
+    pub fn said(&self) -> &[u8] {
+        &self.said
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// It can't be waited for.
+    pub fn output(mut self) -> io::Result<Output> {
+        self.stderr.read_to_end(&mut self.said)?;
+        Ok(Output {
+            status: self.child.wait()?,
+            stdout: Vec::new(),
+            stderr: std::mem::take(&mut self.said),
+        })
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // It must not wait for somebody to read.
+        let _ = io::copy(&mut self.stderr, &mut io::sink());
+        let _ = self.child.wait();
+        running().groups.remove(&self.child.id().cast_signed());
+    }
 }
 
 fn spawn(command: &mut Command, lent: Option<&Lent>) -> io::Result<Child> {
@@ -206,10 +241,12 @@ pub fn none_ends_them() -> MutexGuard<'static, ()> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::Read;
+    use std::io::{PipeReader, Read};
+    use std::ops::ControlFlow::{Break, Continue};
+    use std::os::fd::OwnedFd;
     use std::process::Command;
 
-    use super::{Lent, Waiting, end_all, none_ends_them, output, watched_output};
+    use super::{Ending, Lent, Waiting, end_all, none_ends_them, output, watched};
 
     #[test]
     fn all_that_is_under_way_ends() {
@@ -240,13 +277,42 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "echo one >&2; printf two >&2; exit 3"]);
         let mut lines = Vec::new();
-        let output = watched_output(&mut command, None, |line| lines.push(line.to_vec()));
-        let output = output.expect("it was run");
+        let ending = watched(&mut command, None, |line| {
+            lines.push(line.to_vec());
+            Continue(())
+        });
+        let output = ending.and_then(Ending::output).expect("it was run");
         assert_eq!(
             (output.status.code(), output.stderr),
             (Some(3), b"one\ntwo".to_vec())
         );
         assert_eq!(lines, [b"one\n".to_vec(), b"two".to_vec()]);
+    }
+
+    #[test]
+    fn what_is_waited_for_comes_before_the_end() {
+        let _alone = none_ends_them();
+        let until_one = |rest: &str, pipe: Option<PipeReader>| {
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("echo one >&2; {rest}")]);
+            let mut command = match pipe {
+                Some(pipe) => with_descriptor(command, pipe),
+                None => command,
+            };
+            watched(&mut command, None, |_| Break(())).expect("it was run")
+        };
+        // It ends only after this has gone on.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let ending = until_one("cat <&9; echo two >&2; exit 4", Some(reader));
+        assert_eq!(ending.said(), b"one\n");
+        drop(writer);
+        let output = ending.output().expect("it ends");
+        assert_eq!(
+            (output.status.code(), output.stderr),
+            (Some(4), b"one\ntwo\n".to_vec())
+        );
+        // Nobody reads more than a pipe can hold.
+        drop(until_one("head -c 1000000 /dev/zero >&2", None));
     }
 
     #[test]
@@ -260,7 +326,8 @@ mod tests {
         let seen = |lent: Option<&Lent>| {
             let mut command = Command::new("sh");
             command.args(["-c", "ls /proc/self/fd/240/ >&2"]);
-            let output = watched_output(&mut command, lent, |_| {}).expect("it was run");
+            let ending = watched(&mut command, lent, |_| Continue(()));
+            let output = ending.and_then(Ending::output).expect("it was run");
             (output.status.success(), output.stderr == b"name\n")
         };
         assert_eq!(seen(Some(&lent)), (true, true));
@@ -299,10 +366,10 @@ mod tests {
         drop(ended);
     }
 
-    fn with_descriptor(mut command: Command, writer: std::io::PipeWriter) -> Command {
+    fn with_descriptor(mut command: Command, pipe: impl Into<OwnedFd>) -> Command {
         use command_fds::{CommandFdExt, FdMapping};
         let mapping = FdMapping {
-            parent_fd: writer.into(),
+            parent_fd: pipe.into(),
             child_fd: 9,
         };
         command.fd_mappings(vec![mapping]).expect("no collision");

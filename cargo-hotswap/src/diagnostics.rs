@@ -109,10 +109,25 @@ pub fn of_cargo(capture: &UnitCapture, stem: &str) -> Vec<Warning> {
     read(&found().unwrap_or_default()).warnings
 }
 
-/// Whether a line reports that the crate's metadata stands.
-pub fn is_metadata(line: &[u8]) -> bool {
-    let message = serde_json::from_slice::<Value>(line).unwrap_or_default();
-    message["artifact"].is_string() && message["emit"] == "metadata"
+/// An artefact that stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Artefact {
+    /// The crate's metadata.
+    Metadata,
+    /// The library or executable, the last of all: rustc only tidies up after it.
+    Linked,
+}
+
+impl Artefact {
+    /// What a line reports to stand, if it does that.
+    pub fn told(line: &[u8]) -> Option<Self> {
+        let message = serde_json::from_slice::<Value>(line).ok()?;
+        match (message["artifact"].is_string(), message["emit"].as_str()?) {
+            (true, "metadata") => Some(Self::Metadata),
+            (true, "link") => Some(Self::Linked),
+            _ => None,
+        }
+    }
 }
 
 fn key(message: &Value, words: &str) -> String {
@@ -195,7 +210,7 @@ impl Known {
 mod tests {
     use std::path::PathBuf;
 
-    use super::{Form, Known, UnitCapture, Warning, is_metadata, read};
+    use super::{Artefact, Form, Known, UnitCapture, Warning, read};
     use crate::plugin::capture;
 
     const LINES: &str = concat!(
@@ -204,6 +219,10 @@ mod tests {
         r#"{"message":"mismatched types","level":"error","spans":[],"rendered":"error[E0308]: mismatched\n\n"}"#,
         "\n",
         r#"{"artifact":"/x/libx.rmeta","emit":"metadata"}"#,
+        "\n",
+        r#"{"artifact":"/x/libx.rlib","emit":"link"}"#,
+        "\n",
+        r#"{"artifact":"/x/x.d","emit":"dep-info"}"#,
         "\n",
         r#"{"message":"aborting due to 1 previous error; 1 warning emitted","level":"error","spans":[],"rendered":"error: aborting\n\n"}"#,
         "\n",
@@ -225,12 +244,11 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_told_apart() {
-        let found: Vec<usize> = (0..)
-            .zip(LINES.lines())
-            .filter_map(|(at, line)| is_metadata(line.as_bytes()).then_some(at))
-            .collect();
-        assert_eq!(found, [3]);
+    fn artefacts_are_told_apart() {
+        let lines = (0..).zip(LINES.lines());
+        let found = lines.filter_map(|(at, line)| Some((at, Artefact::told(line.as_bytes())?)));
+        let found: Vec<(usize, Artefact)> = found.collect();
+        assert_eq!(found, [(3, Artefact::Metadata), (4, Artefact::Linked)]);
     }
 
     #[test]

@@ -372,6 +372,7 @@ impl Engine {
         let located = hooks::located(&hooks, linked.as_ref(), &self.host.symbols)?;
         let mut manifest = self.manifest(linked, &next.entries, gone, &support, cells);
         manifest.hooks = located;
+        self.compilation.settle()?;
         let (version, prepared, committed) = match self.load(manifest) {
             Ok(loaded) => loaded,
             Err(error) => match refusal::state(&error) {

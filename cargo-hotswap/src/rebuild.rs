@@ -1,13 +1,15 @@
 //! Compiling hot crates again without cargo: rustc's captured command lines, replayed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow::{Break, Continue};
 use std::path::{Path, PathBuf};
+use std::process::Output;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::children::{self, Lent};
-use crate::diagnostics::{self, Form, Warning};
+use crate::children::{self, Ending, Lent};
+use crate::diagnostics::{self, Artefact, Form, Warning};
 use crate::keep::keep;
 use crate::plugin::linker::{LinkMode, LinkRequest};
 use crate::plugin::{LINK_VAR, archive, capture::UnitCapture, wrapper};
@@ -27,6 +29,8 @@ pub enum Outcome {
         objects: Vec<ObjectFile>,
         /// The compiler's warnings.
         warnings: Vec<Warning>,
+        /// The compiler, where it has still to tidy up. It may yet fail.
+        ending: Option<Ending>,
     },
     /// The compiler said no.
     Failed {
@@ -236,30 +240,39 @@ impl Replay {
         for variable in JOB_SERVER {
             command.env_remove(variable);
         }
-        let output = children::watched_output(&mut command, self.lent.as_deref(), |line| {
-            if diagnostics::is_metadata(line) {
-                on_metadata();
+        let mut is_linked = false;
+        let ending = children::watched(&mut command, self.lent.as_deref(), |line| {
+            match Artefact::told(line) {
+                Some(Artefact::Metadata) => on_metadata(),
+                Some(Artefact::Linked) => is_linked = true,
+                None => {}
             }
+            if is_linked { Break(()) } else { Continue(()) }
         });
-        let output =
-            output.with_context(|| format!("could not run {}", self.capture.program.join(" ")))?;
-        let said = diagnostics::read(&output.stderr);
-        if !output.status.success() {
-            let summary = said.summary(&self.capture);
-            let message = match said.errors {
-                0 => format!(
-                    "rustc ended with {}\n{}",
-                    output.status,
-                    String::from_utf8_lossy(&output.stderr)
-                ),
-                _ => said.text,
-            };
-            return Ok(Outcome::Failed { message, summary });
+        let context = || format!("could not run {}", self.capture.program.join(" "));
+        let ending = ending.with_context(context)?;
+        let said = diagnostics::read(ending.said());
+        if is_linked {
+            return self.compiled(said.warnings, Some(ending));
         }
+        let output = ending.output().with_context(context)?;
+        if output.status.success() {
+            return self.compiled(said.warnings, None);
+        }
+        let summary = said.summary(&self.capture);
+        let message = match said.errors {
+            0 => of_failure(&output),
+            _ => said.text,
+        };
+        Ok(Outcome::Failed { message, summary })
+    }
+
+    /// What the compiler has left.
+    fn compiled(&self, warnings: Vec<Warning>, ending: Option<Ending>) -> Result<Outcome> {
         let out_dir = &self.capture.out_dir;
         let info = out_dir.join(format!("{}.d", self.stem));
         Ok(Outcome::Compiled {
-            warnings: said.warnings,
+            warnings,
             sources: dep_info::read(&info, &self.capture.cwd)?,
             objects: match self.kind {
                 UnitKind::Library => {
@@ -267,8 +280,15 @@ impl Replay {
                 }
                 UnitKind::Executable => unit::read_objects(&files(&self.objects)?)?,
             },
+            ending,
         })
     }
+}
+
+/// What a compiler says that ends without a word about the sources.
+pub fn of_failure(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    format!("rustc ended with {}\n{said}", output.status)
 }
 
 /// The names of a library's files that dependents compile against.

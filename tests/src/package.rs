@@ -173,6 +173,15 @@ impl Package {
         }
     }
 
+    /// Has all that is built for the package optimised, dependencies too: what all work copies share is not.
+    ///
+    /// # Errors
+    ///
+    /// When the settings can't be written.
+    pub fn optimise(&self) -> Result<()> {
+        self.write(".cargo/config.toml", manifest::OPTIMISED.as_bytes())
+    }
+
     /// Saves what a version changes, and returns the files that stood before and differ now.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Swap after swap under a thousand servers that are called throughout: none is lost, and nothing is left.
 
 use std::fs;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use hotswap_protocol::lifecycle::State;
@@ -36,7 +37,7 @@ fn pace() -> Result<Pace> {
     };
     let swaps = swaps.parse().context("HOTSWAP_TESTS_SWAPS")?;
     Ok(match swaps {
-        ..200 => Pace {
+        ..LONG => Pace {
             swaps,
             servers: 1000,
             ..SHORT
@@ -129,9 +130,15 @@ fn images(program: &mut Patched) -> Result<String> {
     Ok(lines.collect())
 }
 
+/// From so many swaps on, a build that is optimised pays off: each stop of a thousand threads is several times shorter.
+const LONG: usize = 200;
+
 /// The package, and patches of it: two texts, one more field, and that away again.
-fn record() -> Result<(Package, Patches)> {
+fn record(pace: Pace) -> Result<(Package, Patches)> {
     let package = Package::of_source("soak", SOURCE)?;
+    if pace.swaps >= LONG {
+        package.optimise()?;
+    }
     let field = "    count: u64,\n";
     let more = "    count: u64,\n    #[migrate(default = 3)]\n    more: u64,\n";
     let edits = [
@@ -147,12 +154,12 @@ fn record() -> Result<(Package, Patches)> {
 #[test]
 fn servers_answer_through_swap_after_swap() -> Result<()> {
     let pace = pace()?;
-    let (_package, patches) = record()?;
+    let (_package, patches) = record(pace)?;
     let texts = [1, 2, 2, 2].map(|number| format!("is text {number}"));
     let servers = pace.servers.to_string();
     let variables = [("HOTSWAP_PURGE", "off")];
     let mut program = Patched::start(&patches, &variables, &[&servers])?;
-    let (mut first, mut few) = (None, FEW);
+    let (mut first, mut few, begun) = (None, FEW, Instant::now());
     for swap in 0..pace.swaps {
         let which = patch(swap, pace);
         if swap % pace.is_bad == pace.is_bad - 1 {
@@ -170,7 +177,11 @@ fn servers_answer_through_swap_after_swap() -> Result<()> {
         );
         if (swap + 1).is_multiple_of(pace.migrates) {
             let size = Size::of(program.pid())?;
-            println!("after {} swaps {size:?}", swap + 1);
+            println!(
+                "after {} swaps, {} s: {size:?}",
+                swap + 1,
+                begun.elapsed().as_secs()
+            );
             first.get_or_insert(size);
         }
     }

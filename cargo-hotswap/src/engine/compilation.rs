@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use hotswap_protocol::env;
 
 use super::published::{Published, Sources};
+use crate::children::Ending;
 use crate::diagnostics::{self, Form, Known};
 use crate::facts::{Cache, processors};
 use crate::membership::first_ready;
@@ -56,6 +57,8 @@ pub struct Compilation {
     compiled: BTreeSet<usize>,
     /// Warnings that were told, and those since [`take_warnings`](Self::take_warnings).
     warnings: Known,
+    /// Compilers of units that have written everything and tidy up.
+    endings: Vec<(usize, Ending)>,
 }
 
 impl Compilation {
@@ -74,6 +77,7 @@ impl Compilation {
             outdated: BTreeSet::new(),
             compiled: BTreeSet::new(),
             warnings: told_by_cargo(Known::default(), units),
+            endings: Vec::new(),
         })
     }
 
@@ -137,8 +141,32 @@ impl Compilation {
         }
     }
 
+    /// Waits for compilers that have written everything and tidy up, which takes about as long as to link: it
+    /// can be done meanwhile, but nothing may go live that one of them failed after.
+    ///
+    /// # Errors
+    ///
+    /// One of them failed. Its unit is compiled again with the next edit.
+    pub fn settle(&mut self) -> Result<()> {
+        let mut settled = Ok(());
+        for (index, ending) in self.endings.drain(..) {
+            let result = ending.output().map_err(anyhow::Error::from);
+            let result = result.and_then(|output| {
+                ensure!(output.status.success(), rebuild::of_failure(&output));
+                Ok(())
+            });
+            if result.is_err() {
+                self.stale.insert(index);
+                settled = result;
+            }
+        }
+        settled
+    }
+
     /// Compiles until nothing is stale, or something does not compile.
     fn compile_stale(&mut self, units: &mut [Unit], texts: &Texts) -> Result<Compiled> {
+        // They write to the same folders.
+        self.settle()?;
         let processors = processors();
         let (sender, news) = channel();
         let mut running: BTreeMap<usize, Running> = BTreeMap::new();
@@ -257,7 +285,9 @@ impl Compilation {
                 sources,
                 objects,
                 warnings,
+                ending,
             } => {
+                self.endings.extend(ending.map(|ending| (index, ending)));
                 self.warnings.compiled(&units[index].stem, warnings);
                 units[index].sources = sources;
                 units[index].objects = objects;

@@ -41,22 +41,39 @@ pub(super) fn private_copy(original: &File) -> io::Result<File> {
     })
 }
 
+/// How often a file is made that the kernel does not seal.
+const TRIES: usize = 5;
+
 /// A file that is filled and sealed.
 fn sealed(fill: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
-    let file = match in_no_folder() {
-        // `vm.memfd_noexec` is 2: what is mapped as code has to be in a folder.
-        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
-            return unlinked(folders(), &fill).map_err(|tried| nowhere(&tried));
+    let mut tries = 1;
+    loop {
+        let file = match in_no_folder() {
+            // `vm.memfd_noexec` is 2: what is mapped as code has to be in a folder.
+            Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+                return unlinked(folders(), &fill).map_err(|tried| nowhere(&tried));
+            }
+            made => made?,
+        };
+        fill(&file)?;
+        match seal(&file) {
+            Ok(()) => return Ok(file),
+            // Nobody has mapped it, but the kernel may be about to move one of its pages, which is seen where
+            // memory is short. Those of another file are other pages.
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && tries < TRIES => tries += 1,
+            Err(error) => return Err(error),
         }
-        made => made?,
-    };
-    fill(&file)?;
+    }
+}
+
+/// From now on nobody can write to a file in memory, or change its length.
+fn seal(file: &File) -> io::Result<()> {
     let seals = libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE | libc::F_SEAL_SEAL;
     // SAFETY: the descriptor is open; this command takes an integer.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } == -1 {
-        return Err(io::Error::last_os_error());
+    match unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, seals) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
     }
-    Ok(file)
 }
 
 /// A file in memory that may be mapped as code.
@@ -151,6 +168,37 @@ fn may_be_code(file: &File) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// A file that is mapped to be written to.
+    struct Mapped(*mut libc::c_void);
+
+    impl Mapped {
+        fn shared(file: &File) -> io::Result<Self> {
+            let protection = libc::PROT_READ | libc::PROT_WRITE;
+            // SAFETY: a new mapping, which nobody uses.
+            let mapped = unsafe {
+                libc::mmap(
+                    ptr::null_mut(),
+                    1,
+                    protection,
+                    libc::MAP_SHARED,
+                    file.as_raw_fd(),
+                    0,
+                )
+            };
+            if mapped == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(Self(mapped))
+        }
+    }
+
+    impl Drop for Mapped {
+        fn drop(&mut self) {
+            // SAFETY: it was mapped, with one page, and nobody uses it.
+            unsafe { libc::munmap(self.0, 1) };
+        }
+    }
+
     #[test]
     fn both_kinds_hold_their_content_and_may_be_code() {
         let fill = |file: &File| file.write_all_at(b"content", 0);
@@ -163,6 +211,39 @@ mod tests {
             let sealed = sealed(fill).unwrap();
             assert!(sealed.write_all_at(b"other", 0).is_err());
         }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_seal_is_made_again() {
+        // Who has mapped it to write to it keeps it from being sealed.
+        let made = std::cell::RefCell::new(Vec::new());
+        let busy = |times: usize| {
+            made.borrow_mut().clear();
+            let sealed = sealed(|file| {
+                file.write_all_at(b"content", 0)?;
+                let mut made = made.borrow_mut();
+                made.push(None);
+                if made.len() <= times {
+                    *made.last_mut().unwrap() = Some(Mapped::shared(file)?);
+                }
+                Ok(())
+            });
+            (sealed, made.borrow().len())
+        };
+        let Ok(file) = in_no_folder() else {
+            return;
+        };
+        drop(file);
+        let (sealed, made) = busy(2);
+        assert_eq!(
+            (std::fs::read(path_of(&sealed.unwrap())).unwrap(), made),
+            (b"content".to_vec(), 3)
+        );
+        let (sealed, made) = busy(TRIES);
+        assert_eq!(
+            (sealed.unwrap_err().raw_os_error(), made),
+            (Some(libc::EBUSY), TRIES)
+        );
     }
 
     #[test]
