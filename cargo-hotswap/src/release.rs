@@ -34,6 +34,8 @@ pub mod code {
     pub const NEEDS_RESTART: i32 = 15;
     /// The release is in use.
     pub const IN_USE: i32 = 16;
+    /// Another process is changing the releases of the program.
+    pub const BUSY: i32 = 17;
 }
 
 /// Where releases are, unless a flag says so; the runtime looks there, too.

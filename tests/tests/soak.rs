@@ -75,11 +75,19 @@ impl Size {
     }
 }
 
+/// The first swaps migrate as often as in a short run. What a migration makes lies in one of the allocator's arenas, of
+/// which there are eight for each processor and each new thread takes the next: memory grows until all had a turn.
+const FIRST: usize = 100;
+
 /// The number of the patch for a swap.
 fn patch(swap: usize, pace: Pace) -> usize {
-    match swap % pace.migrates {
-        at if at + 2 == pace.migrates => 2,
-        at if at + 1 == pace.migrates => 3,
+    let migrates = match swap {
+        ..FIRST => SHORT.migrates,
+        _ => pace.migrates,
+    };
+    match swap % migrates {
+        at if at + 2 == migrates => 2,
+        at if at + 1 == migrates => 3,
         at => at % 2,
     }
 }

@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use cargo_metadata::semver::Version;
 
 use super::Refused;
 use super::about::{self, About, Part};
@@ -123,6 +124,7 @@ impl Store {
             }
         }
         self.told.set(true);
+        releases.sort_by_cached_key(|release| order(&release.about.version));
         Ok(releases)
     }
 
@@ -231,10 +233,11 @@ impl Store {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                bail!(
-                    "another process is changing the releases of `{}`: wait until it is done",
+                let text = format!(
+                    "another process is changing the releases of `{}`\n  = help: try again when it is done",
                     self.name
-                )
+                );
+                return Err(Refused::new(code::BUSY, text).into());
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(context),
         }
@@ -274,6 +277,12 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// What versions are put in order by: 1.10.0 comes after 1.9.0, and what is no version number in cargo's sense before
+/// all that are.
+fn order(version: &str) -> (Option<Version>, String) {
+    (Version::parse(version).ok(), version.to_owned())
 }
 
 impl Release {

@@ -151,14 +151,17 @@ fn meant(args: &WayArgs, store: &Store) -> Result<Vec<Live>> {
     }
 }
 
-/// Whether the program is to go the way to a release; false if it is there.
-fn is_to_go(way: &Way, live: &Live) -> Result<bool> {
-    let about = &way.about;
+/// The way that the program is to go to a release; none if it is there.
+fn to_go(release: &Release, live: &Live) -> Result<Option<Way>> {
+    let about = &release.about;
     match live.standing(about) {
-        Standing::Started | Standing::Installed(true) | Standing::Covered => Ok(false),
-        Standing::Before | Standing::Installed(false) => way
-            .check_live(Direction::Up, &restart_help(about))
-            .map(|()| true),
+        Standing::Started | Standing::Installed(true) | Standing::Covered => Ok(None),
+        _ if about.way.is_none() => Way::read(release).map(Some),
+        Standing::Before | Standing::Installed(false) => {
+            let way = Way::read(release)?;
+            way.check_live(Direction::Up, &restart_help(about))?;
+            Ok(Some(way))
+        }
         Standing::Elsewhere => {
             let from = about.way.as_ref().map_or("", |way| &way.from);
             let text = format!(
@@ -179,12 +182,13 @@ fn is_to_go(way: &Way, live: &Live) -> Result<bool> {
 /// Output can't be written.
 pub fn check(args: &WayArgs) -> Result<i32> {
     let checked = args.place.store().and_then(|store| {
-        let way = Way::read(&store.release(&args.version)?)?;
+        let release = store.release(&args.version)?;
         let permanent = store.permanent()?;
         let mut programs = meant(args, &store)?;
         let lines = programs.iter_mut().map(|live| {
-            let line = check_one(&way, live);
-            let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(&way.about), &error));
+            let line = check_one(&release, live);
+            let line =
+                line.unwrap_or_else(|error| ReleaseLine::failed(Some(&release.about), &error));
             ReleaseLine {
                 permanent: permanent.clone(),
                 ..line.of(live.pid())
@@ -195,16 +199,16 @@ pub fn check(args: &WayArgs) -> Result<i32> {
     line::tell("check", checked, args.place.message_format)
 }
 
-fn check_one(way: &Way, live: &mut Live) -> Result<ReleaseLine> {
-    let (program, version) = (live.shown(), &way.about.version);
-    let text = match is_to_go(way, live)? {
-        true => {
+fn check_one(release: &Release, live: &mut Live) -> Result<ReleaseLine> {
+    let (program, version) = (live.shown(), &release.about.version);
+    let text = match to_go(release, live)? {
+        Some(way) => {
             live.try_patch(&way.patch)?;
             format!("{program} would go over to {version}")
         }
-        false => format!("{program} runs {version} already"),
+        None => format!("{program} runs {version} already"),
     };
-    Ok(ReleaseLine::done(&way.about, false, ("Checked", text)))
+    Ok(ReleaseLine::done(&release.about, false, ("Checked", text)))
 }
 
 /// Goes to a release; the result is the exit code.
@@ -219,18 +223,18 @@ pub fn install(args: &WayArgs) -> Result<i32> {
         place.store(),
         place.message_format,
         |store, _| {
-            let way = Way::read(&store.release(&args.version)?)?;
+            let release = store.release(&args.version)?;
             let mut programs = meant(args, store)?;
             let mut lines = Vec::new();
             for at in 0..programs.len() {
                 let (done, rest) = programs.split_at_mut(at);
-                let line = install_one(&way, &mut rest[0]);
+                let line = install_one(&release, &mut rest[0]);
                 let failed = line.is_err();
                 let line =
-                    line.unwrap_or_else(|error| ReleaseLine::failed(Some(&way.about), &error));
+                    line.unwrap_or_else(|error| ReleaseLine::failed(Some(&release.about), &error));
                 lines.push(line.of(rest[0].pid()));
                 if failed {
-                    take_back(&way, done, &mut lines);
+                    take_back(&release, done, &mut lines);
                     break;
                 }
             }
@@ -239,37 +243,43 @@ pub fn install(args: &WayArgs) -> Result<i32> {
     )
 }
 
-fn install_one(way: &Way, live: &mut Live) -> Result<ReleaseLine> {
-    let (program, version) = (live.shown(), &way.about.version);
-    let changed = is_to_go(way, live)?;
-    let text = match changed {
-        true => {
+fn install_one(release: &Release, live: &mut Live) -> Result<ReleaseLine> {
+    let (program, version) = (live.shown(), &release.about.version);
+    let way = to_go(release, live)?;
+    let text = match &way {
+        Some(way) => {
             way.go(Direction::Up, live)?;
             format!(
                 "{version} in {program}; a restart goes back until `release permanent {version}`"
             )
         }
-        false => format!("nothing: {program} runs {version} already"),
+        None => format!("nothing: {program} runs {version} already"),
     };
-    Ok(ReleaseLine::done(&way.about, changed, ("Installed", text)))
+    let changed = way.is_some();
+    Ok(ReleaseLine::done(
+        &release.about,
+        changed,
+        ("Installed", text),
+    ))
 }
 
 /// Has programs go back that went over to a release before one of them failed.
-fn take_back(way: &Way, programs: &mut [Live], lines: &mut Vec<ReleaseLine>) {
+fn take_back(release: &Release, programs: &mut [Live], lines: &mut Vec<ReleaseLine>) {
     let changed: Vec<bool> = lines.iter().map(|line| line.changed).collect();
     for (live, _) in programs
         .iter_mut()
         .zip(changed)
         .filter(|(_, changed)| *changed)
     {
-        let line = back(way, live);
-        let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(&way.about), &error));
+        let line = back(release, live);
+        let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(&release.about), &error));
         lines.push(line.of(live.pid()));
     }
 }
 
 /// Has a program go back from a release.
-fn back(way: &Way, live: &mut Live) -> Result<ReleaseLine> {
+fn back(release: &Release, live: &mut Live) -> Result<ReleaseLine> {
+    let way = Way::read(release)?;
     let about = &way.about;
     let from = about.way.as_ref().map_or("", |way| &way.from);
     way.check_live(Direction::Down, &format!("restart {}", live.shown()))?;
@@ -452,6 +462,6 @@ fn leave_one(release: &Release, standing: Standing, live: &mut Live) -> Result<R
             );
             Err(Refused::new(code::DOES_NOT_FIT, text).into())
         }
-        _ => back(&Way::read(release)?, live),
+        _ => back(release, live),
     }
 }

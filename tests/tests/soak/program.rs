@@ -12,6 +12,10 @@ use hotswap::server::{Context, Handle, Init, Options};
 const CLIENTS: usize = 2;
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Calls of each server before the first swap. The allocator keeps some of the blocks that a thread gives back for that
+/// thread alone, up to a number: afterwards memory is what it will be.
+const WARM_UP: u64 = 32;
+
 fn text() -> &'static str {
     "text 0"
 }
@@ -82,6 +86,14 @@ fn client(first: usize, cells: &[Handle<Cell>]) -> (u64, u64) {
     (rounds, wrong)
 }
 
+/// Waits until so many more calls have been made.
+fn wait_for_calls(calls: u64) {
+    let end = CALLS.load(Ordering::SeqCst) + calls;
+    while CALLS.load(Ordering::SeqCst) < end {
+        thread::yield_now();
+    }
+}
+
 #[hotswap::entry]
 fn answer() -> String {
     text().to_owned()
@@ -111,14 +123,12 @@ fn main() {
             thread::spawn(move || client(at * each, &cells))
         })
         .collect();
+    wait_for_calls(WARM_UP * servers as u64);
     println!("ready");
     let lines = io::stdin().lines().map(Result::unwrap);
     for line in lines.take_while(|line| line != "end") {
         // Some replies of this version.
-        let end = CALLS.load(Ordering::SeqCst) + 20;
-        while CALLS.load(Ordering::SeqCst) < end {
-            thread::yield_now();
-        }
+        wait_for_calls(20);
         println!("{line} {}", answer());
     }
     END.store(true, Ordering::SeqCst);

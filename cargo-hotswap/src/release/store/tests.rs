@@ -260,17 +260,18 @@ fn what_can_not_be_done_is_refused() {
     refused(Act::Unpack("1"), code::DOES_NOT_FIT, "another release 1");
     // One at a time.
     let held = store.change().unwrap();
-    assert!(
-        store
-            .change()
-            .unwrap_err()
-            .to_string()
-            .contains("another process")
-    );
+    refused(Act::Remove("1"), code::BUSY, "another process");
     drop(held);
     assert_eq!(Store::find(root.path(), None).unwrap().name, "web");
     perform(&Store::of(root.path(), "api"), Act::Unpack("1")).unwrap();
     let several = Store::find(root.path(), None).unwrap_err().to_string();
     assert!(several.contains("releases of api, web"), "{several}");
     assert_eq!(Store::find(root.path(), Some("web")).unwrap().name, "web");
+}
+
+#[test]
+fn versions_are_in_their_order() {
+    let mut versions = ["2", "1.10.0", "1.9.0", "1.9.0-rc.1", "night"];
+    versions.sort_by_cached_key(|version| order(version));
+    assert_eq!(versions, ["2", "night", "1.9.0-rc.1", "1.9.0", "1.10.0"]);
 }
