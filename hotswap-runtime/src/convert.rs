@@ -27,10 +27,12 @@ pub(crate) mod variants;
 pub(crate) mod waits;
 pub(crate) mod whole;
 
+use std::mem;
 use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 
+use crate::hidden::wipe;
 use crate::migrate::cells::Cellular;
 use crate::migrate::code_change::Run;
 use crate::migrate::container::Custom;
@@ -82,6 +84,42 @@ impl Conversions {
             let steps = matches!(&it.how, How::Record(record) if record.steps.iter().any(step));
             steps || schema(it.old) || schema(it.new)
         })
+    }
+}
+
+impl Drop for Conversions {
+    /// Leaves nothing in blocks that are free then. Both versions are there for a while yet, so that nobody looks for
+    /// words into them; who gets such a block, and does not write to all of it, would keep an image in memory.
+    fn drop(&mut self) {
+        self.all.iter_mut().for_each(|it| it.how.wipe());
+        wipe(mem::take(&mut self.all));
+    }
+}
+
+impl How {
+    /// Frees what has the addresses of schemas and functions, with nothing left in it.
+    fn wipe(&mut self) {
+        match self {
+            Self::Record(record) => {
+                wipe(mem::take(&mut record.steps));
+                wipe(mem::take(&mut record.dropped));
+            }
+            Self::Choice { branches, .. } => {
+                for branch in &mut *branches {
+                    wipe(mem::take(&mut branch.parts));
+                    wipe(mem::take(&mut branch.dropped));
+                }
+                wipe(mem::take(branches));
+            }
+            Self::Entries { parts, .. } | Self::Custom { parts, .. } => wipe(mem::take(parts)),
+            Self::Array { .. }
+            | Self::Boxed(_)
+            | Self::Sequence { .. }
+            | Self::Cellular { .. }
+            | Self::Shared { .. }
+            | Self::Pieces { .. }
+            | Self::Whole(_) => {}
+        }
     }
 }
 

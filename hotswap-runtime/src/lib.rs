@@ -64,6 +64,7 @@ mod rehearsal;
 mod restart;
 mod revert;
 pub mod server;
+mod sorted;
 mod status;
 mod sync;
 mod table;

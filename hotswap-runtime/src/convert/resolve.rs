@@ -15,6 +15,7 @@ use crate::convert::{
     Branch, Conversion, Conversions, Dropped, EntryPart, How, Index, Making, Part, Record, Room,
     Step, Versions, waits,
 };
+use crate::hidden;
 use crate::migrate::code_change::Run;
 use crate::migrate::schema::{Choice, Field, Of, Schema, Shape};
 
@@ -114,7 +115,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn add(&mut self, old: &'static Schema, new: &'static Schema, how: How) -> Index {
-        self.conversions.all.push(Conversion {
+        let conversion = Conversion {
             old,
             new,
             how,
@@ -122,7 +123,8 @@ impl<'a> Resolver<'a> {
             releases: false,
             in_turn: false,
             locks: false,
-        });
+        };
+        hidden::push(&mut self.conversions.all, conversion);
         self.conversions.all.len() - 1
     }
 
@@ -190,7 +192,10 @@ impl<'a> Resolver<'a> {
         (from, to): (&'static [Field], &'static [Field]),
     ) -> Outcome<Record> {
         let mut known = Known::new(planned, fields, (from, to));
-        let mut record = Record::default();
+        let mut record = Record {
+            steps: Vec::with_capacity(to.len()),
+            ..Record::default()
+        };
         for field in to {
             let (number, taken) = known.source(field)?;
             let offset = number.map_or(0, |number| from[number].offset);
@@ -331,11 +336,12 @@ impl<'a> Resolver<'a> {
                     Some(Making::Conversion(self.field(planned, by, old, field)?))
                 }
             };
-            branch.parts.push(Part {
+            let part = Part {
                 field: field.name,
                 from: number.unwrap_or(0),
                 made: making.map(|by| (by, branch.room.add(field.size, field.align))),
-            });
+            };
+            hidden::push(&mut branch.parts, part);
         }
         branch.dropped = known.dropped()?;
         Ok(branch)

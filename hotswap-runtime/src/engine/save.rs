@@ -66,7 +66,7 @@ pub(crate) fn save(out: &mut Out<'_>) -> SaveReport {
         };
         match saved {
             Ok(Some(bytes)) => report.saved.push(SavedCell {
-                path: target.cell.path.clone(),
+                path: target.cell.path.to_string(),
                 bytes,
             }),
             Ok(None) => {}
@@ -80,8 +80,8 @@ pub(crate) fn save(out: &mut Out<'_>) -> SaveReport {
 
 fn lose(report: &mut SaveReport, cell: &Cell, Fault { field, reason }: Fault) {
     report.lost.push(LostCell {
-        path: cell.path.clone(),
-        type_name: cell.type_name.clone(),
+        path: cell.path.to_string(),
+        type_name: cell.type_name.to_string(),
         field,
         reason,
     });
@@ -158,7 +158,7 @@ impl Target {
                 save: self.saver.save,
                 room: MAX_BYTES.saturating_sub(out.bytes()),
             };
-            (type_name.clone(), writer.write(job, patience)?)
+            (type_name.to_string(), writer.write(job, patience)?)
         };
         out.value(path, &type_name, &bytes).map_err(Fault::new)?;
         Ok(Some(bytes.len() as u64))

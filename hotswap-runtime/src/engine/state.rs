@@ -24,6 +24,7 @@ use crate::live::facts::FactsOf;
 use crate::live::handle::Handle;
 use crate::live::versions::{self, Cell, File, Init};
 use crate::migrate::code_change::Run;
+use crate::sorted::Sorted;
 use crate::table;
 use crate::transaction::{Aborted, Assembled, Change, Done, Transaction, limits};
 
@@ -72,8 +73,8 @@ impl StateError {
 /// A cell of a manifest, as addresses and functions.
 #[derive(Debug, Clone)]
 struct Bound {
-    path: String,
-    type_name: String,
+    path: Arc<str>,
+    type_name: Arc<str>,
     layout: Arc<str>,
     handle: &'static Handle,
     /// Functions of the version, hidden: an old version's cells are no reference to its image.
@@ -118,7 +119,7 @@ impl Bound {
 pub(crate) struct Cells {
     bound: Arc<[Bound]>,
     /// Hidden, as above.
-    functions: Arc<BTreeMap<String, Hidden>>,
+    functions: Arc<Sorted<String, Hidden>>,
 }
 
 impl Cells {
@@ -174,7 +175,9 @@ pub(crate) fn handles(
     host: &Loaded,
 ) -> Result<BTreeMap<String, &'static Handle>, StateError> {
     let cells = bind(cells, host, Side::Base)?;
-    let cells = cells.into_iter().map(|cell| (cell.path, cell.handle));
+    let cells = cells
+        .into_iter()
+        .map(|cell| (cell.path.to_string(), cell.handle));
     Ok(cells.collect())
 }
 
@@ -209,7 +212,7 @@ pub(crate) fn prepare(
     }
     let cells = Cells {
         bound: bound.into(),
-        functions: functions.into(),
+        functions: Arc::new(functions.into_iter().collect()),
     };
     Ok(PreparedState {
         transaction: transaction((current, &cells), &manifest.migration, version)?,
@@ -222,9 +225,10 @@ pub(crate) fn prepare(
 /// The cells of the executable, as its own code knows them.
 pub(crate) fn base_cells(manifest: &Manifest, host: &Loaded) -> Result<Cells, StateError> {
     let cells = bind(&manifest.base_cells, host, Side::Base)?;
+    let functions = functions(&manifest.base_functions, host, Side::Base)?;
     Ok(Cells {
         bound: cells.into(),
-        functions: functions(&manifest.base_functions, host, Side::Base)?.into(),
+        functions: Arc::new(functions.into_iter().collect()),
     })
 }
 
@@ -262,7 +266,7 @@ fn transaction(
         };
         if known.layout != cell.layout {
             changes.push(Change {
-                path: cell.path.clone(),
+                path: cell.path.to_string(),
                 handle: cell.handle,
                 conversion: resolve(&mut resolver, migration, cell, &known)?,
             });
@@ -283,18 +287,18 @@ fn resolve(
     known: &Cell,
 ) -> Result<usize, StateError> {
     let is_way = |change: &&CellChange| {
-        change.path == cell.path && *change.from == *known.layout && *change.to == *cell.layout
+        *change.path == *cell.path && *change.from == *known.layout && *change.to == *cell.layout
     };
     let way = migration.cells.iter().find(is_way);
     let way = way.ok_or_else(|| StateError::NoWay {
-        path: cell.path.clone(),
+        path: cell.path.to_string(),
         from: known.layout.to_string(),
         to: cell.layout.to_string(),
     })?;
     let (old, new) = ((known.facts)().schema, (cell.facts())().schema);
     let resolved = resolver.resolve(way.change, old(), new());
     resolved.map_err(|problem| StateError::Plan {
-        path: cell.path.clone(),
+        path: cell.path.to_string(),
         problem,
     })
 }
@@ -308,7 +312,7 @@ fn file(version: u64, loaded: &Loaded, cells: &[Bound]) -> File {
     File {
         version,
         range: start..start + usize::try_from(bytes).unwrap_or(0),
-        layouts: layouts.collect::<BTreeMap<_, _>>(),
+        layouts: layouts.collect(),
     }
 }
 
@@ -367,14 +371,22 @@ fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, S
     // first is called only as what it is, by `live::make`; the third field of all handles is of one type.
     let init = function(cell.init, "function that makes the first value")?.map(Hidden::new);
     let facts = function(cell.schema, "schema")?;
+    let of_known = |part: fn(&Cell) -> &Arc<str>| known.as_ref().map(|(_, known)| part(known));
     Ok(Bound {
-        path: cell.path.clone(),
-        type_name: cell.type_name.clone(),
-        layout: cell.layout.as_str().into(),
+        path: same(of_known(|known| &known.path), &cell.path),
+        type_name: same(of_known(|known| &known.type_name), &cell.type_name),
+        layout: same(of_known(|known| &known.layout), &cell.layout),
         handle,
         init,
         facts: Hidden::new(facts.unwrap_or(handle.facts() as *const ())),
     })
+}
+
+/// A text that is in memory already, if it is the same: one more for each version would be one more block of which a
+/// part is never written to.
+fn same(known: Option<&Arc<str>>, text: &str) -> Arc<str> {
+    let known = known.filter(|known| ***known == *text);
+    known.map_or_else(|| text.into(), Arc::clone)
 }
 
 fn outside(cell: &state::Cell, side: Side, role: &'static str, address: u64) -> StateError {

@@ -1,6 +1,5 @@
 //! Which code may use a cell, judged by where that code lies.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,15 +14,15 @@ fn file(version: u64, range: Range<usize>, layouts: &[(usize, &str)]) -> File {
     File {
         version,
         range,
-        layouts: layouts.collect::<BTreeMap<_, _>>(),
+        layouts: layouts.collect(),
     }
 }
 
 fn cell(path: &str, layout: &str) -> Cell {
     Cell {
         handle: None,
-        path: path.to_owned(),
-        type_name: "app::World".to_owned(),
+        path: path.into(),
+        type_name: "app::World".into(),
         layout: layout.into(),
         since: 0,
         init: None,

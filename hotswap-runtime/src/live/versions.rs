@@ -9,6 +9,7 @@ use std::thread::ThreadId;
 
 use crate::live::facts::FactsOf;
 use crate::live::handle::Handle;
+use crate::sorted::Sorted;
 use crate::sync::{Mutex, MutexGuard, lock};
 
 static VERSIONS: Mutex<Versions> = Mutex::new(Versions {
@@ -33,7 +34,7 @@ pub(crate) struct File {
     /// Where it lies in memory.
     pub(crate) range: Range<usize>,
     /// The layouts that its code expects, by handle.
-    pub(crate) layouts: BTreeMap<usize, Arc<str>>,
+    pub(crate) layouts: Sorted<usize, Arc<str>>,
 }
 
 /// A cell, as the current version knows it.
@@ -42,9 +43,9 @@ pub(crate) struct Cell {
     /// Its handle, at the address by which it goes.
     pub(crate) handle: Option<&'static Handle>,
     /// The canonical path of its static.
-    pub(crate) path: String,
+    pub(crate) path: Arc<str>,
     /// Its type's name, for people.
-    pub(crate) type_name: String,
+    pub(crate) type_name: Arc<str>,
     /// The layout of its value, or of the one that it will get.
     pub(crate) layout: Arc<str>,
     /// The version in which it got that layout.
@@ -114,7 +115,7 @@ pub(crate) fn version_of(mark: usize) -> Option<u64> {
 pub(crate) fn find(path: &str) -> Option<(usize, Cell)> {
     let versions = versions();
     let mut cells = versions.cells.iter();
-    let found = cells.find(|(_, cell)| cell.path == path);
+    let found = cells.find(|(_, cell)| *cell.path == *path);
     found.map(|(handle, cell)| (*handle, cell.clone()))
 }
 
@@ -177,7 +178,7 @@ pub(crate) fn needing(range: &Range<usize>) -> Vec<String> {
                 .init
                 .is_some_and(|init| range.contains(&(init as usize)))
     });
-    cells.map(|(_, cell)| cell.path.clone()).collect()
+    cells.map(|(_, cell)| cell.path.to_string()).collect()
 }
 
 /// Notes that code may exist that expects another layout of a cell than its value has.
