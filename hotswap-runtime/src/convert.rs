@@ -32,7 +32,7 @@ use std::ops::Range;
 use std::ptr;
 use std::sync::Arc;
 
-use crate::hidden::wipe;
+use crate::hidden::{self, wipe};
 use crate::migrate::cells::Cellular;
 use crate::migrate::code_change::Run;
 use crate::migrate::container::Custom;
@@ -60,6 +60,12 @@ pub(crate) struct Versions {
 }
 
 impl Conversions {
+    /// Adds one, and gives its index.
+    fn add(&mut self, conversion: Conversion) -> Index {
+        hidden::push(&mut self.all, conversion);
+        self.all.len() - 1
+    }
+
     pub(crate) fn get(&self, index: Index) -> &Conversion {
         &self.all[index]
     }

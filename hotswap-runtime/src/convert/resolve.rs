@@ -15,7 +15,6 @@ use crate::convert::{
     Branch, Conversion, Conversions, Dropped, EntryPart, How, Index, Making, Part, Record, Room,
     Step, Versions, waits,
 };
-use crate::hidden;
 use crate::migrate::code_change::Run;
 use crate::migrate::schema::{Choice, Field, Of, Schema, Shape};
 
@@ -115,7 +114,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn add(&mut self, old: &'static Schema, new: &'static Schema, how: How) -> Index {
-        let conversion = Conversion {
+        self.conversions.add(Conversion {
             old,
             new,
             how,
@@ -123,9 +122,7 @@ impl<'a> Resolver<'a> {
             releases: false,
             in_turn: false,
             locks: false,
-        };
-        hidden::push(&mut self.conversions.all, conversion);
-        self.conversions.all.len() - 1
+        })
     }
 
     /// The whole graph, unless elements are to wait that can't.
@@ -192,10 +189,8 @@ impl<'a> Resolver<'a> {
         (from, to): (&'static [Field], &'static [Field]),
     ) -> Outcome<Record> {
         let mut known = Known::new(planned, fields, (from, to));
-        let mut record = Record {
-            steps: Vec::with_capacity(to.len()),
-            ..Record::default()
-        };
+        let mut record = Record::default();
+        record.steps.reserve_exact(to.len());
         for field in to {
             let (number, taken) = known.source(field)?;
             let offset = number.map_or(0, |number| from[number].offset);
@@ -326,6 +321,7 @@ impl<'a> Resolver<'a> {
             return Ok(branch);
         }
         let mut known = Known::new(planned, &change.fields, (from, variant.fields));
+        branch.parts.reserve_exact(variant.fields.len());
         for field in variant.fields {
             let (number, taken) = known.source(field)?;
             let making = match taken {
@@ -336,12 +332,11 @@ impl<'a> Resolver<'a> {
                     Some(Making::Conversion(self.field(planned, by, old, field)?))
                 }
             };
-            let part = Part {
+            branch.parts.push(Part {
                 field: field.name,
                 from: number.unwrap_or(0),
                 made: making.map(|by| (by, branch.room.add(field.size, field.align))),
-            };
-            hidden::push(&mut branch.parts, part);
+            });
         }
         branch.dropped = known.dropped()?;
         Ok(branch)

@@ -373,20 +373,13 @@ fn bind_cell(cell: &state::Cell, loaded: &Loaded, side: Side) -> Result<Bound, S
     let facts = function(cell.schema, "schema")?;
     let of_known = |part: fn(&Cell) -> &Arc<str>| known.as_ref().map(|(_, known)| part(known));
     Ok(Bound {
-        path: same(of_known(|known| &known.path), &cell.path),
-        type_name: same(of_known(|known| &known.type_name), &cell.type_name),
-        layout: same(of_known(|known| &known.layout), &cell.layout),
+        path: versions::same(of_known(|known| &known.path), &cell.path),
+        type_name: versions::same(of_known(|known| &known.type_name), &cell.type_name),
+        layout: versions::same(of_known(|known| &known.layout), &cell.layout),
         handle,
         init,
         facts: Hidden::new(facts.unwrap_or(handle.facts() as *const ())),
     })
-}
-
-/// A text that is in memory already, if it is the same: one more for each version would be one more block of which a
-/// part is never written to.
-fn same(known: Option<&Arc<str>>, text: &str) -> Arc<str> {
-    let known = known.filter(|known| ***known == *text);
-    known.map_or_else(|| text.into(), Arc::clone)
 }
 
 fn outside(cell: &state::Cell, side: Side, role: &'static str, address: u64) -> StateError {

@@ -146,6 +146,13 @@ pub(crate) fn all() -> Vec<Cell> {
     cells
 }
 
+/// A text that is in memory already, if it is the same: one more for each version would be one more block of which a
+/// part is never written to.
+pub(crate) fn same(known: Option<&Arc<str>>, text: &str) -> Arc<str> {
+    let known = known.filter(|known| ***known == *text);
+    known.map_or_else(|| text.into(), Arc::clone)
+}
+
 /// Adds a file, unless it is there, and cells that are new with it.
 pub(crate) fn add(file: File, cells: Vec<(usize, Cell)>) {
     let mut versions = versions();

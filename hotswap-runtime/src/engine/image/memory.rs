@@ -46,6 +46,13 @@ const TRIES: usize = 5;
 
 /// A file that is filled and sealed.
 fn sealed(fill: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
+    sealed_by(fill, seal)
+}
+
+fn sealed_by(
+    fill: impl Fn(&File) -> io::Result<()>,
+    seal: impl Fn(&File) -> io::Result<()>,
+) -> io::Result<File> {
     let mut tries = 1;
     loop {
         let file = match in_no_folder() {
@@ -166,38 +173,9 @@ fn may_be_code(file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
-
-    /// A file that is mapped to be written to.
-    struct Mapped(*mut libc::c_void);
-
-    impl Mapped {
-        fn shared(file: &File) -> io::Result<Self> {
-            let protection = libc::PROT_READ | libc::PROT_WRITE;
-            // SAFETY: a new mapping, which nobody uses.
-            let mapped = unsafe {
-                libc::mmap(
-                    ptr::null_mut(),
-                    1,
-                    protection,
-                    libc::MAP_SHARED,
-                    file.as_raw_fd(),
-                    0,
-                )
-            };
-            if mapped == libc::MAP_FAILED {
-                return Err(io::Error::last_os_error());
-            }
-            Ok(Self(mapped))
-        }
-    }
-
-    impl Drop for Mapped {
-        fn drop(&mut self) {
-            // SAFETY: it was mapped, with one page, and nobody uses it.
-            unsafe { libc::munmap(self.0, 1) };
-        }
-    }
 
     #[test]
     fn both_kinds_hold_their_content_and_may_be_code() {
@@ -215,35 +193,28 @@ mod tests {
 
     #[test]
     fn what_the_kernel_does_not_seal_is_made_again() {
-        // Who has mapped it to write to it keeps it from being sealed.
-        let made = std::cell::RefCell::new(Vec::new());
-        let busy = |times: usize| {
-            made.borrow_mut().clear();
-            let sealed = sealed(|file| {
-                file.write_all_at(b"content", 0)?;
-                let mut made = made.borrow_mut();
-                made.push(None);
-                if made.len() <= times {
-                    *made.last_mut().unwrap() = Some(Mapped::shared(file)?);
-                }
-                Ok(())
-            });
-            (sealed, made.borrow().len())
-        };
         let Ok(file) = in_no_folder() else {
             return;
         };
         drop(file);
-        let (sealed, made) = busy(2);
-        assert_eq!(
-            (std::fs::read(path_of(&sealed.unwrap())).unwrap(), made),
-            (b"content".to_vec(), 3)
-        );
-        let (sealed, made) = busy(TRIES);
-        assert_eq!(
-            (sealed.unwrap_err().raw_os_error(), made),
-            (Some(libc::EBUSY), TRIES)
-        );
+        let of_so_many = |busy: usize, code: i32| {
+            let tries = Cell::new(0);
+            let fill = |file: &File| file.write_all_at(b"content", 0);
+            let made = sealed_by(fill, |file| {
+                tries.set(tries.get() + 1);
+                match tries.get() <= busy {
+                    true => Err(io::Error::from_raw_os_error(code)),
+                    false => seal(file),
+                }
+            });
+            let made = made.map(|file| std::fs::read(path_of(&file)).unwrap());
+            let made = made.map_err(|error| error.raw_os_error().unwrap());
+            (made, tries.get())
+        };
+        let content = Ok(b"content".to_vec());
+        assert_eq!(of_so_many(TRIES - 1, libc::EBUSY), (content, TRIES));
+        assert_eq!(of_so_many(TRIES, libc::EBUSY), (Err(libc::EBUSY), TRIES));
+        assert_eq!(of_so_many(1, libc::EPERM), (Err(libc::EPERM), 1));
     }
 
     #[test]
