@@ -97,6 +97,7 @@ fn failure(code: i32) -> &'static str {
         code::NONE => "none",
         code::NEEDS_RESTART => "needs-restart",
         code::IN_USE => "in-use",
+        code::BUSY => "busy",
         _ => "failed",
     }
 }
