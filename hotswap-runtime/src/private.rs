@@ -28,7 +28,7 @@ pub mod v0_1_0 {
     pub use crate::migrate::parts::{Choose, Fields, Parts};
     pub use crate::migrate::pieces::{Lazy, is_lazy};
     pub use crate::migrate::probe::{
-        NoDefault, NoEntries, NoOwnDrop, NoSchema, NoSize, NoText, Probe, put,
+        NoContainer, NoDefault, NoOwnDrop, NoSchema, NoSize, NoText, Probe, put,
     };
     pub use crate::migrate::schema::{Choice, Field, Maker, Of, Schema, Shape, Variant};
 

@@ -3,7 +3,7 @@
 //! A name may mean another type than the standard library's, so each step asks whether it does.
 
 use proc_macro2::{Literal, TokenStream};
-use quote::quote;
+use quote::{format_ident, quote};
 use syn::{GenericArgument, Path, PathArguments, Type, TypePath};
 
 /// An expression for the function that gives the schema of this type as a container of what stands in it, of type
@@ -67,6 +67,7 @@ fn is_plain(ty: &Type) -> bool {
 /// The names of containers that are looked into.
 const CONTAINERS: &[&str] = &[
     "Vec", "VecDeque", "Box", "Option", "Result", "HashMap", "BTreeMap", "HashSet", "BTreeSet",
+    "Rc", "Arc", "Weak", "Cell", "RefCell", "Mutex", "RwLock",
 ];
 
 /// The same for a path, if its last name is that of a container.
@@ -80,58 +81,71 @@ fn container(private: &Path, ty: &Type, path: &TypePath) -> Option<TokenStream> 
         _ => None,
     });
     let types: Vec<&Type> = types.collect::<Option<_>>()?;
-    let around = quote!(#private::around);
-    let elements = |types: &[&Type]| {
-        let elements = types.iter().map(|of| element(private, of));
-        quote!(const { &[#(#elements),*] })
+    let name = last.ident.to_string();
+    let made = made(private, ty, &name, &types)?;
+    let schema = some(private, &made);
+    let meant: &[&str] = match name.as_str() {
+        "VecDeque" => &["Deque"],
+        "Weak" => &["RcWeak", "ArcWeak"],
+        name => &[name],
     };
+    let meant = meant.iter().map(|name| {
+        let name = format_ident!("{name}");
+        quote!(#private::around::Same::<#ty, #private::around::#name<#(#types),*>>::IS)
+    });
+    // Only a box, counted references and locks hold what has no size.
+    let last = types.last()?;
+    Some(quote! {
+        if #(#meant)|* && #private::Probe::<#last>::OPAQUE.is_some() {
+            #schema
+        } else {
+            ::core::option::Option::None
+        }
+    })
+}
+
+/// The schema of the container that is meant by a name.
+fn made(private: &Path, ty: &Type, name: &str, types: &[&Type]) -> Option<TokenStream> {
+    let (around, probe) = (quote!(#private::around), quote!(#private::Probe::<#ty>));
+    let element = |of: &Type| element(private, of);
     let entries = |count: usize| {
-        let parts = elements(&types[..count]);
-        quote!(#around::entries::<#ty>(#private::Probe::<#ty>::ENTRIES, #parts))
+        let parts = types[..count].iter().map(|of| element(of));
+        quote!(#around::entries::<#ty>(#probe::ENTRIES, const { &[#(#parts),*] }))
     };
-    let (name, made) = match (last.ident.to_string().as_str(), types.as_slice()) {
+    Some(match (name, types) {
+        (_, [Type::TraitObject(_) | Type::Slice(_)]) => return None,
         ("Vec", [of]) => {
-            let element = element(private, of);
-            (quote!(Vec), quote!(#around::vec::<#of>(#element)))
+            let element = element(of);
+            quote!(#around::vec::<#of>(#element))
         }
         ("VecDeque", [of]) => {
-            let element = element(private, of);
-            (quote!(Deque), quote!(#around::deque::<#of>(#element)))
+            let element = element(of);
+            quote!(#around::deque::<#of>(#element))
         }
-        ("Box", [of]) if !matches!(of, Type::TraitObject(_) | Type::Slice(_)) => {
-            let element = element(private, of);
-            (quote!(Box), quote!(#around::boxed::<#of>(#element)))
+        ("Box", [of]) => {
+            let element = element(of);
+            quote!(#around::boxed::<#of>(#element))
+        }
+        ("Rc" | "Arc" | "Weak", [of]) => {
+            let element = element(of);
+            quote!(#around::shared::<#ty>(#probe::SHARED, #element))
+        }
+        ("Cell" | "RefCell" | "Mutex" | "RwLock", [of]) => {
+            let element = element(of);
+            quote!(#around::cellular::<#ty>(#probe::CELLULAR, #element))
         }
         ("Option", [of]) => {
             let some = variant(private, "Some", of);
             let variants = quote!(const { &[#private::Variant::new("None", &[]), #some] });
-            (quote!(Option), quote!(#around::option::<#of>(#variants)))
+            quote!(#around::option::<#of>(#variants))
         }
         ("Result", [of, error]) => {
             let (ok, err) = (variant(private, "Ok", of), variant(private, "Err", error));
-            let variants = quote!(const { &[#ok, #err] });
-            (
-                quote!(Result),
-                quote!(#around::result::<#of, #error>(#variants)),
-            )
+            quote!(#around::result::<#of, #error>(const { &[#ok, #err] }))
         }
-        ("HashMap", [_, _] | [_, _, _]) => (quote!(HashMap), entries(2)),
-        ("BTreeMap", [_, _]) => (quote!(BTreeMap), entries(2)),
-        ("HashSet", [_] | [_, _]) => (quote!(HashSet), entries(1)),
-        ("BTreeSet", [_]) => (quote!(BTreeSet), entries(1)),
+        ("HashMap", [_, _] | [_, _, _]) | ("BTreeMap", [_, _]) => entries(2),
+        ("HashSet", [_] | [_, _]) | ("BTreeSet", [_]) => entries(1),
         _ => return None,
-    };
-    let made = some(private, &made);
-    // Only a box holds what has no size.
-    let last = types.last()?;
-    Some(quote! {
-        if #private::around::Same::<#ty, #around::#name<#(#types),*>>::IS
-            && #private::Probe::<#last>::OPAQUE.is_some()
-        {
-            #made
-        } else {
-            ::core::option::Option::None
-        }
     })
 }
 

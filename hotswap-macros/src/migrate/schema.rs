@@ -133,7 +133,7 @@ fn hot(definition: &Definition) -> TokenStream {
             ::core::concat!(#before, ::core::module_path!(), #after),
         );
         #[allow(unused_imports)]
-        use #private::{Differ as _, NoDefault as _, NoEntries as _, NoOwnDrop as _, NoSchema as _, NoSize as _};
+        use #private::{Differ as _, NoContainer as _, NoDefault as _, NoOwnDrop as _, NoSchema as _, NoSize as _};
         #(#checks)*
         const {
             &#private::Schema::of::<Self>(#shape).with_own_drop(#private::Probe::<Self>::OWN_DROP)

@@ -5,17 +5,22 @@
 
 use std::collections::VecDeque;
 
+use crate::migrate::cells::Cellular;
 use crate::migrate::maps::Entries;
 use crate::migrate::schema::{Choice, Of, Schema, Shape, Variant};
 use crate::migrate::sequence::Sequence;
+use crate::migrate::shared::Shared;
 
 pub use std::collections::VecDeque as Deque;
 /// The standard library's containers, whatever the names mean where macro output stands.
 pub use std::{
     boxed::Box,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     option::Option,
+    rc::{Rc, Weak as RcWeak},
     result::Result,
+    sync::{Arc, Mutex, RwLock, Weak as ArcWeak},
     vec::Vec,
 };
 
@@ -86,6 +91,27 @@ pub const fn result<T, E>(variants: &'static [Variant]) -> Schema {
 pub const fn entries<T>(entries: Option<Entries>, parts: &'static [Of]) -> Schema {
     match entries {
         Some(entries) => Schema::of::<T>(Shape::Entries(Entries { parts, ..entries })),
+        None => Schema::opaque::<T>(),
+    }
+}
+
+/// The schema of a cell or lock around such an element, if its value has a size.
+#[must_use]
+pub const fn cellular<T>(cellular: Option<Cellular>, element: Of) -> Schema {
+    match cellular {
+        Some(cellular) => Schema::of::<T>(Shape::Cellular(Cellular {
+            element,
+            ..cellular
+        })),
+        None => Schema::opaque::<T>(),
+    }
+}
+
+/// The schema of a counted reference to such an element, if that has a size.
+#[must_use]
+pub const fn shared<T>(shared: Option<Shared>, element: Of) -> Schema {
+    match shared {
+        Some(shared) => Schema::of::<T>(Shape::Shared(Shared { element, ..shared })),
         None => Schema::opaque::<T>(),
     }
 }

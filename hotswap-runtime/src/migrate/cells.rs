@@ -85,109 +85,111 @@ impl Peeked {
     }
 }
 
-impl<T: Migrate> Migrate for Cell<T> {
-    fn schema() -> &'static Schema {
-        const {
-            &Schema::of::<Self>(Shape::Cellular(Cellular {
-                element: T::schema,
-                peek: |cell| {
-                    // SAFETY: the promise of `Cellular::peek`.
-                    let cell = unsafe { &*cell.cast::<Cell<T>>() };
-                    Ok(Peeked::sound(cell.as_ptr()))
-                },
-                hold: None,
-                wrap: |value, _, place| {
-                    // SAFETY: the promise of `Cellular::wrap`.
-                    unsafe { wrap(value, place, Cell::<T>::new) };
-                },
-            }))
+impl Cellular {
+    /// A `Cell` of a value of this type.
+    pub(crate) const fn cell<T>(element: Of) -> Self {
+        Self {
+            element,
+            peek: |cell| {
+                // SAFETY: the promise of `Cellular::peek`.
+                let cell = unsafe { &*cell.cast::<Cell<T>>() };
+                Ok(Peeked::sound(cell.as_ptr()))
+            },
+            hold: None,
+            wrap: |value, _, place| {
+                // SAFETY: the promise of `Cellular::wrap`.
+                unsafe { wrap(value, place, Cell::<T>::new) };
+            },
+        }
+    }
+
+    /// A `RefCell` of a value of this type.
+    pub(crate) const fn ref_cell<T>(element: Of) -> Self {
+        Self {
+            element,
+            peek: |cell| {
+                // SAFETY: the promise of `Cellular::peek`.
+                let cell = unsafe { &*cell.cast::<RefCell<T>>() };
+                let free = cell.try_borrow_mut().is_ok();
+                free.then(|| Peeked::sound(cell.as_ptr()))
+                    .ok_or("the `RefCell` is borrowed")
+            },
+            hold: None,
+            wrap: |value, _, place| {
+                // SAFETY: the promise of `Cellular::wrap`.
+                unsafe { wrap(value, place, RefCell::<T>::new) };
+            },
+        }
+    }
+
+    /// A `Mutex` around a value of this type.
+    pub(crate) const fn mutex<T>(element: Of) -> Self {
+        Self {
+            element,
+            peek: |mutex| {
+                // SAFETY: the promise of `Cellular::peek`.
+                let mutex = unsafe { &*mutex.cast::<Mutex<T>>() };
+                peek_locked(mutex.try_lock(), |guard| &raw mut **guard)
+                    .map(|(inside, _)| inside)
+                    .ok_or("the `Mutex` is locked")
+            },
+            hold: Some(|mutex| {
+                // SAFETY: the promise of `Cellular::hold`.
+                let mutex = unsafe { &*mutex.cast::<Mutex<T>>() };
+                peek_locked(mutex.try_lock(), |guard| &raw mut **guard)
+                    .map(|(inside, guard)| (inside, Held::new(guard)))
+                    .ok_or("the `Mutex` is locked")
+            }),
+            wrap: |value, poisoned, place| {
+                // SAFETY: the promise of `Cellular::wrap`.
+                let mutex = unsafe { wrap(value, place, Mutex::<T>::new) };
+                if poisoned {
+                    poison(|| mutex.lock());
+                }
+            },
+        }
+    }
+
+    /// An `RwLock` around a value of this type.
+    pub(crate) const fn rw_lock<T>(element: Of) -> Self {
+        Self {
+            element,
+            peek: |lock| {
+                // SAFETY: the promise of `Cellular::peek`.
+                let lock = unsafe { &*lock.cast::<RwLock<T>>() };
+                peek_locked(lock.try_write(), |guard| &raw mut **guard)
+                    .map(|(inside, _)| inside)
+                    .ok_or("the `RwLock` is locked")
+            },
+            hold: Some(|lock| {
+                // SAFETY: the promise of `Cellular::hold`.
+                let lock = unsafe { &*lock.cast::<RwLock<T>>() };
+                peek_locked(lock.try_write(), |guard| &raw mut **guard)
+                    .map(|(inside, guard)| (inside, Held::new(guard)))
+                    .ok_or("the `RwLock` is locked")
+            }),
+            wrap: |value, poisoned, place| {
+                // SAFETY: the promise of `Cellular::wrap`.
+                let lock = unsafe { wrap(value, place, RwLock::<T>::new) };
+                if poisoned {
+                    poison(|| lock.write());
+                }
+            },
         }
     }
 }
 
-impl<T: Migrate> Migrate for RefCell<T> {
-    fn schema() -> &'static Schema {
-        const {
-            &Schema::of::<Self>(Shape::Cellular(Cellular {
-                element: T::schema,
-                peek: |cell| {
-                    // SAFETY: the promise of `Cellular::peek`.
-                    let cell = unsafe { &*cell.cast::<RefCell<T>>() };
-                    let free = cell.try_borrow_mut().is_ok();
-                    free.then(|| Peeked::sound(cell.as_ptr()))
-                        .ok_or("the `RefCell` is borrowed")
-                },
-                hold: None,
-                wrap: |value, _, place| {
-                    // SAFETY: the promise of `Cellular::wrap`.
-                    unsafe { wrap(value, place, RefCell::<T>::new) };
-                },
-            }))
+macro_rules! cellular {
+    ($($cell:ident $made:ident),+) => {$(
+        impl<T: Migrate> Migrate for $cell<T> {
+            fn schema() -> &'static Schema {
+                const { &Schema::of::<Self>(Shape::Cellular(Cellular::$made::<T>(T::schema))) }
+            }
         }
-    }
+    )+};
 }
 
-impl<T: Migrate> Migrate for Mutex<T> {
-    fn schema() -> &'static Schema {
-        const {
-            &Schema::of::<Self>(Shape::Cellular(Cellular {
-                element: T::schema,
-                peek: |mutex| {
-                    // SAFETY: the promise of `Cellular::peek`.
-                    let mutex = unsafe { &*mutex.cast::<Mutex<T>>() };
-                    peek_locked(mutex.try_lock(), |guard| &raw mut **guard)
-                        .map(|(inside, _)| inside)
-                        .ok_or("the `Mutex` is locked")
-                },
-                hold: Some(|mutex| {
-                    // SAFETY: the promise of `Cellular::hold`.
-                    let mutex = unsafe { &*mutex.cast::<Mutex<T>>() };
-                    peek_locked(mutex.try_lock(), |guard| &raw mut **guard)
-                        .map(|(inside, guard)| (inside, Held::new(guard)))
-                        .ok_or("the `Mutex` is locked")
-                }),
-                wrap: |value, poisoned, place| {
-                    // SAFETY: the promise of `Cellular::wrap`.
-                    let mutex = unsafe { wrap(value, place, Mutex::<T>::new) };
-                    if poisoned {
-                        poison(|| mutex.lock());
-                    }
-                },
-            }))
-        }
-    }
-}
-
-impl<T: Migrate> Migrate for RwLock<T> {
-    fn schema() -> &'static Schema {
-        const {
-            &Schema::of::<Self>(Shape::Cellular(Cellular {
-                element: T::schema,
-                peek: |lock| {
-                    // SAFETY: the promise of `Cellular::peek`.
-                    let lock = unsafe { &*lock.cast::<RwLock<T>>() };
-                    peek_locked(lock.try_write(), |guard| &raw mut **guard)
-                        .map(|(inside, _)| inside)
-                        .ok_or("the `RwLock` is locked")
-                },
-                hold: Some(|lock| {
-                    // SAFETY: the promise of `Cellular::hold`.
-                    let lock = unsafe { &*lock.cast::<RwLock<T>>() };
-                    peek_locked(lock.try_write(), |guard| &raw mut **guard)
-                        .map(|(inside, guard)| (inside, Held::new(guard)))
-                        .ok_or("the `RwLock` is locked")
-                }),
-                wrap: |value, poisoned, place| {
-                    // SAFETY: the promise of `Cellular::wrap`.
-                    let lock = unsafe { wrap(value, place, RwLock::<T>::new) };
-                    if poisoned {
-                        poison(|| lock.write());
-                    }
-                },
-            }))
-        }
-    }
-}
+cellular!(Cell cell, RefCell ref_cell, Mutex mutex, RwLock rw_lock);
 
 /// Makes a cell of the value at an address.
 ///

@@ -3,13 +3,18 @@
 //! `Probe::<T>::SCHEMA` is the inherent constant where its bound holds, which is preferred, else the
 //! trait's. Macro output asks for concrete types, or with the bounds of a generic definition.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
+use std::rc;
+use std::sync::{self, Mutex, RwLock};
 
+use crate::migrate::cells::Cellular;
 use crate::migrate::maps::{self, Entries};
 use crate::migrate::schema::{Destructor, Maker, Of};
+use crate::migrate::shared::{Shared, atomic, single};
 use crate::migrate::{Migrate, around};
 
 /// Stands for the type that is asked about.
@@ -74,13 +79,43 @@ entries! {
     BTreeSet btree_set<T: Ord>,
 }
 
-/// The answer for other types.
-pub trait NoEntries {
-    /// None.
-    const ENTRIES: Option<Entries> = None;
+/// What can be done with containers of one value, whose element is filled in.
+macro_rules! one_inside {
+    ($constant:ident: $kind:ident of $($container:ty => $made:path),* $(,)?) => {$(
+        impl<T> Probe<$container> {
+            /// What can be done with it.
+            pub const $constant: Option<$kind> = Some($made(around::opaque::<T>));
+        }
+    )*};
 }
 
-impl<T: ?Sized> NoEntries for Probe<T> {}
+one_inside! {
+    CELLULAR: Cellular of
+    Cell<T> => Cellular::cell::<T>,
+    RefCell<T> => Cellular::ref_cell::<T>,
+    Mutex<T> => Cellular::mutex::<T>,
+    RwLock<T> => Cellular::rw_lock::<T>,
+}
+
+one_inside! {
+    SHARED: Shared of
+    rc::Rc<T> => single::strong::<T>,
+    rc::Weak<T> => single::weak::<T>,
+    sync::Arc<T> => atomic::strong::<T>,
+    sync::Weak<T> => atomic::weak::<T>,
+}
+
+/// The answer for other types, and for containers of what has no size.
+pub trait NoContainer {
+    /// None.
+    const ENTRIES: Option<Entries> = None;
+    /// None.
+    const CELLULAR: Option<Cellular> = None;
+    /// None.
+    const SHARED: Option<Shared> = None;
+}
+
+impl<T: ?Sized> NoContainer for Probe<T> {}
 
 impl<T> Probe<T> {
     /// A schema that knows nothing of the type but how to move and drop it.

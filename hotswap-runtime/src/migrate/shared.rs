@@ -67,43 +67,17 @@ macro_rules! counted {
     ($strong:ident, $module:ident, $($home:ident)::+) => {
         impl<T: Migrate> Migrate for $strong<T> {
             fn schema() -> &'static Schema {
-                const {
-                    &Schema::of::<Self>(Shape::Shared(Shared {
-                        element: T::schema,
-                        weak: false,
-                        target: $module::target::<T>,
-                        keep: $module::keep::<T>,
-                        give_back: $module::give_back::<T>,
-                        blank: $module::blank::<T>,
-                        retain: $module::retain::<T>,
-                        let_go: $module::let_go::<T>,
-                        refer: $module::refer::<T>,
-                        release: $module::release::<T>,
-                    }))
-                }
+                const { &Schema::of::<Self>(Shape::Shared($module::strong::<T>(T::schema))) }
             }
         }
 
         impl<T: Migrate> Migrate for $($home)::+::Weak<T> {
             fn schema() -> &'static Schema {
-                const {
-                    &Schema::of::<Self>(Shape::Shared(Shared {
-                        element: T::schema,
-                        weak: true,
-                        target: $module::weak_target::<T>,
-                        keep: $module::weak_keep::<T>,
-                        give_back: $module::give_back::<T>,
-                        blank: $module::blank::<T>,
-                        retain: $module::retain::<T>,
-                        let_go: $module::let_go::<T>,
-                        refer: $module::weak_refer::<T>,
-                        release: $module::weak_release::<T>,
-                    }))
-                }
+                const { &Schema::of::<Self>(Shape::Shared($module::weak::<T>(T::schema))) }
             }
         }
 
-        mod $module {
+        pub(crate) mod $module {
             //! The functions of one of the two kinds, which differ in their counters only. `T`,
             //! `MaybeUninit<T>` and `ManuallyDrop<T>` have one size and alignment, which is what
             //! `from_raw` asks for.
@@ -112,7 +86,39 @@ macro_rules! counted {
 
             use super::*;
 
-            pub(super) unsafe fn target<T>(reference: *const u8) -> Option<Target> {
+            /// A reference that keeps a value of this type.
+            pub(crate) const fn strong<T>(element: Of) -> Shared {
+                Shared {
+                    element,
+                    weak: false,
+                    target: target::<T>,
+                    keep: keep::<T>,
+                    give_back: give_back::<T>,
+                    blank: blank::<T>,
+                    retain: retain::<T>,
+                    let_go: let_go::<T>,
+                    refer: refer::<T>,
+                    release: release::<T>,
+                }
+            }
+
+            /// A reference that does not keep it.
+            pub(crate) const fn weak<T>(element: Of) -> Shared {
+                Shared {
+                    element,
+                    weak: true,
+                    target: weak_target::<T>,
+                    keep: weak_keep::<T>,
+                    give_back: give_back::<T>,
+                    blank: blank::<T>,
+                    retain: retain::<T>,
+                    let_go: let_go::<T>,
+                    refer: weak_refer::<T>,
+                    release: weak_release::<T>,
+                }
+            }
+
+            unsafe fn target<T>(reference: *const u8) -> Option<Target> {
                 // SAFETY: the promise of `Shared`.
                 let reference = unsafe { &*reference.cast::<$strong<T>>() };
                 let (strong, weak) = counts(
@@ -123,7 +129,7 @@ macro_rules! counted {
                 Some(Target { value, strong, weak })
             }
 
-            pub(super) unsafe fn weak_target<T>(reference: *const u8) -> Option<Target> {
+            unsafe fn weak_target<T>(reference: *const u8) -> Option<Target> {
                 // SAFETY: the promise of `Shared`.
                 let reference = unsafe { &*reference.cast::<Weak<T>>() };
                 let (strong, weak) =
@@ -132,39 +138,39 @@ macro_rules! counted {
                 (strong > 0).then_some(Target { value, strong, weak })
             }
 
-            pub(super) unsafe fn keep<T>(reference: *const u8) -> bool {
+            unsafe fn keep<T>(reference: *const u8) -> bool {
                 // SAFETY: the promise of `Shared`.
                 let reference = unsafe { &*reference.cast::<$strong<T>>() };
                 std::mem::forget($strong::clone(reference));
                 true
             }
 
-            pub(super) unsafe fn weak_keep<T>(reference: *const u8) -> bool {
+            unsafe fn weak_keep<T>(reference: *const u8) -> bool {
                 // SAFETY: the promise of `Shared`.
                 let reference = unsafe { &*reference.cast::<Weak<T>>() };
                 reference.upgrade().map(std::mem::forget).is_some()
             }
 
-            pub(super) unsafe fn give_back<T>(value: *const u8) {
+            unsafe fn give_back<T>(value: *const u8) {
                 // SAFETY: the promise of `Shared`.
                 unsafe { $strong::decrement_strong_count(value.cast::<T>()) };
             }
 
-            pub(super) fn blank<T>() -> *const u8 {
+            fn blank<T>() -> *const u8 {
                 $strong::into_raw($strong::new(MaybeUninit::<T>::uninit())).cast()
             }
 
-            pub(super) unsafe fn retain<T>(value: *const u8) {
+            unsafe fn retain<T>(value: *const u8) {
                 // SAFETY: the promise of `Shared`.
                 unsafe { $strong::increment_strong_count(value.cast::<ManuallyDrop<T>>()) };
             }
 
-            pub(super) unsafe fn let_go<T>(value: *const u8) {
+            unsafe fn let_go<T>(value: *const u8) {
                 // SAFETY: the promise of `Shared`.
                 unsafe { $strong::decrement_strong_count(value.cast::<ManuallyDrop<T>>()) };
             }
 
-            pub(super) unsafe fn refer<T>(value: Option<*const u8>, place: *mut u8) {
+            unsafe fn refer<T>(value: Option<*const u8>, place: *mut u8) {
                 let Some(value) = value else { return };
                 // SAFETY: the promise of `Shared`: the count is raised for what is written.
                 unsafe {
@@ -174,7 +180,7 @@ macro_rules! counted {
                 }
             }
 
-            pub(super) unsafe fn weak_refer<T>(value: Option<*const u8>, place: *mut u8) {
+            unsafe fn weak_refer<T>(value: Option<*const u8>, place: *mut u8) {
                 let weak = value.map_or_else(Weak::new, |value| {
                     // SAFETY: the promise of `Shared`: the strong reference is none of ours.
                     let strong = unsafe { $strong::from_raw(value.cast::<T>()) };
@@ -184,12 +190,12 @@ macro_rules! counted {
                 unsafe { place.cast::<Weak<T>>().write(weak) };
             }
 
-            pub(super) unsafe fn release<T>(place: *mut u8) {
+            unsafe fn release<T>(place: *mut u8) {
                 // SAFETY: the promise of `Shared`.
                 unsafe { let_go::<T>($strong::into_raw(place.cast::<$strong<T>>().read()).cast()) };
             }
 
-            pub(super) unsafe fn weak_release<T>(place: *mut u8) {
+            unsafe fn weak_release<T>(place: *mut u8) {
                 // SAFETY: the promise of `Shared`. No weak reference drops the value.
                 unsafe { place.cast::<Weak<T>>().drop_in_place() };
             }

@@ -16,6 +16,7 @@ const RUNTIME: &str = "hotswap-runtime = { path = \"$HOTSWAP_RUNTIME\"";
 /// half a minute for the runtime alone, and as long for procedural macros.
 const SETTINGS: &str = "[profile.dev.package.\"*\"]\ndebug = false\n\
     [profile.release.package.\"*\"]\nopt-level = 0\n";
+
 /// Settings of a work copy that is timed, or runs for long.
 pub const OPTIMISED: &str =
     "[profile.dev]\nopt-level = 2\n[profile.release.package.\"*\"]\nopt-level = 3\n";

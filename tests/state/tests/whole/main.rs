@@ -3,9 +3,10 @@
 mod back;
 mod patience;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use hotswap::__private::v0_1_0::{Ask, Parameter, Told, change};
 use hotswap::{Live, Migrate, Old, SwapLimits};
@@ -31,6 +32,9 @@ mod v1 {
         pub pair: (Foreign, Counted),
         pub deep: Option<Box<[Foreign; 2]>>,
         pub results: BTreeMap<u8, Result<Foreign, u8>>,
+        pub locked: Arc<RwLock<Foreign>>,
+        pub same: Weak<RwLock<Foreign>>,
+        pub inner: Mutex<RefCell<Foreign>>,
         pub plain: Counted,
     }
 
@@ -67,6 +71,9 @@ mod v2 {
         pub pair: (Foreign, Counted),
         pub deep: Option<Box<[Foreign; 2]>>,
         pub results: BTreeMap<u8, Result<Foreign, u8>>,
+        pub locked: Arc<RwLock<Foreign>>,
+        pub same: Weak<RwLock<Foreign>>,
+        pub inner: Mutex<RefCell<Foreign>>,
         #[migrate(default = Counted::new())]
         pub fresh: Counted,
         pub items: Vec<Item>,
@@ -180,6 +187,7 @@ fn world() -> v1::World {
         value: Counted::new(),
     };
     let shared = Arc::new(item(9));
+    let locked = Arc::new(RwLock::new(foreign(20)));
     v1::World {
         items: (0..3).map(item).collect(),
         boxed: Some(Box::new(item(4))),
@@ -199,6 +207,9 @@ fn world() -> v1::World {
         pair: (foreign(15), Counted::new()),
         deep: Some(Box::new([foreign(16), foreign(17)])),
         results: BTreeMap::from([(1, Ok(foreign(18))), (2, Err(19))]),
+        same: Arc::downgrade(&locked),
+        locked,
+        inner: Mutex::new(RefCell::new(foreign(21))),
         plain: Counted::new(),
     }
 }
@@ -258,6 +269,9 @@ fn functions_get_fields_by_name_and_all_that_is_old_is_dropped() {
     assert_eq!(new.deep.as_ref().unwrap().each_ref().map(number), [16, 17]);
     let results = new.results.values().map(|it| it.as_ref().map(number));
     assert_eq!(results.collect::<Vec<_>>(), [Ok(18), Err(&19)]);
+    assert!(Arc::ptr_eq(&new.same.upgrade().unwrap(), &new.locked));
+    assert_eq!(number(&new.locked.read().unwrap()), 20);
+    assert_eq!(number(&new.inner.lock().unwrap().borrow()), 21);
     let texts: Vec<&str> = new
         .events
         .iter()
@@ -271,7 +285,7 @@ fn functions_get_fields_by_name_and_all_that_is_old_is_dropped() {
     ];
     assert_eq!(texts, expected);
     // Each item, event and foreign value has one, the world two, and a pair in it one.
-    assert_eq!(alive().len(), (3 + 1 + 2 + 1 + 2) + 3 + (1 + 6) + 3);
+    assert_eq!(alive().len(), (3 + 1 + 2 + 1 + 2) + 3 + (1 + 6 + 2) + 3);
     drop(new);
     // SAFETY: nobody uses it again.
     unsafe { dispose(cell) };
@@ -322,7 +336,7 @@ fn faults_at_every_call_leave_nothing() {
         let outcome = migrate(cell);
         FUSE.store(-1, Ordering::SeqCst);
         let Err(error) = outcome else {
-            assert_eq!(fuse, 3 + 1 + 2 + 1 + 2 + 3 + 1 + 6, "calls");
+            assert_eq!(fuse, 3 + 1 + 2 + 1 + 2 + 3 + 1 + 6 + 2, "calls");
             break;
         };
         let is_told = error.contains("the fuse") || error.contains("it is no good");

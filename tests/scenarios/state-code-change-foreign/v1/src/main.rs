@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use hotswap::{Live, Migrate};
 use things::Purse;
@@ -17,12 +18,19 @@ pub struct Person {
     spare: Vec<Purse<u32>>,
     one: Option<Purse<u32>>,
     lent: BTreeMap<u8, (Vec<Purse<u32>>, u16)>,
+    locked: Arc<Mutex<Purse<u32>>>,
+    same: Weak<Mutex<Purse<u32>>>,
+    read: RwLock<Purse<u32>>,
 }
 
 impl Person {
     fn new(coins: Vec<u32>) -> Self {
         let spare = coins.iter().skip(1).map(|coin| Purse::new(vec![*coin, 7]));
+        let locked = Arc::new(Mutex::new(Purse::new(coins.clone())));
         Self {
+            same: Arc::downgrade(&locked),
+            locked,
+            read: RwLock::new(Purse::new(vec![coins.len() as u32])),
             spare: spare.collect(),
             one: coins.first().map(|coin| Purse::new(vec![*coin])),
             lent: BTreeMap::from([(1, (coins.iter().map(|coin| Purse::new(vec![*coin])).take(1).collect(), 3))]),
@@ -33,7 +41,12 @@ impl Person {
     fn show(&self) -> String {
         let lent = self.lent.values().flat_map(|(all, _)| all);
         let all = [&self.purse].into_iter().chain(&self.spare).chain(&self.one).chain(lent);
-        all.map(Purse::show).collect::<Vec<_>>().join(" + ")
+        let mut all: Vec<String> = all.map(Purse::show).collect();
+        let same = self.same.upgrade().expect("somebody has it");
+        assert!(Arc::ptr_eq(&same, &self.locked));
+        all.push(same.lock().unwrap().show());
+        all.push(self.read.read().unwrap().show());
+        all.join(" + ")
     }
 }
 
