@@ -10,6 +10,7 @@ pub mod large;
 pub mod mini_redis;
 pub mod others;
 pub mod resp;
+pub mod servers;
 pub mod tiny;
 pub mod tool;
 pub mod web;

@@ -19,6 +19,7 @@ mod image;
 mod listen;
 mod loaded;
 mod patch;
+mod place;
 mod process;
 #[cfg(target_arch = "x86_64")]
 mod purge;

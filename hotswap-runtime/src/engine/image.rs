@@ -27,6 +27,7 @@ use crate::engine::backtrace;
 use crate::engine::elf::{Dynamic, ElfError, ElfFile};
 use crate::engine::listen;
 use crate::engine::loaded::Loaded;
+use crate::engine::place;
 use crate::sync::{AtomicU64, Ordering};
 
 pub(crate) mod memory;
@@ -231,11 +232,14 @@ impl CheckedImage {
     }
 
     fn load_fresh(self, visibility: Visibility) -> Result<LoadedImage, Problem> {
-        let record = match Record::open(&self.file, &self.path, visibility)? {
+        let (_, bytes) = self.elf.layout.span();
+        let open = |file: &File| {
+            place::fresh(bytes as usize, || Record::open(file, &self.path, visibility))
+        };
+        let record = match open(&self.file)? {
             Some(record) => record,
             // The loader has this very file in memory. Its copy is another one.
-            None => Record::open(&private_copy(&self.file)?, &self.path, visibility)?
-                .ok_or(Problem::Nowhere)?,
+            None => open(&private_copy(&self.file)?)?.ok_or(Problem::Nowhere)?,
         };
         if Stamp::of(&self.file.metadata()?) != self.stamp {
             return Err(Problem::Changed);

@@ -9,7 +9,6 @@ mod holders;
 mod signals;
 mod symbols;
 
-use std::collections::VecDeque;
 use std::fs;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,8 +25,8 @@ use crate::engine::fork;
 use crate::engine::hooks::Hooks;
 use crate::engine::listen;
 use crate::engine::loaded;
+use crate::engine::place;
 use crate::engine::version::old::{self, Candidate, Of};
-use crate::hidden::Hidden;
 use crate::live::versions;
 use crate::on_swap::{self, Swap};
 use crate::pieces::chain;
@@ -64,14 +63,6 @@ const FRESH_STACK: usize = 32 << 20;
 /// Memory of this thread's that begins above its first function's variables: the frames that lead there.
 const FRAME_BYTES: usize = 256;
 
-/// Places of purged images that are kept free. They take address space and no memory.
-static RESERVED: Mutex<VecDeque<(Hidden, usize)>> = Mutex::new(VecDeque::new());
-const MOST_RESERVED: usize = 4096;
-const MOST_RESERVED_BYTES: usize = 1 << 36;
-
-/// Whether all of them are, for ever.
-static GUARDED: AtomicU32 = AtomicU32::new(0);
-
 /// Whether nothing is purged by itself.
 static ONLY_WHEN_ASKED: AtomicU32 = AtomicU32::new(0);
 
@@ -93,11 +84,6 @@ pub(crate) fn set_budget(budget: Duration) {
 
 fn budget() -> Duration {
     Duration::from_micros(BUDGET_US.load(Ordering::Relaxed))
-}
-
-/// From now on nothing is mapped where a purged image was.
-pub(crate) fn guard() {
-    GUARDED.store(1, Ordering::Relaxed);
 }
 
 /// From now on purges happen only when somebody asks.
@@ -398,7 +384,7 @@ fn unload(candidate: &Candidate) -> Result<(), &'static str> {
         // There is no handle any more, so it stays for good.
         return Err("the system's loader keeps it (a unique symbol, or another user of the file)");
     }
-    keep_free(&candidate.range);
+    place::keep_free(&candidate.range);
     if let Of::Version(number) = candidate.of {
         old::is_purged(number);
     }
@@ -417,36 +403,6 @@ fn files_in(range: &Range<usize>) -> Option<Vec<String>> {
         (is_there && file != "0").then(|| format!("{device} {file}"))
     });
     Some(lines.collect())
-}
-
-/// Keeps the range free for a while, so that each access faults, and that words which are left from this
-/// image in memory that is free are not taken for references to a later one. Where something else was
-/// mapped there meanwhile, that stays as it is.
-fn keep_free(range: &Range<usize>) {
-    if !reserve(range) {
-        return;
-    }
-    let mut reserved = lock(&RESERVED);
-    let start: *const () = std::ptr::without_provenance(range.start);
-    reserved.push_back((Hidden::new(start), range.len()));
-    let all: usize = reserved.iter().map(|(_, bytes)| bytes).sum();
-    let too_many = reserved.len() > MOST_RESERVED || all > MOST_RESERVED_BYTES;
-    if too_many
-        && GUARDED.load(Ordering::Relaxed) == 0
-        && let Some((oldest, bytes)) = reserved.pop_front()
-    {
-        // SAFETY: the range was mapped here, for nobody's use.
-        unsafe { libc::munmap(oldest.get::<libc::c_void>().cast_mut(), bytes) };
-    }
-}
-
-fn reserve(range: &Range<usize>) -> bool {
-    let flags =
-        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
-    let start = std::ptr::without_provenance_mut(range.start);
-    // SAFETY: the flags leave alone what is mapped there.
-    let mapped = unsafe { libc::mmap(start, range.len(), libc::PROT_NONE, flags, -1, 0) };
-    mapped == start
 }
 
 /// Where the code of the C library lies.

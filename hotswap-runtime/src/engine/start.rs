@@ -22,6 +22,7 @@ use crate::engine::crash;
 use crate::engine::handover;
 use crate::engine::listen;
 use crate::engine::patch;
+use crate::engine::place;
 use crate::engine::process::Process;
 use crate::engine::purge;
 use crate::engine::release;
@@ -75,6 +76,7 @@ fn start() {
     let ready = get(env::READY_FD).and_then(|number| ReadyPipe::adopt(&number));
     let crash = get(env::CRASH_FD).and_then(|number| inherited_pipe(&number));
     prepare_fences();
+    place::prepare();
     let outcome = catch_unwind(|| {
         version::begin();
         if get(env::ON_PANIC).as_deref() == Some(env::ON_PANIC_REVERT) {
@@ -86,7 +88,7 @@ fn start() {
         }
         match get(env::PURGE).as_deref() {
             Some(env::PURGE_OFF) => purge::only_when_asked(),
-            Some(env::PURGE_GUARD) => purge::guard(),
+            Some(env::PURGE_GUARD) => place::guard(),
             _ => {}
         }
         if let Some(descriptor) = crash {
@@ -135,6 +137,7 @@ pub(crate) fn on_request(options: Listen) -> Result<(), ListenError> {
         return Ok(());
     }
     prepare_fences();
+    place::prepare();
     version::begin();
     #[cfg(feature = "tracing")]
     trace::begin();

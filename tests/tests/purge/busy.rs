@@ -1,7 +1,9 @@
 //! Allocates, panics, makes trait objects and starts threads all the time, in code that is replaced.
 
+use std::fs;
 use std::hint::black_box;
 use std::panic;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -28,6 +30,28 @@ impl Shape for Line {
 
 fn text() -> &'static str {
     "text 0"
+}
+
+/// Numbers that look like addresses: those of all that the kernel would map next.
+static LEFT: OnceLock<Vec<usize>> = OnceLock::new();
+
+/// Leaves them as a program does in which much was mapped and is there no longer.
+fn leave_addresses() {
+    const MOST: usize = 64 << 20;
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let ranges = maps.lines().map(|line| {
+        let (range, _) = line.split_once(' ').unwrap();
+        let (start, end) = range.split_once('-').unwrap();
+        [start, end].map(|text| usize::from_str_radix(text, 16).unwrap())
+    });
+    let mut left = Vec::new();
+    let mut last_end = 0;
+    // What libraries, stacks and buffers lie in, one below the other.
+    for [start, end] in ranges.filter(|[start, _]| *start > 0x7000_0000_0000) {
+        left.extend((last_end.max(start - MOST)..start).step_by(4096));
+        last_end = end;
+    }
+    LEFT.get_or_init(|| left);
 }
 
 static ROUNDS: AtomicU64 = AtomicU64::new(0);
@@ -65,6 +89,7 @@ fn main() {
     // The machine may be busy.
     hotswap::set_purge_budget(Duration::from_secs(20));
     panic::set_hook(Box::new(|_| ()));
+    leave_addresses();
     for _ in 0..4 {
         thread::spawn(|| {
             loop {

@@ -10,9 +10,6 @@ pub(crate) fn order(_: Manner) -> PurgeReport {
 /// Nothing follows.
 pub(crate) fn after_swap() {}
 
-/// Nothing is guarded.
-pub(crate) fn guard() {}
-
 /// Nothing happens by itself.
 pub(crate) fn only_when_asked() {}
 

@@ -1,0 +1,153 @@
+//! Times how long callers of a thousand servers wait when the servers' state changes its type, and when only code
+//! does; and how long it takes to prove that nothing refers to old code where very many tasks wait. The same is done by
+//! OTP in turns, where Erlang is installed.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use hotswap_bench::figures::{Report, Table, median, pairs};
+use hotswap_bench::servers::{Builds, Calls, Load, Otp, Servers};
+use hotswap_protocol::purge::Manner;
+
+const SERVERS: u64 = 1000;
+
+/// Milliseconds between two calls of a client, where they are paced: 10,000 calls a second in all.
+const GAP: u64 = 100;
+
+const ROUNDS: usize = 10;
+
+/// How long calls are noted.
+const WINDOW: Duration = Duration::from_millis(500);
+
+/// Loads of other code within that.
+const LOADS: u32 = 5;
+
+/// Tasks that only wait.
+const IDLE: [u64; 2] = [10_000, 100_000];
+
+/// What callers saw.
+#[derive(Default)]
+struct Seen {
+    quiet: Vec<Calls>,
+    upgraded: Vec<Calls>,
+    loaded: Vec<Calls>,
+}
+
+impl Seen {
+    fn round(&mut self, servers: &mut dyn Servers) -> Result<()> {
+        servers.open()?;
+        thread::sleep(WINDOW);
+        self.quiet.push(servers.close()?);
+        for up in [true, false] {
+            servers.open()?;
+            servers.upgrade(up)?;
+            thread::sleep(WINDOW / 2);
+            self.upgraded.push(servers.close()?);
+        }
+        servers.open()?;
+        for load in 0..LOADS {
+            servers.load(load.is_multiple_of(2))?;
+            thread::sleep(WINDOW / LOADS);
+        }
+        self.loaded.push(servers.close()?);
+        Ok(())
+    }
+
+    fn rows(&self, name: &str, pauses: &mut Table, loads: &mut Table) {
+        let of = |all: &[Calls], figure: fn(&Calls) -> f64| -> Vec<f64> {
+            all.iter().map(figure).collect()
+        };
+        let longest = of(&self.upgraded, |it| it.longest);
+        let without = of(&self.quiet, |it| it.longest);
+        let most = longest.iter().copied().fold(0.0, f64::max);
+        pauses.row(name, &[median(&longest), most, median(&without)]);
+        let (quiet, loaded) = (of(&self.quiet, |it| it.p99), of(&self.loaded, |it| it.p99));
+        let ratio = median(&pairs(&loaded, &quiet, |loaded, quiet| loaded / quiet));
+        loads.row(name, &[median(&loaded), median(&quiet), ratio]);
+    }
+}
+
+fn pauses(report: &mut Report, builds: &Builds) -> Result<()> {
+    let columns = ["median", "most", "without"];
+    let title = "state of 1,000 servers changes: longest call, ms";
+    let mut pauses = Table::new(title, &columns, 2);
+    let columns = ["p99", "without", "ratio"];
+    let mut loads = Table::new("code changes, ten times a second: p99, ms", &columns, 2);
+    for (name, gap) in [("10,000 calls a second", GAP), ("saturated", 0)] {
+        let load = |of| Load {
+            servers: SERVERS,
+            gap,
+            idle: 0,
+            of,
+        };
+        // In turns, so that a machine that is slow for a while is slow for all; but one at a time, since those that
+        // wait would call as well.
+        let mut seen: [Seen; 3] = Default::default();
+        for round in 0..ROUNDS {
+            eprintln!("{name}, round {round}");
+            for (of, seen) in ["tasks", "threads"].into_iter().zip(&mut seen) {
+                seen.round(&mut builds.start(load(of))?)?;
+            }
+            if let Some(mut otp) = Otp::start(load("processes"))? {
+                seen[2].round(&mut otp)?;
+            }
+        }
+        for (of, seen) in ["tasks", "threads", "Erlang"].into_iter().zip(&seen) {
+            if !seen.quiet.is_empty() {
+                seen.rows(&format!("{name}, {of}"), &mut pauses, &mut loads);
+            }
+        }
+    }
+    report.table(&pauses);
+    report.table(&loads);
+    Ok(())
+}
+
+fn purges(report: &mut Report, builds: &Builds) -> Result<()> {
+    let columns = ["median", "most"];
+    let mut table = Table::new("code is purged, ms", &columns, 2);
+    for idle in IDLE {
+        let load = Load {
+            servers: 0,
+            gap: 0,
+            idle,
+            of: "tasks",
+        };
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let mut here = builds.start(load)?;
+        here.load(true)?;
+        for round in 0..ROUNDS {
+            here.load(round % 2 == 1)?;
+            let begun = Instant::now();
+            here.program.purge(Manner::Soft)?;
+            ours.push(begun.elapsed().as_secs_f64() * 1e3);
+        }
+        let mut otp = Otp::start(load)?;
+        for round in 0..ROUNDS {
+            if let Some(otp) = &mut otp {
+                otp.load(round % 2 == 0)?;
+                theirs.push(otp.purge()?);
+            }
+        }
+        for (of, times) in [("tasks", ours), ("processes of Erlang", theirs)] {
+            if !times.is_empty() {
+                let most = times.iter().copied().fold(0.0, f64::max);
+                table.row(&format!("{idle} waiting {of}"), &[median(&times), most]);
+            }
+        }
+    }
+    report.table(&table);
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    if !hotswap_bench::is_bench() {
+        return Ok(());
+    }
+    let builds = Builds::make()?;
+    let mut report = Report::new("servers");
+    pauses(&mut report, &builds)?;
+    purges(&mut report, &builds)?;
+    Ok(report.finish()?)
+}

@@ -1,0 +1,116 @@
+%% The same as `program.rs` under OTP: gen_servers that are called all the time, each by a client of its own that notes
+%% how long each call took. What it is told stands in lines of its input.
+-module(otp).
+-export([main/1]).
+
+-define(LAST, (1 bsl 22)).
+
+main([Servers, Gap, Idle]) ->
+    {ok, counter, Old} = compile:file("counter", [binary]),
+    {ok, counter, New} = compile:file("counter", [binary, {d, 'NEW'}]),
+    {ok, counter, Other} = compile:file("counter", [binary, {d, 'OTHER'}]),
+    load(Old),
+    [spawn(fun() -> receive stop -> ok end end) || _ <- lists:seq(1, Idle)],
+    Times = counters:new(?LAST, [write_concurrency]),
+    %% The number of windows opened and closed, and of clients that had a reply to a call begun after the last close.
+    Window = atomics:new(2, []),
+    Pids = [start(Number, Servers, Gap, Times, Window) || Number <- lists:seq(0, Servers - 1)],
+    io:format("ready~n"),
+    talk({Pids, Times, Window, {Old, New, Other}}).
+
+start(Number, Servers, Gap, Times, Window) ->
+    {ok, Pid} = gen_server:start(counter, [], []),
+    spawn(fun() ->
+        timer:sleep(Gap * Number div Servers),
+        client(Pid, Gap, Times, Window, 1, 0)
+    end),
+    Pid.
+
+client(Pid, Gap, Times, Window, Expected, Told) ->
+    Opened = atomics:get(Window, 1),
+    Begun = erlang:monotonic_time(microsecond),
+    Expected = gen_server:call(Pid, add, infinity),
+    Took = erlang:monotonic_time(microsecond) - Begun,
+    Now =
+        if
+            Opened rem 2 =:= 1 ->
+                counters:add(Times, min(Took + 1, ?LAST), 1),
+                Told;
+            Told < Opened ->
+                atomics:add(Window, 2, 1),
+                Opened;
+            true ->
+                Told
+        end,
+    if
+        Gap > 0 -> timer:sleep(Gap);
+        true -> ok
+    end,
+    client(Pid, Gap, Times, Window, Expected + 1, Now).
+
+talk({Pids, Times, Window, {Old, New, Other}} = All) ->
+    case io:get_line("") of
+        "open\n" ->
+            atomics:add(Window, 1, 1),
+            io:format("ok~n");
+        "close\n" ->
+            close(Times, Window, length(Pids));
+        "up\n" ->
+            upgrade(Pids, New, 1);
+        "down\n" ->
+            upgrade(Pids, Old, {down, 1});
+        "load\n" ->
+            load(Other),
+            io:format("ok~n");
+        "load back\n" ->
+            load(Old),
+            io:format("ok~n");
+        "purge\n" ->
+            {Took, true} = timer:tc(fun() -> code:soft_purge(counter) end),
+            io:format("~b~n", [Took]);
+        eof ->
+            halt(0)
+    end,
+    talk(All).
+
+load(Binary) ->
+    code:soft_purge(counter),
+    {module, counter} = code:load_binary(counter, "counter.erl", Binary).
+
+%% As a release handler does.
+upgrade(Pids, Binary, From) ->
+    [ok = sys:suspend(Pid, infinity) || Pid <- Pids],
+    load(Binary),
+    [ok = sys:change_code(Pid, counter, From, [], infinity) || Pid <- Pids],
+    [ok = sys:resume(Pid, infinity) || Pid <- Pids],
+    io:format("ok~n").
+
+close(Times, Window, Clients) ->
+    atomics:put(Window, 2, 0),
+    atomics:add(Window, 1, 1),
+    wait(Window, Clients),
+    Counts = [{At - 1, Calls} || At <- lists:seq(1, ?LAST), (Calls = counters:get(Times, At)) > 0],
+    [counters:put(Times, At + 1, 0) || {At, _} <- Counts],
+    Sum = lists:sum([Calls || {_, Calls} <- Counts]),
+    {_, P99, Longest} = lists:foldl(
+        fun({At, Calls}, {Seen, P99, _}) ->
+            {Seen + Calls,
+                if
+                    Seen * 100 < Sum * 99 -> At;
+                    true -> P99
+                end,
+                At}
+        end,
+        {0, 0, 0},
+        Counts
+    ),
+    io:format("~b ~b ~b~n", [Sum, P99, Longest]).
+
+wait(Window, Clients) ->
+    case atomics:get(Window, 2) < Clients of
+        true ->
+            timer:sleep(1),
+            wait(Window, Clients);
+        false ->
+            ok
+    end.

@@ -1,0 +1,149 @@
+//! Servers that are called all the time, each by a client of its own that notes how long each call took.
+//!
+//! Arguments: how many servers; milliseconds between two calls of a client, 0 for none; how many tasks that only wait;
+//! whether servers are `tasks` or `threads`.
+
+use std::env;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hotswap::Migrate;
+use hotswap::server::{Context, Handle, Init, Options};
+
+fn text() -> &'static str {
+    "text 0"
+}
+
+#[derive(Migrate, Default)]
+pub struct Counter {
+    count: u64,
+}
+
+#[derive(Migrate)]
+pub struct Add;
+
+#[hotswap::server]
+impl hotswap::Server for Counter {
+    type Call = Add;
+    type Reply = u64;
+
+    fn init((): (), _: &mut Context<'_, Self>) -> Init<Self> {
+        Ok(Self::default())
+    }
+
+    fn handle_call(&mut self, _: Add, _: &mut Context<'_, Self>) -> u64 {
+        self.count += text().len() as u64 - 5;
+        self.count
+    }
+}
+
+/// Calls by the microseconds that they took; the last number is of all that took longer.
+static TIMES: [AtomicU32; 1 << 22] = [const { AtomicU32::new(0) }; 1 << 22];
+
+/// Calls that began after this one was raised are noted.
+static WINDOW: AtomicU64 = AtomicU64::new(0);
+
+/// Clients that have had a reply to a call that they began after the window was closed.
+static AFTER: AtomicU64 = AtomicU64::new(0);
+
+async fn client(counter: Handle<Counter>, first: Duration, gap: Duration) {
+    tokio::time::sleep(first).await;
+    let (mut expected, mut told) = (0, 0);
+    loop {
+        let window = WINDOW.load(Ordering::SeqCst);
+        let begun = Instant::now();
+        let reply = counter.ask(Add).expect("it is there").await;
+        let micros = begun.elapsed().as_micros() as usize;
+        expected += 1;
+        assert_eq!(reply, Ok(expected), "a call was lost, or answered twice");
+        // A window is open while the number is odd.
+        if window % 2 == 1 {
+            TIMES[micros.min(TIMES.len() - 1)].fetch_add(1, Ordering::Relaxed);
+        } else if told < window {
+            told = window;
+            AFTER.fetch_add(1, Ordering::SeqCst);
+        }
+        if gap.is_zero() {
+            continue;
+        }
+        tokio::time::sleep(gap).await;
+    }
+}
+
+/// Closes the window, and tells of the calls that began in it: how many, the time that 99 of 100 took at most, and the
+/// longest, in microseconds. All have been answered then.
+fn close(clients: u64) -> String {
+    AFTER.store(0, Ordering::SeqCst);
+    WINDOW.fetch_add(1, Ordering::SeqCst);
+    while AFTER.load(Ordering::SeqCst) < clients {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let times: Vec<(usize, u64)> = TIMES
+        .iter()
+        .map(|it| u64::from(it.swap(0, Ordering::SeqCst)))
+        .enumerate()
+        .filter(|(_, calls)| *calls > 0)
+        .collect();
+    let all: u64 = times.iter().map(|(_, calls)| calls).sum();
+    let (mut seen, mut p99) = (0, 0);
+    for (micros, calls) in &times {
+        if seen * 100 < all * 99 {
+            p99 = *micros;
+        }
+        seen += calls;
+    }
+    let longest = times.last().map_or(0, |(micros, _)| *micros);
+    format!("{all} {p99} {longest}")
+}
+
+#[hotswap::entry]
+fn answer(line: &str) -> String {
+    format!("{line} {}", text())
+}
+
+fn start(is_task: bool, runtime: &tokio::runtime::Handle) -> Handle<Counter> {
+    let options = Options::new().stack_size(64 << 10);
+    let started = match is_task {
+        true => {
+            let runtime = runtime.clone();
+            options.spawn_on::<Counter>((), move |server| drop(runtime.spawn(server)))
+        }
+        false => options.spawn::<Counter>(()),
+    };
+    started.expect("it starts")
+}
+
+fn main() {
+    // The machine may be busy, and nobody waits for what is purged.
+    hotswap::set_purge_budget(Duration::from_secs(20));
+    // None of all this while patches are made.
+    let argument = |at| env::args().nth(at).unwrap_or_else(|| "0".to_owned());
+    let [servers, gap, idle]: [u64; 3] = [1, 2, 3].map(|at| argument(at).parse().unwrap());
+    let of = argument(4);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    for _ in 0..idle {
+        runtime.spawn(std::future::pending::<()>());
+    }
+    let gap = Duration::from_millis(gap);
+    for number in 0..servers {
+        let counter = start(of == "tasks", runtime.handle());
+        // So that they do not call all at once.
+        let first = gap.mul_f64(number as f64 / servers as f64);
+        runtime.spawn(client(counter, first, gap));
+    }
+    println!("ready");
+    for line in io::stdin().lines().map(Result::unwrap) {
+        match line.as_str() {
+            "open" => println!("{}", WINDOW.fetch_add(1, Ordering::SeqCst)),
+            "close" => println!("{}", close(servers)),
+            line => println!("{}", answer(line)),
+        }
+    }
+    // Servers that are tasks would be dropped while their clients call them.
+    std::process::exit(0);
+}
