@@ -36,6 +36,26 @@ pub fn named<F: Future>(name: impl Into<String>, future: F) -> Named<F> {
     }
 }
 
+/// Starts a task with a name: gives the [named](named()) future to what runs futures, and returns what that returns.
+///
+/// # Examples
+///
+/// With tokio that is
+///
+/// ```no_run
+/// # mod tokio { pub fn spawn<F: Future>(_: F) -> F::Output { unimplemented!() } }
+/// # async fn serve() {}
+/// let task = hotswap::task::spawn("server", serve(), tokio::spawn);
+/// ```
+#[inline(always)]
+pub fn spawn<F: Future, T>(
+    name: impl Into<String>,
+    future: F,
+    start: impl FnOnce(Named<F>) -> T,
+) -> T {
+    start(named(name, future))
+}
+
 impl<F: Future> Future for Named<F> {
     type Output = Result<F::Output, Ended>;
 

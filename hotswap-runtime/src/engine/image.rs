@@ -234,7 +234,9 @@ impl CheckedImage {
     fn load_fresh(self, visibility: Visibility) -> Result<LoadedImage, Problem> {
         let (_, bytes) = self.elf.layout.span();
         let open = |file: &File| {
-            place::fresh(bytes as usize, || Record::open(file, &self.path, visibility))
+            place::fresh(bytes as usize, || {
+                Record::open(file, &self.path, visibility)
+            })
         };
         let record = match open(&self.file)? {
             Some(record) => record,

@@ -145,7 +145,9 @@ impl Drop for Room {
 /// Whether the process may have as much address space as it likes: else it is not to be used up.
 fn has_all_addresses() -> bool {
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let line = limits.lines().find(|it| it.starts_with("Max address space"));
+    let line = limits
+        .lines()
+        .find(|it| it.starts_with("Max address space"));
     line.is_some_and(|line| line.contains("unlimited"))
 }
 

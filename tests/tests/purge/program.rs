@@ -150,8 +150,8 @@ fn begin() {
         pass();
     });
     drop(worker.expect("a thread"));
-    let task = hotswap::task::named("waiter", std::future::pending::<()>());
-    thread::spawn(move || run(task));
+    let start = |task| thread::spawn(move || run(task));
+    hotswap::task::spawn("waiter", std::future::pending::<()>(), start);
     INSIDE.store(false, Ordering::Relaxed);
     // Its loop is the runtime's, so that it does not stay in this version.
     hotswap::server::spawn::<Clerk>(()).expect("it starts");
