@@ -56,15 +56,11 @@ pub const ON_PANIC_REVERT: &str = "revert";
 /// it they wait.
 pub const THIRD_VERSION: &str = "HOTSWAP_THIRD_VERSION";
 
-/// How old versions are taken out of memory: [`PURGE_OFF`] or [`PURGE_GUARD`], otherwise by themselves.
+/// How old versions are taken out of memory: [`PURGE_OFF`], otherwise by themselves.
 pub const PURGE: &str = "HOTSWAP_PURGE";
 
 /// The value of [`PURGE`] with which that happens only when somebody asks.
 pub const PURGE_OFF: &str = "off";
-
-/// The value of [`PURGE`] with which nothing else is mapped afterwards where an image was, so that stale
-/// use of it faults: for tests, since it takes address space for good.
-pub const PURGE_GUARD: &str = "guard";
 
 /// What [`SYSTEM_TUNABLES`] was before the tool changed it, empty if it was not set. The runtime sets
 /// it back.

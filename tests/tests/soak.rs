@@ -57,6 +57,7 @@ struct Size {
     kilobytes: u64,
     descriptors: usize,
     threads: usize,
+    mappings: usize,
 }
 
 impl Size {
@@ -71,6 +72,9 @@ impl Size {
             kilobytes: kilobytes.context("no size")?.parse()?,
             descriptors: count("fd")?,
             threads: count("task")?,
+            mappings: fs::read_to_string(format!("/proc/{pid}/maps"))?
+                .lines()
+                .count(),
         })
     }
 }

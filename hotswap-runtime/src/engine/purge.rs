@@ -25,7 +25,6 @@ use crate::engine::fork;
 use crate::engine::hooks::Hooks;
 use crate::engine::listen;
 use crate::engine::loaded;
-use crate::engine::place;
 use crate::engine::version::old::{self, Candidate, Of};
 use crate::live::versions;
 use crate::on_swap::{self, Swap};
@@ -384,7 +383,6 @@ fn unload(candidate: &Candidate) -> Result<(), &'static str> {
         // There is no handle any more, so it stays for good.
         return Err("the system's loader keeps it (a unique symbol, or another user of the file)");
     }
-    place::keep_free(&candidate.range);
     if let Of::Version(number) = candidate.of {
         old::is_purged(number);
     }

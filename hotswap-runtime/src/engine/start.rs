@@ -22,7 +22,6 @@ use crate::engine::crash;
 use crate::engine::handover;
 use crate::engine::listen;
 use crate::engine::patch;
-use crate::engine::place;
 use crate::engine::process::Process;
 use crate::engine::purge;
 use crate::engine::release;
@@ -76,7 +75,6 @@ fn start() {
     let ready = get(env::READY_FD).and_then(|number| ReadyPipe::adopt(&number));
     let crash = get(env::CRASH_FD).and_then(|number| inherited_pipe(&number));
     prepare_fences();
-    place::prepare();
     let outcome = catch_unwind(|| {
         version::begin();
         if get(env::ON_PANIC).as_deref() == Some(env::ON_PANIC_REVERT) {
@@ -86,10 +84,8 @@ fn start() {
         if let Some(policy) = policy.and_then(|word| ThirdVersion::of(&word)) {
             third_version::set_third_version(policy);
         }
-        match get(env::PURGE).as_deref() {
-            Some(env::PURGE_OFF) => purge::only_when_asked(),
-            Some(env::PURGE_GUARD) => place::guard(),
-            _ => {}
+        if get(env::PURGE).as_deref() == Some(env::PURGE_OFF) {
+            purge::only_when_asked();
         }
         if let Some(descriptor) = crash {
             crash::adopt(descriptor);
@@ -137,7 +133,6 @@ pub(crate) fn on_request(options: Listen) -> Result<(), ListenError> {
         return Ok(());
     }
     prepare_fences();
-    place::prepare();
     version::begin();
     #[cfg(feature = "tracing")]
     trace::begin();
