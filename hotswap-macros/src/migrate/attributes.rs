@@ -1,6 +1,7 @@
 //! What stands in `#[migrate(…)]` on a type, a field and a variant.
 
 use proc_macro2::Span;
+use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
@@ -20,8 +21,8 @@ pub(super) struct TypeOptions {
 /// The options of a field.
 #[derive(Default)]
 pub(super) struct FieldOptions {
-    /// The old name, if there is one.
-    pub(super) was: Option<String>,
+    /// The names that it had, of several versions.
+    pub(super) was: Vec<String>,
     /// The old type, of which there is a `From`.
     pub(super) was_type: Option<Type>,
     /// The value where there is no old one.
@@ -37,8 +38,8 @@ pub(super) struct FieldOptions {
 /// The options of a variant.
 #[derive(Default)]
 pub(super) struct VariantOptions {
-    /// The old name, if there is one.
-    pub(super) was: Option<String>,
+    /// The names that it had, of several versions.
+    pub(super) was: Vec<String>,
     /// The function that makes a value of this variant of the old one's fields.
     pub(super) with: Option<Expr>,
 }
@@ -53,7 +54,7 @@ struct Raw {
 
 impl Parse for Raw {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let name = input.call(syn::ext::IdentExt::parse_any)?;
+        let name = input.call(Ident::parse_any)?;
         let mut list = Vec::new();
         if name == "container" && input.peek(token::Paren) {
             let content;
@@ -70,14 +71,14 @@ impl Parse for Raw {
     }
 }
 
-/// All options in the attributes `migrate`, each at most once.
+/// All options in the attributes `migrate`, each at most once but for `was`.
 fn options(attributes: &[Attribute]) -> syn::Result<Vec<Raw>> {
     let mut all: Vec<Raw> = Vec::new();
     for attribute in attributes.iter().filter(|a| a.path().is_ident("migrate")) {
         let parse = Punctuated::<Raw, Token![,]>::parse_terminated;
         let list = attribute.meta.require_list()?;
         for option in Parser::parse2(parse, list.tokens.clone())? {
-            if all.iter().any(|other| other.name == option.name) {
+            if option.name != "was" && all.iter().any(|other| other.name == option.name) {
                 let message = format!("`{}` is said twice", option.name);
                 return Err(Error::new(option.name.span(), message));
             }
@@ -168,7 +169,7 @@ impl FieldOptions {
             lazy,
         } = self;
         let functions = [default, with, back];
-        *lazy || was.is_some() || was_type.is_some() || functions.iter().any(|it| it.is_some())
+        *lazy || !was.is_empty() || was_type.is_some() || functions.iter().any(|it| it.is_some())
     }
 
     pub(super) fn read(attributes: &[Attribute]) -> syn::Result<Self> {
@@ -179,7 +180,14 @@ impl FieldOptions {
                 "was" => {
                     let text =
                         option.text("was = \"old_name\"` or `was = \"old_name: OldType\"")?;
-                    (found.was, found.was_type) = old_field(&text)?;
+                    let (name, old_type) = old_field(&text)?;
+                    add_name(&mut found.was, name, &text)?;
+                    if old_type.is_some() && found.was_type.is_some() {
+                        let message =
+                            "another `was` names a type: one function makes the value, of one type";
+                        return Err(Error::new(text.span(), message));
+                    }
+                    found.was_type = found.was_type.or(old_type);
                 }
                 "default" => found.default = Some(option.value("default = expression")?),
                 "with" => found.with = Some(option.value("with = path::to::function")?),
@@ -213,24 +221,40 @@ impl VariantOptions {
                 ));
             }
             let text = option.text("was = \"OldName\"")?;
-            let name: Ident = text.parse().map_err(|_| not_a_name(&text, "variant"))?;
-            found.was = Some(super::unraw(&name));
+            let name = old_name(&text.value()).ok_or_else(|| not_a_name(&text, "variant"))?;
+            add_name(&mut found.was, name, &text)?;
         }
         Ok(found)
     }
 }
 
+fn add_name(names: &mut Vec<String>, name: String, text: &LitStr) -> syn::Result<()> {
+    if names.contains(&name) {
+        let message = format!("`{name}` is said twice");
+        return Err(Error::new(text.span(), message));
+    }
+    names.push(name);
+    Ok(())
+}
+
+/// A name as debug information has it. It may be a word of the language, since that needs no `r#` in a text.
+fn old_name(text: &str) -> Option<String> {
+    let name = Ident::parse_any.parse_str(text).ok()?;
+    Some(super::unraw(&name))
+}
+
 /// A field's old name, and its old type if that is said.
-fn old_field(text: &LitStr) -> syn::Result<(Option<String>, Option<Type>)> {
+fn old_field(text: &LitStr) -> syn::Result<(String, Option<Type>)> {
     let value = text.value();
     let (name, old_type) = match value.split_once(':') {
         Some((name, old_type)) => (name.trim(), Some(old_type.trim())),
         None => (value.trim(), None),
     };
     let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_number && syn::parse_str::<Ident>(name).is_err() {
-        return Err(not_a_name(text, "field"));
-    }
+    let number = is_number.then(|| name.to_owned());
+    let name = number
+        .or_else(|| old_name(name))
+        .ok_or_else(|| not_a_name(text, "field"))?;
     let old_type = old_type.map(|old_type| {
         let tokens = old_type.parse().ok().map(|tokens| at(text.span(), tokens));
         tokens
@@ -240,8 +264,7 @@ fn old_field(text: &LitStr) -> syn::Result<(Option<String>, Option<Type>)> {
                 Error::new(text.span(), message)
             })
     });
-    let name = name.strip_prefix("r#").unwrap_or(name).to_owned();
-    Ok((Some(name), old_type.transpose()?))
+    Ok((name, old_type.transpose()?))
 }
 
 fn not_a_name(text: &LitStr, what: &str) -> Error {

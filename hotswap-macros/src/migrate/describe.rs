@@ -28,7 +28,7 @@ pub(super) fn text(definition: &Definition) -> (String, String) {
             for variant in variants {
                 let name = super::unraw(&variant.ident);
                 line(&mut text, "variant", &name);
-                if let Some(was) = &variant.options.was {
+                for was in &variant.options.was {
                     line(&mut text, "was", was);
                 }
                 if variant.options.with.is_some() {
@@ -56,7 +56,7 @@ fn write_field(text: &mut String, owner: &str, field: &Field) {
     let options = &field.options;
     let written = signature::tokens(ty.to_token_stream());
     line(text, "field", &format!("{owner}{name} {written}"));
-    if let Some(was) = &options.was {
+    for was in &options.was {
         line(text, "was", was);
     }
     if let Some(was_type) = &options.was_type {

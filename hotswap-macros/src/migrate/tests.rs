@@ -77,6 +77,15 @@ fn variants_that_functions_make() {
 }
 
 #[test]
+fn several_former_names() {
+    let source = "enum Door { #[migrate(was = \"Open\", was = \"Self\")] Ajar { #[migrate(was = \"a\")] #[migrate(was = \"type: u8\")] by: u16 } }";
+    let text = expand(source, Form::Hot);
+    let described =
+        r"variant Ajar\nwas Open\nwas Self\nfield Ajar.by u16\nwas a\nwas type\nwas-type u8\n";
+    assert!(text.contains(described), "{text}");
+}
+
+#[test]
 fn containers() {
     assert_snapshot!(expand(
         "#[migrate(container(T))]

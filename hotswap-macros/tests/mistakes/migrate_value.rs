@@ -26,8 +26,20 @@ struct NoType {
 
 #[derive(Migrate)]
 struct Twice {
-    #[migrate(was = "hp")]
-    #[migrate(default = 5, was = "health")]
+    #[migrate(default = 4)]
+    #[migrate(was = "hp", default = 5)]
+    health: u64,
+}
+
+#[derive(Migrate)]
+struct NameTwice {
+    #[migrate(was = "type", was = "r#type")]
+    health: u64,
+}
+
+#[derive(Migrate)]
+struct TypeTwice {
+    #[migrate(was = "hp: u8", was = "life: u16")]
     health: u64,
 }
 
