@@ -156,6 +156,11 @@ impl Part {
             ..Part::default()
         }
     }
+
+    /// Whether something makes it of a value of another type.
+    pub(crate) fn is_made(&self) -> bool {
+        self.with || self.converts
+    }
 }
 
 /// A name as debug information has it.

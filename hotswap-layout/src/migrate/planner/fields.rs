@@ -3,10 +3,44 @@
 use super::{NoWay, Outcome, Pair, Planner, moved};
 use crate::descriptions::{Description, Part};
 use crate::graph::NONE;
-use crate::migrate::matching::{self, Origin};
+use crate::migrate::matching;
 use crate::migrate::refusal::Lack;
 use crate::migrate::shape::Field;
 use crate::migrate::{FieldChange, Fields, Source, Way};
+
+/// What a step from an older field to a newer one does with its value. What it did is what the way back has to undo: a
+/// function that the older code has from a step before says nothing of that.
+enum Forward {
+    /// It stays, or something inside of it changes.
+    Moved,
+    /// A function of the newer code makes another one.
+    With,
+    /// The edit undoes another one: a function that the older code has for its own way back.
+    Undone,
+    /// There is no function that would have to be.
+    Nothing,
+}
+
+/// `same` tells whether both have the same type.
+fn forward(newer: &Part, older: &Part, same: bool) -> Forward {
+    let renamed = newer.name != older.name;
+    let says_so = renamed && newer.was.contains(&older.name);
+    // A function that was written for this very step, whether the type changes or not.
+    if says_so && newer.with {
+        return Forward::With;
+    }
+    if renamed && !says_so && older.back {
+        return Forward::Undone;
+    }
+    // An edit that undoes another one does not ask for the value's meaning.
+    match (newer, older) {
+        _ if same => Forward::Moved,
+        (newer, _) if newer.is_made() => Forward::With,
+        (_, older) if older.back => Forward::Undone,
+        (_, older) if older.is_made() => Forward::Nothing,
+        _ => Forward::Moved,
+    }
+}
 
 impl Planner<'_> {
     /// Plans for the fields of a struct, or of a variant whose names in both versions are given.
@@ -39,7 +73,7 @@ impl Planner<'_> {
             let from = origin.position().map(|at| (&before[at], &old_parts[at]));
             let source = match from {
                 None => self.added(field, part),
-                Some(from) => self.field(from, (field, part), *origin),
+                Some(from) => self.field(from, (field, part)),
             };
             match source {
                 Ok(source) => {
@@ -86,7 +120,6 @@ impl Planner<'_> {
         &mut self,
         (old, old_part): (&Field, &Part),
         (new, part): (&Field, &Part),
-        origin: Origin,
     ) -> Result<Source, Option<Lack>> {
         let from = old.name.clone();
         let hook = |source: Source, same: bool| match same {
@@ -101,31 +134,21 @@ impl Planner<'_> {
             let from = from.clone();
             hook(Source::Back { from }, planner.stayed(new.place))
         };
-        // A function that was written for this very step, whether the type changes or not.
-        match origin {
-            Origin::Was(_) if part.with => return with(self),
-            Origin::Becomes(_) if old_part.back => return back(self),
-            // An edit that undoes another one does not ask for the value's meaning.
-            Origin::Becomes(_) if old_part.with && self.way == Way::Back => {
-                return Err(Some(Lack::WayBack));
-            }
-            _ => {}
-        }
-        if self.is_same_value(old.place, new.place) {
-            return Ok(Source::Same { from });
-        }
-        // What the older code has was written for the step that made it, not for the way back to it.
-        if self.way == Way::Back && old_part.back {
-            return back(self);
-        }
-        if part.with || part.converts {
-            return with(self);
-        }
-        if old_part.back {
-            return back(self);
-        }
-        if old_part.with || old_part.converts {
-            return Err(Some(Lack::WayBack));
+        let same = self.is_same_value(old.place, new.place);
+        let is_back = self.way == Way::Back;
+        let (newer, older) = if is_back {
+            (old_part, part)
+        } else {
+            (part, old_part)
+        };
+        match forward(newer, older, same) {
+            Forward::Moved if same => return Ok(Source::Same { from }),
+            Forward::Moved => {}
+            Forward::With if !is_back => return with(self),
+            Forward::With if newer.back => return back(self),
+            Forward::Undone if !is_back => return back(self),
+            Forward::Undone if older.is_made() => return with(self),
+            Forward::With | Forward::Undone | Forward::Nothing => return Err(Some(Lack::WayBack)),
         }
         let step = format!(".{}", new.name);
         match self.inside(step, |planner| planner.value(old.place, new.place)) {
