@@ -8,6 +8,9 @@
 
 #[path = "catalogue/batches.rs"]
 mod batches;
+#[expect(dead_code, reason = "what a case needs to be run is for who runs it")]
+#[path = "catalogue/cases.rs"]
+mod cases;
 #[path = "catalogue/migrations.rs"]
 mod migrations;
 
@@ -15,7 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use batches::{Batch, Case, compile, run};
+use batches::{Batch, compile, run};
+use cases::Case;
 use hotswap_layout::{
     EntryBody, Finding, Passed, Program, ReprChange, Root, Subject, Verdict, compare,
     compare_beside, read_object, report,

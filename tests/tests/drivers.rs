@@ -4,6 +4,7 @@
 //! One executable, so that tests that wait leave the processors to others.
 
 mod bad_images;
+mod catalogue;
 mod cleaning;
 mod control;
 mod doctor;

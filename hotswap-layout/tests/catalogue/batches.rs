@@ -4,7 +4,6 @@
 //! is told by the module. A case with the tag `alone` has the crate for itself: one that needs its items at the root, and one
 //! in which no type changes its layout, since the comparison looks less closely at versions where none does.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -13,101 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use object::read::archive::ArchiveFile;
 
-pub struct Case {
-    pub name: String,
-    /// Goes from the new version to the old one, where that makes a difference.
-    pub back: bool,
-    /// `c`, or `hotswap` for what the runtime's own types are exempt from.
-    crate_name: &'static str,
-    source: String,
-    pub expected: Vec<String>,
-    /// Types that are migrated where cells hold them.
-    pub migrated: BTreeSet<String>,
-    /// Compiled with optimisation too.
-    optimised: bool,
-    /// The type whose `repr` was edited.
-    pub repr: Option<String>,
-    /// The module of a crate that it shares.
-    module: Option<String>,
-}
-
-fn cases(text: &str) -> Vec<Case> {
-    text.split("\n== ")
-        .skip(1)
-        .map(|case| {
-            let (name, rest) = case.split_once('\n').expect("a case has a source");
-            let (source, expected) = rest
-                .split_once("\nexpect:")
-                .expect("a case has expectations");
-            let (name, tags) = name.split_once(" [").unwrap_or((name, ""));
-            let tags: Vec<&str> = tags.split([' ', ',', '[', ']']).collect();
-            let values = |key: &'static str| tags.iter().filter_map(move |it| it.strip_prefix(key));
-            let hotswap = tags.contains(&"hotswap");
-            let module = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-            let mut expected: Vec<String> = expected
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty() && !line.starts_with("//"))
-                .map(str::to_owned)
-                .collect();
-            expected.sort();
-            Case {
-                name: name.to_owned(),
-                back: tags.contains(&"back"),
-                migrated: values("migrated=").map(str::to_owned).collect(),
-                crate_name: if hotswap { "hotswap" } else { "c" },
-                source: source.to_owned(),
-                expected,
-                optimised: tags.contains(&"optimised"),
-                repr: values("repr=").next().map(str::to_owned),
-                // What is known of the crate `hotswap` stands at its root.
-                module: (!hotswap && !tags.contains(&"alone")).then_some(module),
-            }
-        })
-        .collect()
-}
-
-impl Case {
-    /// The source with each `«old¦new»` replaced by one side.
-    pub fn version(&self, new: bool) -> String {
-        let mut text = String::new();
-        let mut rest = &*self.source;
-        while let Some((before, after)) = rest.split_once('«') {
-            let (edit, tail) = after.split_once('»').expect("an edit is closed");
-            let (left, right) = edit.split_once('¦').expect("an edit has two sides");
-            text.push_str(before);
-            text.push_str(if new { right } else { left });
-            rest = tail;
-        }
-        text.push_str(rest);
-        text
-    }
-
-    /// Where its items are.
-    pub fn path(&self) -> String {
-        match &self.module {
-            Some(module) => format!("{}::{module}", self.crate_name),
-            None => self.crate_name.to_owned(),
-        }
-    }
-
-    /// Whether a text tells of its items.
-    pub fn is_named_in(&self, text: &str) -> bool {
-        self.module.is_none() || text.contains(&format!("{}::", self.path()))
-    }
-
-    /// A text as if the case had the crate for itself.
-    pub fn alone(&self, text: &str) -> String {
-        let path = format!("{}::", self.path());
-        text.replace(&path, &format!("{}::", self.crate_name))
-    }
-
-    /// The other way round: the path of an item, with the case's module.
-    pub fn within(&self, item: &str) -> String {
-        let root = format!("{}::", self.crate_name);
-        item.replace(&root, &format!("{}::", self.path()))
-    }
-}
+use super::cases::{Case, cases};
 
 /// Cases that are compiled together.
 pub struct Batch<'a> {

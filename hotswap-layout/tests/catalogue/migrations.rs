@@ -10,12 +10,13 @@ use std::sync::Arc;
 use hotswap_layout::migrate::{
     CellPair, Fields, How, Migration, Source, Taken, TypeChange, Version, Way, migrate,
 };
-use hotswap_layout::{Descriptions, Program, Text, Verdict, read_object, report};
+use hotswap_layout::{Descriptions, Finding, Program, Text, Verdict, read_object, report};
 use object::SectionKind;
 use quote::ToTokens as _;
 use rustc_demangle::demangle;
 
-use super::batches::{Batch, Case, run};
+use super::batches::{Batch, run};
+use super::cases::Case;
 use super::symbols;
 
 const PRELUDE: &str = r"
@@ -24,6 +25,7 @@ fn make() -> World { loop {} }
 pub static CELL: Live<World> = Live(std::sync::atomic::AtomicPtr::new(std::ptr::null_mut()), make);
 pub fn cell() -> usize { &raw const CELL as usize }
 pub struct Was;
+impl Was { pub fn variant(&self) -> Option<&str> { loop {} } }
 pub struct Given<T>(std::marker::PhantomData<fn() -> T>);
 pub struct Perhaps<T>(std::marker::PhantomData<fn() -> T>);
 pub struct CodeChange<T, F>(pub usize, pub std::marker::PhantomData<fn(F) -> T>);
@@ -383,7 +385,7 @@ fn verdict(case: &Case, optimised: bool, left: &Own, right: &Own) -> Option<Stri
     let consistent =
         migration.cells[0].change.is_some() || found.iter().all(|it| it.starts_with("refused"));
     if found == case.expected && consistent {
-        return None;
+        return ways(case, left, right);
     }
     let texts = migration
         .findings
@@ -396,6 +398,27 @@ fn verdict(case: &Case, optimised: bool, left: &Own, right: &Own) -> Option<Stri
         found.join("\n           "),
         case.alone(&texts.collect::<String>())
     ))
+}
+
+/// Whether what a case says of being run is true. What can go forward has values, and the tag `one-way` if it can't go back;
+/// what could go back, but can't go forward, has the tag `unreached`.
+fn ways(case: &Case, left: &Own, right: &Own) -> Option<String> {
+    let goes = |migration: Migration| {
+        let refused = |it: &Finding| it.verdict == Verdict::Refused;
+        !migration.findings.iter().any(refused)
+    };
+    let forward = goes(planned(left, right, Way::Forward));
+    let back = goes(planned(right, left, Way::Back));
+    let name = &case.name;
+    if forward == case.values.is_empty() {
+        return Some(format!(
+            "{name}: it goes forward: {forward}, with values: {}",
+            !forward
+        ));
+    }
+    let unreached = case.back && back && !forward;
+    let wrong = case.unreached != unreached || case.one_way != (forward && !back);
+    wrong.then(|| format!("{name}: it goes forward: {forward}, and back: {back}"))
 }
 
 #[test]
