@@ -140,7 +140,7 @@ impl<T: Migrate> Live<T> {
     #[must_use]
     pub const fn saved(init: fn() -> T) -> Self
     where
-        T: serde::Serialize + serde::de::DeserializeOwned,
+        T: serde::Serialize + serde::de::DeserializeOwned + Send + 'static,
     {
         Self {
             core: AtomicPtr::new(ptr::null_mut()),

@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -26,6 +27,11 @@ const FOREIGN: [&str; 13] = [
     "RUSTC",
     "RUSTFLAGS",
 ];
+
+/// A command line to run the tool's programs with, such as valgrind's; what it says on stderr behind `==` fails a test.
+const RUNNER_VARIABLE: &str = "HOTSWAP_TESTS_RUNNER";
+/// Where cargo, and so the tool, looks for it.
+const CARGO_RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
 
 /// What the profile `dev` has of debug information.
 const DEBUG_VARIABLE: &str = "CARGO_PROFILE_DEV_DEBUG";
@@ -78,9 +84,17 @@ pub fn hotswap(package: &Package) -> Result<Command> {
 /// When the tool does not build.
 pub fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
     let mut command = hotswap(package)?;
+    if let Some(runner) = runner() {
+        command.env(CARGO_RUNNER, runner);
+    }
     command.args(["run", "--message-format=json"]);
     command.args(profile_flag(package)).args(arguments);
     Ok(command)
+}
+
+/// What programs are run with, if that is said.
+pub fn runner() -> Option<OsString> {
+    env::var_os(RUNNER_VARIABLE).filter(|runner| !runner.is_empty())
 }
 
 /// Another verb of `cargo hotswap`, as cargo calls it.

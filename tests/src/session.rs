@@ -47,7 +47,7 @@ pub struct Session {
     starts: usize,
     version: u64,
     unseen: BTreeSet<String>,
-    /// Lines that are not what the schema says.
+    /// Lines that are not what the schema says, and what a runner finds.
     faults: Vec<String>,
 }
 
@@ -365,7 +365,7 @@ impl Session {
         self.wait("the end of the output", DEADLINE, open)?;
         let status = self.child.wait()?;
         self.ensure(self.faults.is_empty(), || {
-            format!("lines against the schema: {:?}", self.faults)
+            format!("lines that must not be: {}", self.faults.join("\n"))
         })?;
         // As a shell says it.
         let found = status.code().or(status.signal().map(|signal| 128 + signal));
@@ -435,6 +435,9 @@ impl Session {
             }
             Line::Stderr(text) => {
                 self.note("err", &text);
+                if text.starts_with("==") && compile::runner().is_some() {
+                    self.faults.push(text.clone());
+                }
                 let Some(event) = Event::read(&text) else {
                     return self.stderr.push_back(text);
                 };

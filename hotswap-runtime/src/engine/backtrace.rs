@@ -88,6 +88,21 @@ unsafe impl Send for Place {}
 /// Where the running executable has them, once a patch has told.
 static PLACE: Mutex<Option<Place>> = Mutex::new(None);
 
+/// What stands there now.
+static LISTS: Mutex<Lists> = Mutex::new(Lists {
+    first: None,
+    own: Vec::new(),
+});
+
+/// The lists that the standard library has been given in the place of its own.
+#[derive(Debug, Default)]
+struct Lists {
+    /// Its own, which only it could free.
+    first: Option<Parts>,
+    /// The newest one.
+    own: Vec<Record>,
+}
+
 /// Learns where the executable's standard library keeps its list.
 pub(crate) fn locate(statics: &BacktraceStatics, host: &Loaded) -> Result<(), BacktraceError> {
     let at = |address, bytes| host.address(address, bytes, Use::State);
@@ -114,13 +129,13 @@ pub(crate) fn locate(statics: &BacktraceStatics, host: &Loaded) -> Result<(), Ba
 pub(crate) fn refresh() -> Result<(), BacktraceError> {
     let place = lock(&PLACE);
     match *place {
-        Some(place) => refresh_at(place, &loaded::objects()),
+        Some(place) => refresh_at(place, &mut lock(&LISTS), &loaded::objects()),
         None => Ok(()),
     }
 }
 
 /// Nothing in here may panic: a panic takes the mutex that is held.
-fn refresh_at(place: Place, objects: &[Object]) -> Result<(), BacktraceError> {
+fn refresh_at(place: Place, lists: &mut Lists, objects: &[Object]) -> Result<(), BacktraceError> {
     let memory = Memory(File::open("/proc/self/mem")?);
     let _guard = Guard::take(place.lock).ok_or(BacktraceError::Locked)?;
     // SAFETY: `locate` has found the place to be writable data of the executable, and whoever
@@ -132,10 +147,11 @@ fn refresh_at(place: Place, objects: &[Object]) -> Result<(), BacktraceError> {
     let Some(records) = updated(&memory, old, objects)? else {
         return Ok(());
     };
-    let new = leak(records);
-    // SAFETY: as above. The new list has the layout that the old one was found to have, and is
-    // never freed. The standard library's list is neither grown nor dropped once it is made.
-    unsafe { place.list.write_volatile(new) };
+    // SAFETY: as above. The new list has the layout that the old one was found to have, and stays until
+    // another one stands here. The standard library's list is neither grown nor dropped once it is made.
+    unsafe { place.list.write_volatile(Parts::of(&records)) };
+    lists.first.get_or_insert(old);
+    lists.own = records;
     Ok(())
 }
 
@@ -198,14 +214,9 @@ impl Record {
     }
 }
 
-/// A vector's parts; nobody frees it.
+/// A vector's parts; nobody frees it, since the list refers to it for ever.
 fn leak<T>(vector: Vec<T>) -> Parts {
-    let vector = mem::ManuallyDrop::new(vector);
-    Parts {
-        capacity: vector.capacity(),
-        start: vector.as_ptr().expose_provenance(),
-        length: vector.len(),
-    }
+    Parts::of(&mem::ManuallyDrop::new(vector))
 }
 
 /// This process's memory, as a file.
@@ -266,6 +277,14 @@ impl Memory {
 }
 
 impl Parts {
+    fn of<T>(vector: &Vec<T>) -> Self {
+        Self {
+            capacity: vector.capacity(),
+            start: vector.as_ptr().expose_provenance(),
+            length: vector.len(),
+        }
+    }
+
     /// Whether this can be a vector of elements with that alignment.
     fn check(self, align: usize) -> Result<(), BacktraceError> {
         let possible = self.length <= self.capacity

@@ -22,7 +22,7 @@ pub(crate) type FactsOf = fn() -> &'static Facts;
 pub(crate) struct Saver {
     /// Writes the value at an address.
     pub(crate) save: Save,
-    /// Makes a value, in a box of its own.
+    /// Makes a value.
     pub(crate) restore: Restore,
 }
 
@@ -33,8 +33,20 @@ pub(crate) struct Saver {
 /// A value of the saver's type is there, and nobody changes it meanwhile.
 pub(crate) type Save = unsafe fn(*const u8, &mut dyn Write) -> Result<(), Fault>;
 
-/// Makes a value of bytes, in a box of its own.
-pub(crate) type Restore = fn(&[u8]) -> Result<*mut u8, Fault>;
+/// Makes a value of bytes.
+pub(crate) type Restore = fn(&[u8]) -> Result<Box<dyn Made>, Fault>;
+
+/// A value of the saver's type, on its way to the thread that asked for it.
+pub(crate) trait Made: Send {
+    /// Gives it away as the content of a cell.
+    fn into_content(self: Box<Self>) -> *mut u8;
+}
+
+impl<T: Send> Made for T {
+    fn into_content(self: Box<Self>) -> *mut u8 {
+        Box::into_raw(self).cast()
+    }
+}
 
 /// Why a value could not be saved or restored.
 #[derive(Debug, Clone, PartialEq, Eq)]

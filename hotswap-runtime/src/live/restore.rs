@@ -12,7 +12,7 @@ use hotswap_protocol::checksum::Checksum;
 use hotswap_protocol::saved::{LostCell, RestoreReport, SavedCell, Value};
 
 use crate::convert::context::STACK_BYTES;
-use crate::live::facts::{Facts, Fault};
+use crate::live::facts::{Facts, Fault, Made};
 use crate::live::handle::Handle;
 use crate::on_swap::panic_message;
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -145,20 +145,19 @@ fn checked(saved: &Saved, read: Read) -> Result<Vec<u8>, String> {
 
 /// Calls a function of the program's on a thread with room for values that are nested deeply, and
 /// waits for it, but not longer than `limit`: the cell is held meanwhile, which the function may wait for. What
-/// it makes later is lost, and never dropped.
+/// it makes later is dropped, on its thread.
 fn apart(
     limit: Duration,
-    make: impl FnOnce() -> Result<*mut u8, Fault> + Send + 'static,
+    make: impl FnOnce() -> Result<Box<dyn Made>, Fault> + Send + 'static,
 ) -> Result<*mut u8, Fault> {
-    let (sender, receiver) = sync_channel(1);
+    // Without room, so that what is not received never is on its way.
+    let (sender, receiver) = sync_channel(0);
     let caught = move || {
         let made = catch_unwind(AssertUnwindSafe(make)).unwrap_or_else(|panic| {
             let text = panic_message(panic);
             Err(Fault::new(format!("its `Deserialize` panicked: {text}")))
         });
-        // What is there is of a type that is `Send`, for it is to be in a cell that threads share.
-        // If nobody waits any more, it is lost.
-        let _ = sender.send(made.map(<*mut u8>::expose_provenance));
+        let _ = sender.send(made);
     };
     let thread = thread::Builder::new()
         .name("hotswap-restore".to_owned())
@@ -176,5 +175,34 @@ fn apart(
     };
     // Nothing of the thread's is left when the value is used.
     let _ = thread.join();
-    made.map(ptr::with_exposed_provenance_mut)
+    made.map(Made::into_content)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    struct Value(Sender<()>);
+
+    impl Drop for Value {
+        fn drop(&mut self) {
+            // Nobody may listen.
+            let _ = self.0.send(());
+        }
+    }
+
+    #[test]
+    fn what_is_made_too_late_is_dropped() {
+        let (go, wait) = channel::<()>();
+        let (dropped, drops) = channel();
+        let made = apart(Duration::ZERO, move || {
+            wait.recv().map_err(Fault::new)?;
+            Ok(Box::new(Value(dropped)))
+        });
+        assert!(made.unwrap_err().reason.contains("has not returned"));
+        go.send(()).unwrap();
+        drops.recv().unwrap();
+    }
 }

@@ -11,14 +11,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Path, Track};
 
-use crate::live::facts::{Facts, Fault, Saver};
+use crate::live::facts::{Facts, Fault, Made, Saver};
 use crate::migrate::Migrate;
 
 /// How deep values may be nested. The thread that reads them has a stack for it.
 const DEEPEST: usize = 4096;
 
 /// The facts of a cell that is saved.
-pub(crate) fn saved<T: Migrate + Serialize + DeserializeOwned>() -> &'static Facts {
+pub(crate) fn saved<T: Migrate + Serialize + DeserializeOwned + Send + 'static>() -> &'static Facts
+{
     const {
         &Facts {
             schema: T::schema,
@@ -45,11 +46,11 @@ unsafe fn save<T: Serialize>(value: *const u8, out: &mut dyn Write) -> Result<()
     written.map_err(|error| fault(&track.path(), &error))
 }
 
-fn restore<T: DeserializeOwned>(bytes: &[u8]) -> Result<*mut u8, Fault> {
+fn restore<T: DeserializeOwned + Send + 'static>(bytes: &[u8]) -> Result<Box<dyn Made>, Fault> {
     let mut deserializer = Deserializer::from_read_ref(bytes);
     deserializer.set_max_depth(DEEPEST);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Ok(value) => Ok(Box::into_raw(Box::new(value)).cast()),
+        Ok(value) => Ok(Box::new(value)),
         Err(error) => Err(match error.inner() {
             decode::Error::TypeMismatch(found) => fault(error.path(), &mismatch(*found)),
             other => fault(error.path(), other),

@@ -45,15 +45,21 @@ fn names(list: Parts) -> Vec<String> {
 /// Brings a list of `before` up to date with `now`, and gives the names in it afterwards.
 fn check(before: &[Object], now: &[Object], expected: &[&str]) {
     let mut list = list_of(before);
+    let list_before = list;
     let word = AtomicU32::new(0);
     let place = Place {
         list: &raw mut list,
         lock: &raw const word,
     };
-    refresh_at(place, now).unwrap();
+    let mut lists = Lists::default();
+    refresh_at(place, &mut lists, now).unwrap();
     // SAFETY: nothing else uses the local.
     let after = unsafe { (&raw const list).read_volatile() };
     assert_eq!(names(after), expected);
+    // What stands there belongs to somebody, who frees it once another one does.
+    if after != list_before {
+        assert_eq!(Parts::of(&lists.own), after);
+    }
     assert_eq!(word.load(Ordering::Relaxed), 0);
 }
 
@@ -131,7 +137,10 @@ fn what_is_unlike_is_left_alone() {
             list: &raw mut list,
             lock: &raw const word,
         };
-        assert!(refresh_at(place, &now).is_err(), "{before:?}");
+        assert!(
+            refresh_at(place, &mut Lists::default(), &now).is_err(),
+            "{before:?}"
+        );
         assert_eq!(list, before);
         assert_eq!(word.load(Ordering::Relaxed), 0);
     }
@@ -150,6 +159,7 @@ fn no_list_yet_is_no_error() {
             list: &raw mut list,
             lock: &raw const word,
         },
+        &mut Lists::default(),
         &[],
     )
     .unwrap();
@@ -199,7 +209,7 @@ fn the_standard_librarys_own_list_is_understood() {
     );
     let mut objects = loaded::objects();
     objects.push(object("/nowhere/new.so", 0x5000, &[(0, 16)]));
-    refresh_at(place, &objects).unwrap();
+    refresh_at(place, &mut lock(&LISTS), &objects).unwrap();
     // SAFETY: the place is the static's, and whoever changes it holds `PLACE`.
     let listed = names(unsafe { place.list.read_volatile() });
     assert!(
