@@ -92,7 +92,8 @@ pub fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
     Ok(command)
 }
 
-/// What programs are run with, if that is said.
+/// What the tool runs programs with, if that is said.
+#[must_use]
 pub fn runner() -> Option<OsString> {
     env::var_os(RUNNER_VARIABLE).filter(|runner| !runner.is_empty())
 }

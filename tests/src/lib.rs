@@ -23,7 +23,7 @@ mod wire;
 mod play;
 
 pub use browser::{Browser, Page};
-pub use compile::{build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb};
+pub use compile::{build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb, runner};
 pub use event::Event;
 pub use gate::{Gate, Held};
 pub use package::{Manner, Package, TargetFolder};

@@ -7,6 +7,7 @@
 //! | `target shared\|own\|symlink` | one target folder for all scenarios, the package's own, or its own behind a link |
 //! | `env NAME=VALUE` | for the tool and the program |
 //! | `hot-only` | says nothing under plain cargo, which is not tried |
+//! | `no-runner REASON` | why it is not tried under a runner, as valgrind is one |
 //!
 //! | directive | meaning |
 //! |---|---|
@@ -97,6 +98,8 @@ pub struct Script {
     pub env: Vec<(String, String)>,
     /// Whether plain cargo has nothing to show.
     pub hot_only: bool,
+    /// Why it can't be run under a runner, if it can't.
+    pub no_runner: Option<String>,
     /// What to do, with line numbers.
     pub steps: Vec<(usize, Step)>,
 }
@@ -131,6 +134,7 @@ impl Script {
             "folder" => self.folder = Some(rest.to_owned()),
             "target" => self.target = target(rest)?,
             "hot-only" => self.hot_only = true,
+            "no-runner" => self.no_runner = Some(rest.to_owned()),
             "env" => {
                 let (name, value) = rest.split_once('=').context("expected NAME=VALUE")?;
                 self.env.push((name.to_owned(), value.to_owned()));

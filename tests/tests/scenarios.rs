@@ -7,7 +7,7 @@ mod linkers;
 use std::{fs, process::ExitCode};
 
 use anyhow::Result;
-use hotswap_tests::{Mode, Profile, play, scenario_script, scenarios};
+use hotswap_tests::{Mode, Profile, play, runner, scenario_script, scenarios};
 use libtest_mimic::{Arguments, Trial};
 
 /// More than the smallest machine that this is meant for has cores, since cargo lets one build at a time
@@ -25,6 +25,10 @@ fn main() -> Result<ExitCode> {
     trials.extend(linkers::trials());
     for name in names {
         let script = scenario_script(&name)?;
+        if let (Some(_), Some(reason)) = (runner(), &script.no_runner) {
+            println!("NOT TESTED: {name}: {reason}");
+            continue;
+        }
         for profile in script.profiles {
             let word = format!("{profile:?}").to_lowercase();
             trials.push(trial(&name, &word, profile, Mode::Hot));
