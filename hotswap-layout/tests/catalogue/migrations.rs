@@ -15,7 +15,7 @@ use object::SectionKind;
 use quote::ToTokens as _;
 use rustc_demangle::demangle;
 
-use super::batches::{Batch, Case, run};
+use super::batches::{Batch, Case, Form, run};
 use super::symbols;
 
 const PRELUDE: &str = r"
@@ -357,13 +357,13 @@ fn check(folder: &Path, batch: &Batch) -> Vec<String> {
     let cases = batch.cases.iter();
     let wrong = cases.map(|case| {
         let (left, right) = (left.of(case, false), right.of(case, true));
-        verdict(case, batch.optimised, &left, &right)
+        verdict(case, batch.form, &left, &right)
     });
     wrong.flatten().collect()
 }
 
 /// What is wrong with a case, or nothing.
-fn verdict(case: &Case, optimised: bool, left: &Own, right: &Own) -> Option<String> {
+fn verdict(case: &Case, form: Form, left: &Own, right: &Own) -> Option<String> {
     let migration = match case.back {
         false => planned(left, right, Way::Forward),
         true => planned(right, left, Way::Back),
@@ -390,7 +390,7 @@ fn verdict(case: &Case, optimised: bool, left: &Own, right: &Own) -> Option<Stri
         .iter()
         .map(|finding| report::finding(finding, None));
     Some(format!(
-        "{} (optimised: {optimised})\n  expected {}\n  found    {}\n{}",
+        "{} ({form:?})\n  expected {}\n  found    {}\n{}",
         case.name,
         case.expected.join("\n           "),
         found.join("\n           "),
