@@ -1,7 +1,9 @@
 //! What it costs a release build that it can be patched, that it is, and that it was: instructions a request, requests
 //! a second, size. And what swaps cost those who are served meanwhile.
 //!
-//! `HOTSWAP_BENCH_SWAPS=N` has another number of patches applied and reverted than a thousand.
+//! `HOTSWAP_BENCH_SWAPS=N` has another number of patches applied and reverted than a thousand. `HOTSWAP_BENCH_PARTS` names
+//! what is measured, of `throughput`, `sizes`, `swaps` and `instructions`, where that shall not be all: the last and the
+//! sizes don't depend on what else the machine does.
 
 use std::fs;
 use std::path::Path;
@@ -37,12 +39,24 @@ const BETWEEN_ACTS: Duration = Duration::from_millis(10);
 const BLOCK: usize = 25;
 
 /// The kinds of servers, in the order of the tables.
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
     "plain",
+    "plain, thin LTO",
     "plain, fat LTO, one unit",
     "patchable",
     "patched",
     "reverted",
+];
+
+/// Measures something of the builds and adds it to the report.
+type Measure = fn(&Builds, &mut Report) -> Result<()>;
+
+/// What is measured, by name.
+const PARTS: [(&str, Measure); 4] = [
+    ("throughput", throughput),
+    ("sizes", sizes),
+    ("swaps", swaps),
+    ("instructions", instructions),
 ];
 
 /// One server of each kind.
@@ -50,14 +64,15 @@ fn servers(builds: &Builds, by: &[String]) -> Result<Vec<Server>> {
     let start = |executable: &Path| Server::start(executable, by);
     let servers = vec![
         start(&builds.plain)?,
+        start(&builds.thin)?,
         start(&builds.fat)?,
         start(&builds.patchable)?,
         start(&builds.patchable)?,
         start(&builds.patchable)?,
     ];
-    servers[3].apply(&builds.patch)?;
     servers[4].apply(&builds.patch)?;
-    servers[4].revert()?;
+    servers[5].apply(&builds.patch)?;
+    servers[5].revert()?;
     Ok(servers)
 }
 
@@ -138,7 +153,7 @@ fn newest(folder: &Path, pid: u32) -> Result<f64> {
     anyhow::bail!("callgrind has left no dump of {pid}")
 }
 
-/// Requests a second, each kind in turn, and sizes.
+/// Requests a second, each kind in turn.
 fn throughput(builds: &Builds, report: &mut Report) -> Result<()> {
     let servers = servers(builds, &["env".to_owned()])?;
     let mut rates = vec![Vec::new(); servers.len()];
@@ -170,11 +185,14 @@ fn throughput(builds: &Builds, report: &mut Report) -> Result<()> {
     }
     report.table(&table);
     report.line("  (from, to: where the mean ratio lies with 95 % confidence)\n");
+    Ok(())
+}
+
+/// Sizes of what is built.
+fn sizes(builds: &Builds, report: &mut Report) -> Result<()> {
     let mut table = Table::new("size (MB)", &["file", "loaded"], 2);
-    for (name, path) in KINDS
-        .iter()
-        .zip([&builds.plain, &builds.fat, &builds.patchable])
-    {
+    let builds_of_kinds = [&builds.plain, &builds.thin, &builds.fat, &builds.patchable];
+    for (name, path) in KINDS.iter().zip(builds_of_kinds) {
         let bytes = fs::read(path)?;
         let loaded = cargo_hotswap::base::build::loaded_bytes(&bytes)?;
         table.row(name, &[bytes.len() as f64 / 1e6, loaded as f64 / 1e6]);
@@ -246,10 +264,17 @@ fn main() -> Result<()> {
     if !hotswap_bench::is_bench() {
         return Ok(());
     }
+    let named = std::env::var("HOTSWAP_BENCH_PARTS").ok();
+    let named: Option<Vec<&str>> = named.as_deref().map(|names| names.split(',').collect());
+    let unknown = |name: &&str| PARTS.iter().all(|(part, _)| part != name);
+    let unknown = named.iter().flatten().find(|name| unknown(name));
+    ensure!(unknown.is_none(), "{unknown:?} is nothing that is measured");
     let builds = Builds::make()?;
     let mut report = Report::new("production");
-    throughput(&builds, &mut report)?;
-    swaps(&builds, &mut report)?;
-    instructions(&builds, &mut report)?;
+    for (name, part) in PARTS {
+        if named.as_ref().is_none_or(|named| named.contains(&name)) {
+            part(&builds, &mut report)?;
+        }
+    }
     Ok(report.finish()?)
 }

@@ -25,6 +25,8 @@ const GREETINGS: [&str; 2] = ["\"Hello, {name}!\\n\"", "\"Howdy! {name}\\n\""];
 pub struct Builds {
     /// As plain cargo builds it.
     pub plain: PathBuf,
+    /// The same with link-time optimisation of all crates, the quick one.
+    pub thin: PathBuf,
     /// The same with link-time optimisation of all crates, as one unit each.
     pub fat: PathBuf,
     /// As the tool builds it.
@@ -68,7 +70,9 @@ impl Builds {
             ("CARGO_PROFILE_RELEASE_LTO", "fat"),
             ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1"),
         ];
-        let (plain, fat) = (by_cargo("plain", &[])?, by_cargo("fat", &fat)?);
+        let thin = [("CARGO_PROFILE_RELEASE_LTO", "thin")];
+        let (plain, thin) = (by_cargo("plain", &[])?, by_cargo("thin", &thin)?);
+        let fat = by_cargo("fat", &fat)?;
         let says = |words: &[&str]| {
             let mut command = with_key(hotswap_verb(&package, words)?);
             command.env("CARGO_TARGET_DIR", root.join("target"));
@@ -95,6 +99,7 @@ impl Builds {
         ])?;
         Ok(Self {
             plain,
+            thin,
             fat,
             patchable,
             patch: std::fs::read(file)?,

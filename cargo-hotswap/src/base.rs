@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use hotswap_protocol::build_id::BuildId;
@@ -264,18 +263,12 @@ fn first_line(text: &str) -> &str {
 /// What the compiler of these crates says of itself.
 fn toolchain(units: &[Unit]) -> Result<String> {
     let unit = units.last().context("no crate of the program is known")?;
-    let (program, args) = unit.capture.program.split_first().context("no compiler")?;
-    let mut command = Command::new(program);
-    command.args(args).arg("-vV").current_dir(&unit.capture.cwd);
-    // Which of rustup's toolchains is meant may stand there.
-    let named = ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "PATH"];
-    let env = unit.capture.env.iter();
-    command.envs(env.filter(|(name, _)| named.contains(&name.as_str())));
-    let output =
-        children::output(&mut command).with_context(|| format!("could not run {program}"))?;
+    let mut command = unit.capture.compiler()?;
+    let output = children::output(command.arg("-vV"))
+        .with_context(|| format!("could not run {command:?}"))?;
     if !output.status.success() {
         bail!(
-            "{program} does not tell its version: {}",
+            "the compiler does not tell its version: {}",
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }

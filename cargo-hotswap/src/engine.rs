@@ -20,7 +20,7 @@ use crate::host::Host;
 use crate::image::renamed::Renamed;
 use crate::image::state::{Initialisers, Places, State, Told};
 use crate::image::support::Support;
-use crate::image::{self, Images, Linked, Part};
+use crate::image::{self, DebugInfo, Images, Linked, Part};
 use crate::plugin::capture::LinkCapture;
 use crate::program::listener::OwnReverts;
 use crate::reach::{self, Index};
@@ -125,9 +125,9 @@ impl Engine {
         cache: Cache,
         folder: &Path,
         sink: Sink,
-        debug_patches: bool,
+        debug: DebugInfo,
     ) -> Result<Self> {
-        let images = Images::new(folder.join("images"), &units, debug_patches)?;
+        let images = Images::new(folder.join("images"), &units, debug)?;
         let libraries = sink.libraries(&host)?;
         let mut edits = edits::Sources::default();
         let texts = Texts::default();

@@ -160,6 +160,17 @@ fn several_bodies(path: &str, count: usize) -> String {
     )
 }
 
+/// The path, with its crate's hash, of the entry that this symbol is the descriptor of.
+pub fn of_descriptor(symbol: &str) -> Option<String> {
+    let path = exact_path(symbol);
+    path.strip_suffix(DESCRIPTOR).map(str::to_owned)
+}
+
+/// The path of the entry that this symbol is the body of, if that is an entry.
+pub fn of_body(symbol: &str) -> Option<String> {
+    entry_of_body(&exact_path(symbol)).map(str::to_owned)
+}
+
 /// The entry whose body this is, by exact path: the closure in the entry, as a plain function.
 fn entry_of_body(path: &str) -> Option<&str> {
     let inner = path.strip_prefix('<')?.strip_suffix(">::call_once")?;

@@ -23,6 +23,17 @@ pub mod wishes;
 /// How many image files stay on disk for debuggers and backtraces.
 const KEPT_IMAGES: usize = 64;
 
+/// What images hold for debuggers and backtraces, besides the names of functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DebugInfo {
+    /// All that the compiler wrote.
+    Full,
+    /// Lines and inlined calls.
+    Lines,
+    /// Nothing.
+    None,
+}
+
 /// What an image takes of an object.
 #[derive(Debug, Clone)]
 pub struct Part {
@@ -76,23 +87,23 @@ pub struct Images {
     rewritten: HashMap<(u128, u128), PathBuf>,
     /// Images on disk, the oldest first.
     images: VecDeque<PathBuf>,
-    /// All debug information is kept.
-    debug: bool,
+    debug: DebugInfo,
 }
 
 impl Images {
-    /// Images of these units that are written to this folder. Where somebody wants to look at them
-    /// with a debugger, `debug` keeps what else only makes the linker and the program read more.
+    /// Images of these units that are written to this folder. Debug information makes the linker and the
+    /// program read more.
     ///
     /// # Errors
     ///
     /// No linker was found, or the folder can't be written.
-    pub fn new(folder: PathBuf, units: &[Unit], debug: bool) -> Result<Self> {
+    pub fn new(folder: PathBuf, units: &[Unit], debug: DebugInfo) -> Result<Self> {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("could not make {}", folder.display()))?;
         let rustc = units.last().and_then(|unit| unit.capture.program.last());
         let rustc = rustc.map_or("rustc", String::as_str);
-        let linker = lld::Linker::find(rustc, &folder)?;
+        let strips = debug == DebugInfo::None;
+        let linker = lld::Linker::find(rustc, &folder, strips)?;
         Ok(Self {
             folder,
             linker,
@@ -104,7 +115,7 @@ impl Images {
 
     /// Whether images hold what only a debugger wants.
     pub fn are_for_debuggers(&self) -> bool {
-        self.debug
+        self.debug == DebugInfo::Full
     }
 
     /// An image may soon be linked.
@@ -216,7 +227,7 @@ fn rewrite_one(
     part: &Part,
     bindings: &Bindings,
     exporting: bool,
-    debug: bool,
+    debug: DebugInfo,
     path: &Path,
 ) -> Result<()> {
     let object = &part.object;
@@ -237,8 +248,9 @@ fn rewrite_one(
         .with_context(|| format!("the object file {} can't be patched in", object.name))?;
     let bytes = rewritten.bytes.as_deref().unwrap_or(original);
     let thinned = match debug {
-        true => None,
-        false => hotswap_object::thin(bytes)?,
+        DebugInfo::Lines => hotswap_object::thin(bytes)?,
+        // The linker strips all.
+        DebugInfo::Full | DebugInfo::None => None,
     };
     std::fs::write(path, thinned.as_deref().unwrap_or(bytes))
         .with_context(|| format!("could not write {}", path.display()))

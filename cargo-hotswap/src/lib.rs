@@ -36,6 +36,7 @@ pub mod output;
 pub mod patch;
 pub mod places;
 pub mod plugin;
+pub mod probe;
 pub mod profile;
 pub mod program;
 pub mod project;

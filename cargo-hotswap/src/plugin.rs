@@ -37,6 +37,8 @@ pub struct PluginConfig {
     pub rustc_wrapper: Option<String>,
     /// The user's `RUSTC_WORKSPACE_WRAPPER`.
     pub workspace_wrapper: Option<String>,
+    /// Whether each hot crate is optimised as one unit for speed, unless somebody asks for several.
+    pub one_unit: bool,
 }
 
 impl PluginConfig {

@@ -52,6 +52,8 @@ struct References {
     near: Vec<Node>,
     /// Nodes of what each version has of its own: descriptors, schemas, bodies of entries.
     own: Vec<Node>,
+    /// Sections with bodies of entries, which are called through the table.
+    bodies: NodeSet,
     /// Sections that come along with any other.
     always: Vec<Node>,
     /// From functions to those whose code they hold, by mangled names, where it was asked for.

@@ -1,7 +1,8 @@
 //! A build by cargo together with the plugin's records of it.
 //!
 //! Records can be missing: an artefact that a compiler cache gave, one that another version of
-//! this tool left, a file that was removed. What has no record is built once more.
+//! this tool left, a file that was removed. What has no record is built once more, and so is what is
+//! optimised for edits and shall be for speed: cargo does not know the difference.
 
 use std::path::{Path, PathBuf};
 
@@ -76,7 +77,7 @@ fn build_with(
             cargo::Outcome::Built(products) => products,
         };
         let executable = &products.executable;
-        match read(executable, project) {
+        match read(executable, project, selection.one_unit) {
             Ok((units, link)) => {
                 let compiled_with = units.last().map(|unit| &unit.capture.env);
                 let compiled_with = compiled_with.cloned().unwrap_or_default();
@@ -118,7 +119,11 @@ enum Unread {
     Other(anyhow::Error),
 }
 
-fn read(executable: &Path, project: &Project) -> Result<(Vec<Unit>, LinkCapture), Unread> {
+fn read(
+    executable: &Path,
+    project: &Project,
+    one_unit: bool,
+) -> Result<(Vec<Unit>, LinkCapture), Unread> {
     let linked = linked_names(executable);
     let found = linked
         .iter()
@@ -126,7 +131,7 @@ fn read(executable: &Path, project: &Project) -> Result<(Vec<Unit>, LinkCapture)
     let Some(link) = found else {
         return Err(Unread::Artefacts(linked));
     };
-    let without = without_record(&link, project);
+    let without = without_record(&link, project, one_unit);
     if !without.is_empty() {
         return Err(Unread::Artefacts(without));
     }
@@ -157,13 +162,18 @@ fn linked_names(executable: &Path) -> Vec<PathBuf> {
     names
 }
 
-/// The workspace's artefacts in a link that have no record, or one of another version.
-fn without_record(link: &LinkCapture, project: &Project) -> Vec<PathBuf> {
-    let unreadable = |path: &Path| capture::load::<UnitCapture>(path).is_err();
+/// The workspace's artefacts in a link that have no record, one of another version, or one of a compilation that
+/// was not as it shall be.
+fn without_record(link: &LinkCapture, project: &Project, one_unit: bool) -> Vec<PathBuf> {
+    let fits = |unit: UnitCapture| {
+        let line = unit.rustc_args();
+        !one_unit || !line.may_be_one_unit() || line.codegen("link-dead-code").is_none()
+    };
+    let unusable = |path: &Path| !capture::load(path).is_ok_and(fits);
     let mut without: Vec<PathBuf> = link
         .hot_libraries
         .iter()
-        .filter(|library| unreadable(&library.capture))
+        .filter(|library| unusable(&library.capture))
         .map(|library| library.archive.clone())
         .collect();
     let cold = link.cold_libraries.iter().filter(|library| {
@@ -176,7 +186,7 @@ fn without_record(link: &LinkCapture, project: &Project) -> Vec<PathBuf> {
     without.extend(cold.cloned());
     let stem = link.output.file_name().unwrap_or_default();
     let folder = link.output.parent().unwrap_or(Path::new("."));
-    if unreadable(&capture::unit_path(folder, &stem.to_string_lossy())) {
+    if unusable(&capture::unit_path(folder, &stem.to_string_lossy())) {
         without.push(link.output.clone());
     }
     without

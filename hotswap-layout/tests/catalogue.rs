@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use batches::{Batch, compile, run};
+use batches::{Batch, Form, compile, run};
 use cases::Case;
 use hotswap_layout::{
     EntryBody, Finding, Passed, Program, ReprChange, Root, Subject, Verdict, compare,
@@ -31,9 +31,9 @@ const PRELUDE: &str = r"
 macro_rules! entry {
     (fn $name:ident($($arg:ident: $ty:ty),*) $body:block) => { entry! { fn $name($($arg: $ty),*) -> () $body } };
     (fn $name:ident($($arg:ident: $ty:ty),*) -> $out:ty $body:block) => {
-        pub fn $name($($arg: $ty),*) -> $out {
+        #[inline(never)] pub fn $name($($arg: $ty),*) -> $out {
             let body: fn($(Arg<$ty>),*) -> Arg<$out> = |$(Arg($arg)),*| Arg($body);
-            body($(Arg($arg)),*).0
+            std::hint::black_box(body)($(Arg($arg)),*).0
         }
     };
 }
@@ -62,6 +62,7 @@ fn symbols(objects: &[Vec<u8>]) -> BTreeMap<String, (String, SectionKind)> {
             let section = file.section_by_index(symbol.section_index()?).ok()?;
             let name = symbol.name().ok()?;
             let path = format!("{:#}", rustc_demangle::demangle(name));
+            let path = body(&path).unwrap_or(path);
             let is_unmangled = || {
                 let made_up = ["anon.", "alloc_", "DW.ref.", "."];
                 matches!(
@@ -113,6 +114,13 @@ fn roots(batch: &Batch, objects: [&[Vec<u8>]; 2]) -> Vec<Root> {
         }
     }
     roots
+}
+
+/// The path of an entry's body, if this is the body as a plain function, the only form of it in every build.
+fn body(path: &str) -> Option<String> {
+    let inner = path.strip_prefix('<')?.strip_suffix(">::call_once")?;
+    let (body, _) = inner.split_once(" as core::ops::function::FnOnce<")?;
+    Some(body.to_owned())
 }
 
 /// A finding in the catalogue's words, if it is a refusal or a kept entry: `refused c::T` or `kept c::f`.
@@ -203,9 +211,9 @@ fn verdict(
         let texts = findings.iter().map(|it| report::finding(it, None));
         let texts: String = texts.filter(|text| case.is_named_in(text)).collect();
         return Some(format!(
-            "{} (optimised: {})\n  expected {:?}\n  found    {found:?}\n{}",
+            "{} ({:?})\n  expected {:?}\n  found    {found:?}\n{}",
             case.name,
-            batch.optimised,
+            batch.form,
             case.expected,
             case.alone(&texts)
         ));
@@ -269,7 +277,7 @@ fn inlined_functions_are_told_with_their_callers() {
         pub struct T(u32);
         impl T { #[inline(never)] pub fn all(&self) -> u32 { one(self.0) + two(self.0) } }
     ";
-    let objects = compile(folder.path(), "inlined", "c", source, true);
+    let objects = compile(folder.path(), "inlined", "c", source, Form::ForRun);
     let pairs = objects
         .iter()
         .flat_map(|object| hotswap_layout::inlined(object).expect("readable"));

@@ -15,7 +15,7 @@ pub use self::schemas::SchemaFacts;
 pub use self::wishes::{Wish, WishFacts};
 use crate::elf::{Elf, Symbol, offset_of, symbol_of};
 use crate::error::ObjectError;
-use crate::names::{canonical_path, is_item};
+use crate::names::{self, canonical_path, is_item};
 use crate::state::{ENTRY_SECTION, HOOK_SECTION, Role, SLICE_SECTION, roles};
 
 /// What is known about an object without rewriting it.
@@ -144,6 +144,18 @@ pub struct StaticFacts {
     pub wish: Option<Wish>,
     /// The canonical path that it had under its old name, if the source says one. Filled in likewise.
     pub was: Option<String>,
+    /// Bytes of its type, where debug information tells. Filled in likewise.
+    pub type_size: Option<u64>,
+}
+
+impl StaticFacts {
+    /// Whether the compiler made something else of it than was written: gave it another name, or another size than
+    /// its type has.
+    pub fn is_derived(&self) -> bool {
+        // What has no size may have been given a byte.
+        let typed = self.type_size.filter(|size| *size > 0);
+        names::is_derived(&self.symbol) || typed.is_some_and(|size| size != self.size)
+    }
 }
 
 /// An entry, told by its descriptor.
@@ -326,6 +338,7 @@ fn static_facts(
         pointers: contents.pointers(index, symbol.value, symbol.size)?,
         wish: None,
         was: None,
+        type_size: None,
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::facts::{Pointee, StaticFacts, Wish};
-use crate::names::{identity, is_derived, positions};
+use crate::names::{identity, positions};
 
 /// What becomes of one static of a patch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub enum Refusal {
     ThreadLocal,
     /// Several statics of one path can't be told apart.
     Ambiguous,
-    /// The compiler split or renamed it.
+    /// The compiler split, narrowed or renamed it.
     Derived,
 }
 
@@ -102,7 +102,7 @@ impl fmt::Display for Refusal {
             Self::Ambiguous => {
                 formatter.write_str("several statics have its path and can't be told apart")
             }
-            Self::Derived => formatter.write_str("the compiler split or renamed it"),
+            Self::Derived => formatter.write_str("the compiler split, narrowed or renamed it"),
         }
     }
 }
@@ -158,11 +158,9 @@ fn match_group(hosts: &[&StaticFacts], patches: &[&StaticFacts]) -> Vec<Verdict>
 }
 
 fn refuse_derived(hosts: &[&StaticFacts], patches: &[&StaticFacts]) -> Option<Vec<Verdict>> {
-    let derived = hosts
-        .iter()
-        .chain(patches)
-        .any(|facts| is_derived(&facts.symbol));
-    derived.then(|| vec![Verdict::Refused(Refusal::Derived); patches.len()])
+    let mut both = hosts.iter().chain(patches);
+    both.any(|facts| facts.is_derived())
+        .then(|| vec![Verdict::Refused(Refusal::Derived); patches.len()])
 }
 
 /// The verdict on a static whose counterpart is certain.

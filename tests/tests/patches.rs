@@ -2,6 +2,7 @@
 
 mod broken;
 mod hostile;
+mod optimised;
 mod stacks;
 
 use std::fs;

@@ -106,6 +106,10 @@ pub fn run(options: &Options) -> Result<i32> {
 ///
 /// The program is not one that can be patched, or its base can't be written.
 pub fn make(project: Project, selection: &Selection) -> Result<Result<Made, i32>> {
+    let selection = &Selection {
+        one_unit: true,
+        ..selection.clone()
+    };
     let launch = match launch::build(project, selection)? {
         launch::Outcome::Ready(launch) => *launch,
         launch::Outcome::No { event, .. } => return not_built(&event).map(Err),
@@ -153,13 +157,13 @@ fn not_built(event: &Event) -> Result<i32> {
 /// What is set otherwise than the user has it, and what can't be done.
 fn notes(launch: &Launch, selection: &Selection) -> Vec<String> {
     let mut notes = vec![
-        "code of the workspace: full debug information, nothing left out that is unused, equal \
-         functions not merged, no link-time optimisation; all libraries are linked in full and \
-         export their symbols"
+        "code of the workspace: full debug information, statics as they are written, equal functions not \
+         merged, no link-time optimisation; all libraries are linked in full and export their symbols"
             .to_owned(),
     ];
     notes.extend(launch.warnings(selection).into_iter().filter_map(message));
     let profiles = Profiles::read(&launch.project.workspace_root);
+    notes.extend(units_note(launch, &profiles, selection.profile_name()));
     let panic = profiles.get(selection.profile_name(), "panic");
     if panic.is_some_and(|panic| panic.value == Value::String("abort".to_owned())) {
         notes.push(
@@ -169,6 +173,31 @@ fn notes(launch: &Launch, selection: &Selection) -> Vec<String> {
         );
     }
     notes
+}
+
+/// In how many units crates are optimised.
+fn units_note(launch: &Launch, profiles: &Profiles, profile: &str) -> Option<String> {
+    let mut lines = launch
+        .built
+        .units
+        .iter()
+        .map(|unit| unit.capture.rustc_args());
+    if !lines.any(|line| line.is_optimised()) {
+        return None;
+    }
+    match profiles.get(profile, "codegen-units") {
+        Some(setting) if setting.value == Value::Integer(1) => None,
+        Some(setting) => Some(format!(
+            "`codegen-units = {}` of {} is followed; without link-time optimisation nothing is inlined between units, \
+             so leave it out, or set it to 1, for code as fast as your profile's",
+            setting.value, setting.origin
+        )),
+        None => Some(
+            "each crate of the workspace is optimised as one unit, which takes longer to compile than several; \
+             `codegen-units` in the profile would be followed"
+                .to_owned(),
+        ),
+    }
 }
 
 fn message(event: Event) -> Option<String> {

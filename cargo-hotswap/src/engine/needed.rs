@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
+use super::load::Sink;
 use super::migration::Plan;
 use super::{Engine, objects};
 use crate::image::Part;
@@ -67,6 +68,8 @@ impl Engine {
             also: plan.functions().collect(),
             elsewhere: state.elsewhere().collect(),
             whole: self.images.are_for_debuggers(),
+            // A file is to be small.
+            by_table: matches!(self.sink, Sink::File(_)),
         };
         let support: reach::NodeSet = self
             .support

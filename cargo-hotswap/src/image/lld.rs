@@ -41,6 +41,8 @@ pub struct Linker {
     program: PathBuf,
     /// It is rustc's own.
     own: bool,
+    /// Images get no debug information.
+    strips: bool,
     folder: PathBuf,
     /// Bytes that went into the last image; the next one's are much the same.
     input: u64,
@@ -50,12 +52,12 @@ pub struct Linker {
 
 impl Linker {
     /// Finds rust-lld in the toolchain of this rustc, else a linker on the path. It may write to
-    /// the folder.
+    /// the folder, and strips debug information off images if it is told to.
     ///
     /// # Errors
     ///
     /// There is none.
-    pub fn find(rustc: &str, folder: &Path) -> Result<Self> {
+    pub fn find(rustc: &str, folder: &Path, strips: bool) -> Result<Self> {
         let lld = rust_lld(rustc);
         let found = lld.filter(|path| path.exists()).map(|path| (path, true));
         let Some((program, own)) = found.or_else(|| on_path().map(|path| (path, false))) else {
@@ -67,6 +69,7 @@ impl Linker {
         Ok(Self {
             program,
             own,
+            strips,
             folder: folder.to_owned(),
             input: 0,
             waiting: None,
@@ -165,6 +168,9 @@ impl Linker {
             command.args(["-flavor", "gnu"]);
         }
         command.args(FLAGS);
+        if self.strips {
+            command.arg("--strip-debug");
+        }
         if self.own {
             // Eight bytes tell images apart as well as twenty, and take less time.
             command.arg("--build-id=fast");
@@ -275,7 +281,7 @@ mod tests {
         for name in ["one two's.o", "a \"quoted\" one.o"] {
             let folder = tempfile::tempdir().expect("a folder");
             let objects = [object(&folder.path().join(name))];
-            let mut linker = Linker::find("rustc", folder.path()).expect("comes with rustc");
+            let mut linker = Linker::find("rustc", folder.path(), false).expect("comes with rustc");
             let mut images = Vec::new();
             for early in [false, true, true] {
                 if early {
@@ -296,7 +302,7 @@ mod tests {
         let _alone = none_ends_them();
         let folder = tempfile::tempdir().expect("a folder");
         let objects = ["one.o", "two.o"].map(|name| object(&folder.path().join(name)));
-        let mut linker = Linker::find("rustc", folder.path()).expect("comes with rustc");
+        let mut linker = Linker::find("rustc", folder.path(), false).expect("comes with rustc");
         for early in [false, true] {
             if early {
                 linker.start_early();

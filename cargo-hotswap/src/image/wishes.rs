@@ -20,6 +20,10 @@ pub fn fill<'a>(
     analysed: impl IntoIterator<Item = &'a Analysed>,
     types: &Program,
 ) {
+    for facts in statics.iter_mut() {
+        let known = types.static_type(&facts.symbol);
+        facts.type_size = known.and_then(|known| known.size);
+    }
     let wishes = analysed.into_iter();
     let wishes: Vec<_> = wishes.flat_map(|object| &object.facts.wishes).collect();
     if wishes.is_empty() {

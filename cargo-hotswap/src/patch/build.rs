@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::patch::{self, Digest, MAX_NAME_BYTES, Patch, Plan, Provenance, container};
 use hotswap_protocol::state::Back;
+use toml::Value;
 
 use super::below::{self, Below};
 use super::{file, logged, show, signing};
@@ -18,7 +19,9 @@ use crate::engine::load::Sink;
 use crate::events::Event;
 use crate::facts::Cache;
 use crate::host::Host;
+use crate::image::DebugInfo;
 use crate::output::{self, Format};
+use crate::profile::Profiles;
 use crate::session::folder::RunFolder;
 use crate::unit::Unit;
 use crate::whole;
@@ -262,7 +265,7 @@ fn engine(opened: &Opened, folder: &RunFolder) -> Result<Engine> {
         cache,
         &folder.path(),
         Sink::File(None),
-        false,
+        debug_info(opened),
     )?;
     let said = opened.base.texts.iter();
     engine.host_was_made_from(
@@ -271,6 +274,25 @@ fn engine(opened: &Opened, folder: &RunFolder) -> Result<Engine> {
             .collect(),
     );
     Ok(engine)
+}
+
+/// What patches hold for debuggers: nothing, unless the profile has the program hold at least lines.
+fn debug_info(opened: &Opened) -> DebugInfo {
+    let profiles = Profiles::read(&opened.base.workspace);
+    let setting = profiles.get(&opened.base.profile, "debug");
+    let nothing = match setting.map(|setting| setting.value) {
+        Some(Value::String(level)) => level == "none",
+        Some(value) => matches!(value, Value::Boolean(false) | Value::Integer(0)),
+        // What cargo has profiles begin with.
+        None => {
+            let mut lines = opened.units.iter().map(|unit| unit.capture.rustc_args());
+            lines.any(|line| line.is_optimised())
+        }
+    };
+    match nothing {
+        true => DebugInfo::None,
+        false => DebugInfo::Lines,
+    }
 }
 
 /// What names of statics begin with that a patch of these sources brings, so that those of two patches are never

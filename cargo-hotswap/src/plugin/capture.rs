@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::rustc_args::RustcArgs;
 
 /// Version of the capture files; another version's are rebuilt.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// One hot crate's compilation, enough to repeat it without cargo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +44,22 @@ impl UnitCapture {
     /// The arguments as a command line to ask things of.
     pub fn rustc_args(&self) -> RustcArgs {
         RustcArgs(self.args.clone())
+    }
+
+    /// The compiler, without arguments, to ask things of.
+    ///
+    /// # Errors
+    ///
+    /// The record names none.
+    pub fn compiler(&self) -> Result<Command> {
+        let (program, args) = self.program.split_first().context("no compiler")?;
+        let mut command = Command::new(program);
+        command.args(args).current_dir(&self.cwd);
+        // Which of rustup's toolchains is meant may stand there.
+        let named = ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "PATH"];
+        let env = self.env.iter();
+        command.envs(env.filter(|(name, _)| named.contains(&name.as_str())));
+        Ok(command)
     }
 }
 

@@ -135,6 +135,13 @@ impl RustcArgs {
             || self.0.iter().any(|arg| arg == "-O")
     }
 
+    /// Whether the crate is optimised, and nobody asks for several units of it.
+    pub fn may_be_one_unit(&self) -> bool {
+        self.is_optimised()
+            && self.codegen("incremental").is_none()
+            && matches!(self.codegen("codegen-units"), None | Some("1"))
+    }
+
     /// Dependencies given by `--extern` as crate name and path.
     pub fn externs(&self) -> impl Iterator<Item = (&str, &str)> {
         self.options("--extern").filter_map(|value| {

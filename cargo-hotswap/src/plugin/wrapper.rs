@@ -29,6 +29,17 @@ const OUT_DESCRIPTOR: i32 = 250;
 /// The name of that folder for rustc.
 const OUT_DIR: &str = "/proc/self/fd/250";
 
+/// Keeps LLVM from making methods with equal bodies one function: vtables would no longer tell them apart.
+const WITHOUT_MERGING: &str = "llvm-args=-opt-disable=mergefunc";
+
+/// Keeps LLVM from treating statics as it likes where it knows all code that uses them. The passes split, narrow and
+/// drop them, differently in each version, and put what they hold in place of them; the analyses tell others
+/// that nobody else writes there.
+const WITHOUT_STATICS: [&str; 2] = [
+    "llvm-args=-opt-disable=called-value-propagation,globalopt,ipsccp",
+    "llvm-args=-enable-global-analyses=false",
+];
+
 /// Crates of hotswap itself: never hot, even as members of the user's workspace.
 pub const OWN_CRATES: [&str; 6] = [
     "cargo_hotswap",
@@ -203,7 +214,7 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
         .context("the path of rustc is not UTF-8")?
         .to_owned();
     let executable = line.crate_types().contains(&"bin");
-    let mut line = patchable(line);
+    let mut line = patchable(line, config.one_unit);
     line.push_codegen(&format!("metadata={}", identity(&line)));
     let cwd = std::env::current_dir().context("the current folder is gone")?;
     let out_dir = cwd.join(line.option("--out-dir").unwrap_or_default());
@@ -267,7 +278,7 @@ fn identity(line: &RustcArgs) -> String {
 }
 
 /// Adds the flags under which a crate can be patched; later flags override earlier ones.
-fn patchable(mut line: RustcArgs) -> RustcArgs {
+pub fn patchable(mut line: RustcArgs, one_unit: bool) -> RustcArgs {
     line.push_codegen("symbol-mangling-version=v0");
     // The layout guard reads types from the debug information, in release builds too.
     if line.codegen("debuginfo") != Some("2") && line.codegen("debuginfo") != Some("full") {
@@ -276,11 +287,9 @@ fn patchable(mut line: RustcArgs) -> RustcArgs {
     line.push_codegen("split-debuginfo=off");
     line.push_codegen("strip=none");
     if line.is_optimised() {
-        // Else LLVM splits, narrows and drops private statics, differently in each version.
-        line.push_codegen("link-dead-code");
         line.push_codegen("lto=off");
-        // Methods with equal bodies would be one function, so that vtables no longer tell them apart.
-        line.push_codegen("llvm-args=-opt-disable=mergefunc");
+        line.push_codegen(WITHOUT_MERGING);
+        whole_statics(&mut line, one_unit);
     } else if line.codegen("incremental").is_none()
         && let Some(out_dir) = line.option("--out-dir")
     {
@@ -289,3 +298,21 @@ fn patchable(mut line: RustcArgs) -> RustcArgs {
     }
     line
 }
+
+/// Has each static be one symbol that is as it is written.
+fn whole_statics(line: &mut RustcArgs, one_unit: bool) {
+    if one_unit && line.may_be_one_unit() {
+        // Functions are the compiler's own then, to be inlined.
+        line.take_codegen("link-dead-code");
+        line.push_codegen("codegen-units=1");
+        for option in WITHOUT_STATICS {
+            line.push_codegen(option);
+        }
+    } else {
+        // All functions and statics are visible to others, who may use them.
+        line.push_codegen("link-dead-code");
+    }
+}
+
+#[cfg(test)]
+mod tests;

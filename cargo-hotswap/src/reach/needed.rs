@@ -35,6 +35,9 @@ pub struct Seeds<'a> {
     pub elsewhere: HashSet<&'a str>,
     /// Objects come along as a whole.
     pub whole: bool,
+    /// What leads to the body of an entry stays out: code of the host reaches the new one, too, as all calls go
+    /// through the table.
+    pub by_table: bool,
 }
 
 impl Index {
@@ -63,6 +66,7 @@ impl Index {
                 .copied()
                 .collect(),
             whole: seeds.whole,
+            by_table: seeds.by_table,
             followed: HashMap::new(),
             seen: NodeSet::default(),
             kept: HashMap::new(),
@@ -99,6 +103,7 @@ struct Search<'a> {
     /// What data refers to by distance.
     near: NodeSet,
     whole: bool,
+    by_table: bool,
     /// What was followed backwards, object by object, and what others see among it.
     followed: HashMap<u128, NodeSet>,
     seen: NodeSet,
@@ -163,7 +168,8 @@ impl Search<'_> {
 
     fn follow(&mut self, digest: u128, node: Node, todo: &mut Vec<Node>) {
         if let Some(object) = self.index.objects.get(&digest) {
-            let shown = object.shown_users(node, self.followed.entry(digest).or_default());
+            let known = self.followed.entry(digest).or_default();
+            let shown = object.shown_users(node, self.by_table, known);
             todo.extend(shown.into_iter().filter(|node| self.seen.insert(*node)));
         }
     }
@@ -317,12 +323,12 @@ impl References {
 
     /// Follows references backwards inside the object from a node to all that lead to it, and gives
     /// those among them that others see. What is in `known` was followed before.
-    fn shown_users(&self, node: Node, known: &mut NodeSet) -> Vec<Node> {
+    fn shown_users(&self, node: Node, by_table: bool, known: &mut NodeSet) -> Vec<Node> {
         let backwards = self.backwards.get_or_init(|| self.edges.reversed());
         let mut shown = Vec::new();
         let mut todo = vec![node];
         while let Some(node) = todo.pop() {
-            if known.insert(node) {
+            if known.insert(node) && !(by_table && self.bodies.contains(&node)) {
                 todo.extend(backwards.of(node));
                 if self.defines.binary_search(&node).is_ok() {
                     shown.push(node);

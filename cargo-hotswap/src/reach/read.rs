@@ -1,6 +1,6 @@
 //! Reads the references of one object file.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use anyhow::Result;
 use hotswap_object::{ENTRY_SECTION, HOOK_SECTION, Pieces, SCHEMA_SECTION, STATIC_SECTION};
@@ -12,6 +12,7 @@ use object::{
 
 use super::nodes::{Node, NodeSet, node_of};
 use super::{Function, References, Section};
+use crate::entries;
 use crate::unit::ObjectFile;
 
 /// What the names of sections with state start with.
@@ -73,6 +74,7 @@ impl Reader<'_> {
     /// What the object defines and needs.
     fn read_symbols(&mut self) -> Result<()> {
         let mut references = std::mem::take(&mut self.references);
+        let (mut descriptors, mut bodies) = (Vec::new(), Vec::new());
         for symbol in self.elf.symbols() {
             let (node, name) = (self.symbol(&symbol)?, symbol.name()?);
             if name.is_empty() || symbol.kind() == SymbolKind::Section {
@@ -89,6 +91,11 @@ impl Reader<'_> {
             let is_text = symbol.kind() == SymbolKind::Text;
             if (is_text && may_be_body(name)) || is_own(place) {
                 references.own.push(node);
+            }
+            if is_text && may_be_body(name) {
+                bodies.push((name, self.section(section.0)));
+            } else if place == ENTRY_SECTION {
+                descriptors.push(name);
             }
             if is_text {
                 references.functions.push(Function {
@@ -108,6 +115,7 @@ impl Reader<'_> {
         }
         references.defines.sort_unstable();
         references.defines.dedup();
+        references.bodies = bodies_of(&descriptors, &bodies);
         self.references = references;
         Ok(())
     }
@@ -182,6 +190,20 @@ impl Reader<'_> {
         self.references.edges = self.edges.into_iter().collect();
         self.references
     }
+}
+
+/// The sections with bodies of the entries that have these descriptors, of those that may be some.
+fn bodies_of(descriptors: &[&str], all: &[(&str, Node)]) -> NodeSet {
+    let described = descriptors
+        .iter()
+        .filter_map(|it| entries::of_descriptor(it));
+    let described: HashSet<String> = described.collect();
+    if described.is_empty() {
+        return NodeSet::default();
+    }
+    let is_body = |name: &str| entries::of_body(name).is_some_and(|it| described.contains(&it));
+    let bodies = all.iter().filter(|(name, _)| is_body(name));
+    bodies.map(|(_, section)| *section).collect()
 }
 
 /// Whether each version has what stands in this section for itself.

@@ -205,8 +205,8 @@ fn an_image_needs_what_leads_to_a_change() {
             changed: changed.to_vec(),
             known: Some(known),
             also: also.iter().copied().collect(),
-            elsewhere: HashSet::new(),
             whole: *whole,
+            ..Seeds::default()
         };
         let found = parts(&index, &seeds, &["hidden", "deeper"]);
         assert_eq!(found, *expected, "{changed:?} {also:?}");
@@ -221,6 +221,30 @@ fn an_image_needs_what_leads_to_a_change() {
     };
     let found = parts(&index, &seeds, &["hidden", "deeper"]);
     assert_eq!(found, "0: 0 2, 3: 0, 4: 0 2, 5: 0");
+}
+
+#[test]
+fn what_calls_an_entry_stays_out_of_a_file() {
+    let mut index = Index::default();
+    let entered = "leaf=.leaf:10 body=.body:21 calls=.calls:22 .body>leaf .calls>body";
+    let mut entered = sections(0, entered);
+    entered.bodies.insert(node_of("0.body"));
+    index.add(0, entered);
+    index.add(
+        1,
+        sections(1, "far=.far:30 near=.near:31 .far>calls .near>leaf"),
+    );
+    let hosts: HashSet<u64> = (20..40).collect();
+    for (by_table, expected) in [(false, "0: 0 1 2, 1: 0 1"), (true, "0: 0 1, 1: 1")] {
+        let seeds = Seeds {
+            members: vec![0, 1],
+            changed: vec![0],
+            known: Some(&hosts),
+            by_table,
+            ..Seeds::default()
+        };
+        assert_eq!(parts(&index, &seeds, &[]), expected);
+    }
 }
 
 #[test]

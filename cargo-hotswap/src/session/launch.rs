@@ -10,10 +10,12 @@ use crate::cargo::environment;
 use crate::events::Event;
 use crate::plugin::proper::Called;
 use crate::plugin::rustc_args::RustcArgs;
+use crate::probe;
 use crate::profile;
 use crate::project::Project;
 use crate::records::{self, Build, Built};
 use crate::selection::Selection;
+use crate::unit::Unit;
 
 /// A program that is built and can be started.
 #[derive(Debug)]
@@ -86,7 +88,11 @@ fn build_with(mut project: Project, selection: &Selection, build: Builder) -> Re
         }
     };
     project.add_packages(&built.packages);
-    Ok(match refuse_setup(&project, &built) {
+    let refusal = match refuse_setup(&project, &built) {
+        None => refuse_compiler(&built.units)?,
+        refusal => refusal,
+    };
+    Ok(match refusal {
         Some(refusal) => Outcome::No {
             event: Box::new(refusal),
             signal: None,
@@ -183,6 +189,27 @@ fn refuse_linker(selection: &Selection) -> Option<Event> {
         items: vec![unknown.name],
         places: Vec::new(),
     })
+}
+
+/// A compiler that changes statics although it is told not to: one that is newer than what it is told.
+fn refuse_compiler(units: &[Unit]) -> Result<Option<Event>> {
+    let items: Vec<String> = probe::changed(units)?.into_iter().collect();
+    if items.is_empty() {
+        return Ok(None);
+    }
+    let message = format!(
+        "this compiler changes statics although it is told not to ({} of those that it was given to try)\n\
+         = why: a patch would not find their values, or find them in another form\n\
+         = help: build with a compiler that this version of hotswap was tested with, which `cargo hotswap doctor` \
+         names, or without optimisation",
+        items.join(", ")
+    );
+    Ok(Some(Event::Refused {
+        reason: "compiler",
+        message,
+        items,
+        places: Vec::new(),
+    }))
 }
 
 /// A program without a dynamic loader has nobody who could load a patch.

@@ -22,6 +22,7 @@ use crate::events::terminal::Terminal;
 use crate::facts::Cache;
 use crate::handover;
 use crate::host::Host;
+use crate::image::DebugInfo;
 use crate::plugin::capture::LinkCapture;
 use crate::program::{self, Connection, Ready};
 use crate::project::Project;
@@ -320,7 +321,10 @@ fn attach(preparation: Preparation, host: Host, cache: Cache) -> Result<Engine> 
         cache,
         &preparation.folder,
         Sink::Program(connection),
-        preparation.debug_patches,
+        match preparation.debug_patches {
+            true => DebugInfo::Full,
+            false => DebugInfo::Lines,
+        },
     )?;
     engine.listen(preparation.told)?;
     Ok(engine)

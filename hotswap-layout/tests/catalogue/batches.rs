@@ -14,10 +14,21 @@ use object::read::archive::ArchiveFile;
 
 use super::cases::{Case, cases};
 
+/// How the tool has crates compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Not optimised.
+    Plain,
+    /// Optimised, for a run.
+    ForRun,
+    /// Optimised, for a base.
+    ForBase,
+}
+
 /// Cases that are compiled together.
 pub struct Batch<'a> {
     pub cases: Vec<&'a Case>,
-    pub optimised: bool,
+    pub form: Form,
     name: String,
 }
 
@@ -47,7 +58,7 @@ impl Batch<'_> {
             let file = folder.join(format!("{module}.rs"));
             fs::write(file, text(case)).expect("the folder is writable");
         }
-        compile(&folder, &name, self.crate_name(), &root, self.optimised)
+        compile(&folder, &name, self.crate_name(), &root, self.form)
     }
 }
 
@@ -55,19 +66,19 @@ impl Batch<'_> {
 fn batches(cases: &[Case]) -> Vec<Batch<'_>> {
     let mut batches: Vec<Batch> = Vec::new();
     for (index, case) in cases.iter().enumerate() {
-        for optimised in [false, true] {
-            if optimised && !case.optimised {
+        for form in [Form::Plain, Form::ForRun, Form::ForBase] {
+            if form != Form::Plain && !case.optimised {
                 continue;
             }
             let name = match &case.module {
-                Some(_) => format!("shared_{optimised}"),
-                None => format!("alone_{index}_{optimised}"),
+                Some(_) => format!("shared_{form:?}"),
+                None => format!("alone_{index}_{form:?}"),
             };
             match batches.iter_mut().find(|batch| batch.name == name) {
                 Some(batch) => batch.cases.push(case),
                 None => batches.push(Batch {
                     cases: vec![case],
-                    optimised,
+                    form,
                     name,
                 }),
             }
@@ -82,7 +93,7 @@ pub fn compile(
     name: &str,
     crate_name: &str,
     source: &str,
-    optimised: bool,
+    form: Form,
 ) -> Vec<Vec<u8>> {
     let input = folder.join(format!("{name}.rs"));
     let output = folder.join(format!("lib{name}.rlib"));
@@ -99,18 +110,23 @@ pub fn compile(
         .args(["--crate-name", crate_name, "-o"])
         .arg(&output)
         .arg(&input);
-    if optimised {
-        rustc.args([
-            "-Copt-level=3",
-            "-Clink-dead-code",
-            "-Clto=off",
-            "-Ccodegen-units=1",
-            "-Cllvm-args=-opt-disable=mergefunc",
-        ]);
-    } else {
+    if form == Form::Plain {
         // As cargo builds it: codegen units are then named by hashes, without the crate's name.
         let incremental = folder.join(format!("{name}.incremental"));
         rustc.arg(format!("-Cincremental={}", incremental.display()));
+    } else {
+        rustc.args(["-Copt-level=3", "-Clto=off", "-Ccodegen-units=1"]);
+        rustc.arg("-Cllvm-args=-opt-disable=mergefunc");
+    }
+    match form {
+        Form::Plain => {}
+        Form::ForRun => {
+            rustc.arg("-Clink-dead-code");
+        }
+        Form::ForBase => {
+            rustc.arg("-Cllvm-args=-opt-disable=called-value-propagation,globalopt,ipsccp");
+            rustc.arg("-Cllvm-args=-enable-global-analyses=false");
+        }
     }
     let result = rustc.output().expect("rustc runs");
     assert!(

@@ -15,7 +15,7 @@ use object::SectionKind;
 use quote::ToTokens as _;
 use rustc_demangle::demangle;
 
-use super::batches::{Batch, run};
+use super::batches::{Batch, Form, run};
 use super::cases::Case;
 use super::symbols;
 
@@ -359,13 +359,13 @@ fn check(folder: &Path, batch: &Batch) -> Vec<String> {
     let cases = batch.cases.iter();
     let wrong = cases.map(|case| {
         let (left, right) = (left.of(case, false), right.of(case, true));
-        verdict(case, batch.optimised, &left, &right)
+        verdict(case, batch.form, &left, &right)
     });
     wrong.flatten().collect()
 }
 
 /// What is wrong with a case, or nothing.
-fn verdict(case: &Case, optimised: bool, left: &Own, right: &Own) -> Option<String> {
+fn verdict(case: &Case, form: Form, left: &Own, right: &Own) -> Option<String> {
     let migration = match case.back {
         false => planned(left, right, Way::Forward),
         true => planned(right, left, Way::Back),
@@ -392,7 +392,7 @@ fn verdict(case: &Case, optimised: bool, left: &Own, right: &Own) -> Option<Stri
         .iter()
         .map(|finding| report::finding(finding, None));
     Some(format!(
-        "{} (optimised: {optimised})\n  expected {}\n  found    {}\n{}",
+        "{} ({form:?})\n  expected {}\n  found    {}\n{}",
         case.name,
         case.expected.join("\n           "),
         found.join("\n           "),

@@ -3,7 +3,7 @@
 use super::{Novelty, Refusal, Verdict, match_statics};
 use crate::facts::{Pointee, StaticFacts, Storage, Wish};
 
-/// A static from `name=value`, with options after it: `@N` an alignment, `/N` a size, `&c` a pointer
+/// A static from `name=value`, with options after it: `@N` an alignment, `/N` a size, `:N` one of its type, `&c` a pointer
 /// to a constant of content `c`, `*f` one to a function, `!` for thread-local, `~keep` a wish to be kept,
 /// `~t` one to be new, made of `t`. The name's last
 /// dash and number tell equal paths apart.
@@ -27,12 +27,14 @@ fn facts(text: &str) -> StaticFacts {
         pointers: Vec::new(),
         wish: None,
         was: None,
+        type_size: None,
     };
     for part in parts {
         let (kind, rest) = part.split_at(1);
         match kind {
             "@" => facts.align = rest.parse().unwrap(),
             "/" => facts.size = rest.parse().unwrap(),
+            ":" => facts.type_size = Some(rest.parse().unwrap()),
             "&" => facts
                 .pointers
                 .push((0, Pointee::Constant(rest.parse().unwrap()))),
@@ -208,4 +210,8 @@ fn order_is_that_of_the_source_not_of_the_table() {
 fn split_statics_are_refused() {
     check(&["X=0"], &["X=0 .0"], &["derived"]);
     check(&["X=0 .llvm.1"], &["X=0"], &["derived"]);
+    check(&["X=0 :8"], &["X=0 :8"], &["0"]);
+    // Both are narrower than their type, in ways of their own.
+    check(&["X=0 /1 :4"], &["X=0 /1 :4"], &["derived"]);
+    check(&["X=0"], &["X=0 /1 :4"], &["derived"]);
 }

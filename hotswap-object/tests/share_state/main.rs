@@ -20,7 +20,17 @@ const DEBUG: [&str; 3] = [
     "--crate-name=state",
     "-Crelocation-model=pic",
 ];
-/// As the tool compiles, with optimisation.
+/// As the tool compiles for bases: functions are the compiler's own, statics are not.
+const BASE: [&str; 7] = [
+    "--crate-type=bin",
+    "--crate-name=state",
+    "-O",
+    "-Clto=off",
+    "-Ccodegen-units=1",
+    "-Cllvm-args=-opt-disable=mergefunc,called-value-propagation,globalopt,ipsccp",
+    "-Cllvm-args=-enable-global-analyses=false",
+];
+/// As it compiles for runs, with optimisation.
 const RELEASE: [&str; 5] = [
     "--crate-type=bin",
     "--crate-name=state",
@@ -84,6 +94,17 @@ fn release_binary_shares_state() {
         &RELEASE_HOST,
         &RELEASE,
         &[Form::SpillThunk, Form::CallThunk, Form::LocalExec],
+    );
+}
+
+#[test]
+fn base_binary_shares_state() {
+    let host = Host::build("base-bin", &BASE);
+    check(
+        "base-bin",
+        &host,
+        &BASE,
+        &[Form::SpillThunk, Form::LocalExec],
     );
 }
 
