@@ -217,7 +217,7 @@ fn command(project: &Project, selection: &Selection) -> Result<Command> {
         .args(project.cargo_flags())
         .args(selection.cargo_flags());
     let mut config = user_wrappers();
-    config.one_unit = selection.one_unit;
+    config.for_base = selection.for_base;
     if config.rustc_wrapper.is_some() {
         command.env("RUSTC_WRAPPER", &own);
     }
@@ -242,7 +242,7 @@ fn user_wrappers() -> PluginConfig {
     PluginConfig {
         rustc_wrapper: path(build.as_ref().and_then(|build| build.rustc_wrapper.clone())),
         workspace_wrapper: path(build.and_then(|build| build.rustc_workspace_wrapper)),
-        one_unit: false,
+        for_base: false,
     }
 }
 

@@ -37,8 +37,9 @@ pub struct PluginConfig {
     pub rustc_wrapper: Option<String>,
     /// The user's `RUSTC_WORKSPACE_WRAPPER`.
     pub workspace_wrapper: Option<String>,
-    /// Whether each hot crate is optimised as one unit for speed, unless somebody asks for several.
-    pub one_unit: bool,
+    /// Whether a base is built: each hot crate is optimised as one unit for speed, unless somebody asks for several, and
+    /// the executable has no debug information that nobody asks for.
+    pub for_base: bool,
 }
 
 impl PluginConfig {

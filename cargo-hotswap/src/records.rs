@@ -77,7 +77,7 @@ fn build_with(
             cargo::Outcome::Built(products) => products,
         };
         let executable = &products.executable;
-        match read(executable, project, selection.one_unit) {
+        match read(executable, project, selection.for_base) {
             Ok((units, link)) => {
                 let compiled_with = units.last().map(|unit| &unit.capture.env);
                 let compiled_with = compiled_with.cloned().unwrap_or_default();
@@ -122,7 +122,7 @@ enum Unread {
 fn read(
     executable: &Path,
     project: &Project,
-    one_unit: bool,
+    for_base: bool,
 ) -> Result<(Vec<Unit>, LinkCapture), Unread> {
     let linked = linked_names(executable);
     let found = linked
@@ -131,7 +131,7 @@ fn read(
     let Some(link) = found else {
         return Err(Unread::Artefacts(linked));
     };
-    let without = without_record(&link, project, one_unit);
+    let without = without_record(&link, project, for_base);
     if !without.is_empty() {
         return Err(Unread::Artefacts(without));
     }
@@ -164,10 +164,10 @@ fn linked_names(executable: &Path) -> Vec<PathBuf> {
 
 /// The workspace's artefacts in a link that have no record, one of another version, or one of a compilation that
 /// was not as it shall be.
-fn without_record(link: &LinkCapture, project: &Project, one_unit: bool) -> Vec<PathBuf> {
+fn without_record(link: &LinkCapture, project: &Project, for_base: bool) -> Vec<PathBuf> {
     let fits = |unit: UnitCapture| {
         let line = unit.rustc_args();
-        !one_unit || !line.may_be_one_unit() || line.codegen("link-dead-code").is_none()
+        !for_base || !line.may_be_one_unit() || line.codegen("link-dead-code").is_none()
     };
     let unusable = |path: &Path| !capture::load(path).is_ok_and(fits);
     let mut without: Vec<PathBuf> = link

@@ -111,10 +111,10 @@ pub struct Selection {
     /// Equivalent to specifying both --locked and --offline
     #[arg(long, help_heading = "Manifest Options")]
     pub frozen: bool,
-    /// Whether each crate of the workspace is optimised as one unit, unless somebody asks for several: it takes longer
-    /// to compile, and runs faster.
+    /// Whether a base is built. Each crate of the workspace is optimised as one unit then, unless somebody asks for
+    /// several, which takes longer to compile, and runs faster.
     #[arg(skip)]
-    pub one_unit: bool,
+    pub for_base: bool,
 }
 
 /// Cargo's flags about its messages and its configuration.

@@ -107,7 +107,7 @@ pub fn run(options: &Options) -> Result<i32> {
 /// The program is not one that can be patched, or its base can't be written.
 pub fn make(project: Project, selection: &Selection) -> Result<Result<Made, i32>> {
     let selection = &Selection {
-        one_unit: true,
+        for_base: true,
         ..selection.clone()
     };
     let launch = match launch::build(project, selection)? {
@@ -157,8 +157,9 @@ fn not_built(event: &Event) -> Result<i32> {
 /// What is set otherwise than the user has it, and what can't be done.
 fn notes(launch: &Launch, selection: &Selection) -> Vec<String> {
     let mut notes = vec![
-        "code of the workspace: full debug information, statics as they are written, equal functions not \
-         merged, no link-time optimisation; all libraries are linked in full and export their symbols"
+        "code of the workspace: full debug information, which stays in the target folder unless the profile has some, \
+         statics as they are written, equal functions not merged, no link-time optimisation; all libraries are linked \
+         in full and export their symbols"
             .to_owned(),
     ];
     notes.extend(launch.warnings(selection).into_iter().filter_map(message));

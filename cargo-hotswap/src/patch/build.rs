@@ -8,7 +8,6 @@ use anyhow::{Context, Result, bail};
 use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::patch::{self, Digest, MAX_NAME_BYTES, Patch, Plan, Provenance, container};
 use hotswap_protocol::state::Back;
-use toml::Value;
 
 use super::below::{self, Below};
 use super::{file, logged, show, signing};
@@ -21,7 +20,6 @@ use crate::facts::Cache;
 use crate::host::Host;
 use crate::image::DebugInfo;
 use crate::output::{self, Format};
-use crate::profile::Profiles;
 use crate::session::folder::RunFolder;
 use crate::unit::Unit;
 use crate::whole;
@@ -276,20 +274,10 @@ fn engine(opened: &Opened, folder: &RunFolder) -> Result<Engine> {
     Ok(engine)
 }
 
-/// What patches hold for debuggers: nothing, unless the profile has the program hold at least lines.
+/// What patches hold for debuggers: nothing, unless the program itself holds some.
 fn debug_info(opened: &Opened) -> DebugInfo {
-    let profiles = Profiles::read(&opened.base.workspace);
-    let setting = profiles.get(&opened.base.profile, "debug");
-    let nothing = match setting.map(|setting| setting.value) {
-        Some(Value::String(level)) => level == "none",
-        Some(value) => matches!(value, Value::Boolean(false) | Value::Integer(0)),
-        // What cargo has profiles begin with.
-        None => {
-            let mut lines = opened.units.iter().map(|unit| unit.capture.rustc_args());
-            lines.any(|line| line.is_optimised())
-        }
-    };
-    match nothing {
+    let mut lines = opened.units.iter().map(|unit| unit.capture.rustc_args());
+    match lines.any(|line| line.codegen("strip") == Some("debuginfo")) {
         true => DebugInfo::None,
         false => DebugInfo::Lines,
     }

@@ -135,6 +135,13 @@ impl RustcArgs {
             || self.0.iter().any(|arg| arg == "-O")
     }
 
+    /// Whether somebody asks for debug information, if only for lines.
+    pub fn has_debug_info(&self) -> bool {
+        let level = self.codegen("debuginfo");
+        level.is_some_and(|level| !matches!(level, "0" | "none"))
+            || self.0.iter().any(|arg| arg == "-g")
+    }
+
     /// Whether the crate is optimised, and nobody asks for several units of it.
     pub fn may_be_one_unit(&self) -> bool {
         self.is_optimised()

@@ -214,7 +214,7 @@ fn hot_unit(config: &PluginConfig, rustc: &OsString, line: RustcArgs) -> Result<
         .context("the path of rustc is not UTF-8")?
         .to_owned();
     let executable = line.crate_types().contains(&"bin");
-    let mut line = patchable(line, config.one_unit);
+    let mut line = patchable(line, config.for_base);
     line.push_codegen(&format!("metadata={}", identity(&line)));
     let cwd = std::env::current_dir().context("the current folder is gone")?;
     let out_dir = cwd.join(line.option("--out-dir").unwrap_or_default());
@@ -278,18 +278,24 @@ fn identity(line: &RustcArgs) -> String {
 }
 
 /// Adds the flags under which a crate can be patched; later flags override earlier ones.
-pub fn patchable(mut line: RustcArgs, one_unit: bool) -> RustcArgs {
+pub fn patchable(mut line: RustcArgs, for_base: bool) -> RustcArgs {
     line.push_codegen("symbol-mangling-version=v0");
+    // What nobody asked for is in the objects alone, and not in what is shipped.
+    let strip = if for_base && !line.has_debug_info() {
+        "debuginfo"
+    } else {
+        "none"
+    };
     // The layout guard reads types from the debug information, in release builds too.
     if line.codegen("debuginfo") != Some("2") && line.codegen("debuginfo") != Some("full") {
         line.push_codegen("debuginfo=2");
     }
     line.push_codegen("split-debuginfo=off");
-    line.push_codegen("strip=none");
+    line.push_codegen(&format!("strip={strip}"));
     if line.is_optimised() {
         line.push_codegen("lto=off");
         line.push_codegen(WITHOUT_MERGING);
-        whole_statics(&mut line, one_unit);
+        whole_statics(&mut line, for_base);
     } else if line.codegen("incremental").is_none()
         && let Some(out_dir) = line.option("--out-dir")
     {
@@ -300,8 +306,8 @@ pub fn patchable(mut line: RustcArgs, one_unit: bool) -> RustcArgs {
 }
 
 /// Has each static be one symbol that is as it is written.
-fn whole_statics(line: &mut RustcArgs, one_unit: bool) {
-    if one_unit && line.may_be_one_unit() {
+fn whole_statics(line: &mut RustcArgs, for_base: bool) {
+    if for_base && line.may_be_one_unit() {
         // Functions are the compiler's own then, to be inlined.
         line.take_codegen("link-dead-code");
         line.push_codegen("codegen-units=1");

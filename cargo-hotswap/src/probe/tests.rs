@@ -13,10 +13,10 @@ fn check(options: &[String], expected: &[&str]) {
 
 #[test]
 fn statics_stay_as_they_are_written() {
-    for one_unit in [true, false] {
+    for for_base in [true, false] {
         for level in ["1", "2", "3", "s", "z"] {
             let line = RustcArgs(vec![format!("-Copt-level={level}")]);
-            check(&super::options(&wrapper::patchable(line, one_unit)), &[]);
+            check(&super::options(&wrapper::patchable(line, for_base)), &[]);
         }
     }
 }

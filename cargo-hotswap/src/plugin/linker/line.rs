@@ -106,9 +106,8 @@ fn item(word: OsString) -> Item {
     }
     match word.to_str() {
         Some(
-            "-Wl,--gc-sections" | "-Wl,--strip-all" | "-Wl,--strip-debug" | "-Wl,-s" | "-s"
-            | "--gc-sections" | "--strip-all" | "--strip-debug" | "-Wl,--icf=all"
-            | "-Wl,--icf=safe",
+            "-Wl,--gc-sections" | "-Wl,--strip-all" | "-Wl,-s" | "-s" | "--gc-sections"
+            | "--strip-all" | "-Wl,--icf=all" | "-Wl,--icf=safe",
         ) => Item::Dropped(word),
         _ => Item::Other(word),
     }

@@ -4,9 +4,9 @@ use super::patchable;
 use crate::plugin::rustc_args::RustcArgs;
 
 /// The flags of these names after these, for a base or for a run.
-fn check(flags: &str, one_unit: bool, expected: &[(&str, Option<&str>)]) {
+fn check(flags: &str, for_base: bool, expected: &[(&str, Option<&str>)]) {
     let line = RustcArgs(flags.split(' ').map(str::to_owned).collect());
-    let line = patchable(line, one_unit);
+    let line = patchable(line, for_base);
     for (name, value) in expected {
         assert_eq!(line.codegen(name), *value, "{name} after {flags}");
     }
@@ -37,6 +37,12 @@ fn crates_are_whole_for_bases_unless_the_profile_says_otherwise() {
         true,
         &[("codegen-units", None), dead_code],
     );
+    check("-O", true, &[("strip", Some("debuginfo"))]);
+    check("-O -Cdebuginfo=0", true, &[("strip", Some("debuginfo"))]);
+    for debug in ["-Cdebuginfo=line-tables-only", "-Cdebuginfo=1"] {
+        check(&format!("-O {debug}"), true, &[("strip", Some("none"))]);
+    }
+    check("-O", false, &[("strip", Some("none"))]);
     let plain = [
         ("codegen-units", None),
         ("link-dead-code", None),
