@@ -103,6 +103,7 @@ pub(crate) struct Lock {
 
 #[derive(Debug)]
 struct State {
+    /// By ticket: there may be as many as callers of servers that wait for replies.
     holders: Vec<Holder>,
     next: u64,
     /// Threads that wait, whatever for.
@@ -118,11 +119,19 @@ impl State {
         is_migration(&who.thread) && holders.any(|held| held.who.mark() == NO_MARK)
     }
 
+    /// Where the holder with this ticket is.
+    fn place(&self, ticket: u64) -> Option<usize> {
+        let found = self.holders.binary_search_by_key(&ticket, |it| it.ticket);
+        found.ok()
+    }
+
     fn admits(&self, mode: Mode, who: &Who) -> bool {
         match mode {
             Mode::Exclusive => self.holders.is_empty(),
             Mode::Shared => {
-                let alone = self.holders.iter().any(|held| held.mode == Mode::Exclusive);
+                // Who holds it alone is the only one.
+                let first = self.holders.first();
+                let alone = first.is_some_and(|held| held.mode == Mode::Exclusive);
                 let again = |held: &Holder| held.who.thread.id() == who.thread.id();
                 !alone && (self.writers == 0 || self.holders.iter().any(again))
             }
@@ -186,10 +195,10 @@ impl Lock {
     /// Gives the cell back.
     pub(crate) fn release(&self, Ticket(ticket): Ticket) {
         let mut state = lock(&self.state);
-        let before = state.holders.len();
-        state.holders.retain(|held| held.ticket != ticket);
-        let gone = before - state.holders.len();
-        hidden::wipe_behind(&mut state.holders, gone);
+        if let Some(place) = state.place(ticket) {
+            state.holders.remove(place);
+            hidden::wipe_behind(&mut state.holders, 1);
+        }
         if state.holders.is_empty() {
             self.wake(&state);
         }
@@ -198,10 +207,8 @@ impl Lock {
     /// Lets readers in beside the one that held the cell alone.
     pub(crate) fn share(&self, Ticket(ticket): &Ticket) {
         let mut state = lock(&self.state);
-        for held in &mut state.holders {
-            if held.ticket == *ticket {
-                held.mode = Mode::Shared;
-            }
+        if let Some(place) = state.place(*ticket) {
+            state.holders[place].mode = Mode::Shared;
         }
         self.wake(&state);
     }
