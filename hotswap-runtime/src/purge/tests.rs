@@ -206,7 +206,7 @@ fn a_thread_is_named_by_its_stack_and_by_its_registers() {
 fn memory_of_every_sort_is_read() {
     let Some(_turn) = turn() else { return };
     let made = Made::new();
-    let bytes = 1 << 20;
+    let bytes = 16 << 20;
     let map = |flags, descriptor| {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping.
@@ -221,8 +221,11 @@ fn memory_of_every_sort_is_read() {
             )
         };
         assert_ne!(start, libc::MAP_FAILED);
-        // SAFETY: the mapping is larger, and nobody else's.
-        unsafe { start.cast::<usize>().add(1000).write(made.address()) };
+        // SAFETY: the mapping is larger, and nobody else's. In huge pages it is only if nothing of it was there before.
+        unsafe {
+            libc::madvise(start, bytes, libc::MADV_HUGEPAGE);
+            start.cast::<usize>().add(1000).write(made.address());
+        }
         start as u64 + 8000
     };
     // SAFETY: the name is a C string.
