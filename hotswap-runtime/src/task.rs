@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::live::core::Mark;
+use crate::live::lock::Polled;
 use crate::work::{Ended, Listed, WorkKind};
 
 /// A future that [`work`](crate::work()) lists, and that can be told to end.
@@ -67,6 +68,7 @@ impl<F: Future> Future for Named<F> {
             .work
             .as_mut()
             .expect("a future that is over is not polled");
+        let _polled = Polled::by(listed.0.number);
         let polled = if listed.0.is_ending_or_wakes(context.waker()) {
             Poll::Ready(Err(Ended))
         } else {

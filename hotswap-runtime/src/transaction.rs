@@ -22,6 +22,7 @@ use crate::live::lock::{Mode, NO_MARK, Patience, Who};
 use crate::live::versions;
 use crate::server::registry;
 use crate::sync::{Mutex, lock};
+use crate::work;
 use walker::{New, Stopped, Walker};
 use wanted::Wanted;
 
@@ -260,9 +261,11 @@ pub(crate) fn busy(path: &str, handle: &Handle, limit: Duration) -> String {
             let server = registry::running_on(who.thread.id()).map(|server| server.title());
             let server = server.filter(|server| server != thread);
             let server = server.map_or_else(String::new, |server| format!(", server {server},"));
+            let task = work::name_of(who.task);
+            let task = task.map_or_else(String::new, |task| format!(", task `{task}`,"));
             write!(
                 text,
-                "{how} at {location} by thread `{thread}`{server} for {age:.1?}{version}"
+                "{how} at {location} by thread `{thread}`{server}{task} for {age:.1?}{version}"
             )
         };
     }

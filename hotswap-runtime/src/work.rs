@@ -154,6 +154,12 @@ impl Work {
     }
 }
 
+/// What the task with this number is called, if it is there.
+pub(crate) fn name_of(number: u64) -> Option<String> {
+    let all = lock(&ALL);
+    all.works.get(&number).map(|work| work.name.clone())
+}
+
 fn all() -> Vec<Arc<Work>> {
     lock(&ALL).works.values().cloned().collect()
 }

@@ -3,6 +3,7 @@
 //! It is a list behind a mutex. A swap that waits for a cell can so tell who holds it, and a thread
 //! that reads already may read again though a writer waits.
 
+use std::cell::Cell;
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
@@ -51,6 +52,34 @@ impl Patience {
     }
 }
 
+thread_local! {
+    /// The number of the task that this thread polls, 0 for none that has one.
+    static TASK: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Whose poll this is, until it is dropped.
+#[cfg(not(loom))]
+pub(crate) struct Polled {
+    before: u64,
+}
+
+#[cfg(not(loom))]
+impl Polled {
+    /// What asks for cells from now on is the task with this number.
+    pub(crate) fn by(task: u64) -> Self {
+        Self {
+            before: TASK.replace(task),
+        }
+    }
+}
+
+#[cfg(not(loom))]
+impl Drop for Polled {
+    fn drop(&mut self) {
+        TASK.set(self.before);
+    }
+}
+
 /// Who holds a cell, or wants to.
 #[derive(Debug, Clone)]
 pub(crate) struct Who {
@@ -60,6 +89,9 @@ pub(crate) struct Who {
     hidden_mark: usize,
     /// The thread that asked. The guard may have moved on since.
     pub(crate) thread: Thread,
+    /// The number of the task that asked, if it has one.
+    #[cfg_attr(loom, expect(dead_code, reason = "only what tells of it is not there"))]
+    pub(crate) task: u64,
     /// When it was asked for, or given.
     pub(crate) since: Instant,
 }
@@ -71,6 +103,7 @@ impl Who {
             location,
             hidden_mark: !mark,
             thread: current_thread(),
+            task: TASK.get(),
             since: Instant::now(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -86,12 +87,19 @@ fn guards_may_be_sent_where_the_value_may() {
 fn who_holds_a_cell_is_told() {
     let cell = cell(v1::World::default);
     let (drop_it, wait) = mpsc::channel::<()>();
-    let holder = thread::Builder::new().name("holder".into()).spawn(move || {
+    let reader = async move {
         let guard = cell.read();
         let line = line!() - 1;
         wait.recv().unwrap();
         assert_eq!(guard.round, 0);
         line
+    };
+    let holder = thread::Builder::new().name("holder".into()).spawn(|| {
+        let mut task = Box::pin(hotswap::task::named("reader", reader));
+        match task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(line) => line.expect("nobody ends it"),
+            Poll::Pending => panic!("it waits for nothing"),
+        }
     });
     until(|| is_busy(cell.try_write()));
     let outcome = migrate_within::<_, v2::World>(cell, &[], limits(SHORT, PATIENT));
@@ -99,7 +107,7 @@ fn who_holds_a_cell_is_told() {
     drop_it.send(()).unwrap();
     let line = holder.unwrap().join().unwrap();
     let expected = format!(
-        "busy: `cell` was in use for 60ms: read at tests/state/tests/guards.rs:{line}:26 by thread `holder` for "
+        "busy: `cell` was in use for 60ms: read at tests/state/tests/guards.rs:{line}:26 by thread `holder`, task `reader`, for "
     );
     assert!(error.starts_with(&expected), "{error}\n{expected}");
     let (cell, _) = migrate_within::<_, v2::World>(cell, &[], limits(PATIENT, PATIENT)).unwrap();
