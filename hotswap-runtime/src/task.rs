@@ -43,10 +43,12 @@ pub fn named<F: Future>(name: impl Into<String>, future: F) -> Named<F> {
 ///
 /// With tokio that is
 ///
-/// ```no_run
-/// # mod tokio { pub fn spawn<F: Future>(_: F) -> F::Output { unimplemented!() } }
+/// ```
+/// # mod tokio { pub fn spawn<F>(task: F) -> F { task } }
 /// # async fn serve() {}
 /// let task = hotswap::task::spawn("server", serve(), tokio::spawn);
+/// # assert!(hotswap::work().iter().any(|work| work.name == "server"));
+/// # drop(task);
 /// ```
 #[inline(always)]
 pub fn spawn<F: Future, T>(
