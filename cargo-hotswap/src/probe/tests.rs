@@ -3,10 +3,12 @@
 use std::process::Command;
 
 use super::changed_by;
+use crate::children::none_ends_them;
 use crate::plugin::rustc_args::RustcArgs;
 use crate::plugin::wrapper;
 
 fn check(options: &[String], expected: &[&str]) {
+    let _alone = none_ends_them();
     let changed = changed_by(Command::new("rustc"), options).expect("rustc compiles it");
     assert!(changed.iter().eq(expected), "{options:?}: {changed:?}");
 }
