@@ -211,6 +211,7 @@ struct Thread<F> {
 
 impl<F: Fn(Seen) -> bool> Thread<F> {
     fn serve(mut self, inputs: &Receiver<Input>) {
+        let mut is_up_to_date = false;
         loop {
             // What is there already belongs together; what to do about it is one question.
             if !inputs.try_iter().all(|input| self.take(input)) {
@@ -219,7 +220,14 @@ impl<F: Fn(Seen) -> bool> Thread<F> {
             let now = Instant::now();
             let last = self.burst.last();
             let locked = last.is_some_and(|last| self.locks.held(last, now));
-            let input = match self.burst.next(now, locked) {
+            let next = self.burst.next(now, locked);
+            if next == Next::Tell && !is_up_to_date {
+                self.await_events();
+                is_up_to_date = true;
+                continue;
+            }
+            is_up_to_date = false;
+            let input = match next {
                 Next::Tell if self.tell_batch(now) => continue,
                 Next::Tell => return,
                 Next::Idle => inputs.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -233,6 +241,15 @@ impl<F: Fn(Seen) -> bool> Thread<F> {
             if !goes_on {
                 return;
             }
+        }
+    }
+
+    /// Waits until all that the system has told is among the inputs: on a busy machine, the thread that reads it may be
+    /// late, and what belongs to the same act would be told apart.
+    fn await_events(&mut self) {
+        if let Ok(events) = &mut self.events {
+            // A question that changes nothing. The thread takes what came first first, so events before this.
+            let _ = events.configure(notify::Config::default());
         }
     }
 

@@ -1,7 +1,7 @@
-//! Every change of state that the catalogue accepts, made in a program that runs: each value that a cell had is compared
-//! with the one that the new code has to find, and after a revert with the first one.
+//! Every change that the catalogue accepts, made in a program that runs: each value that a cell had is compared with the one
+//! that the new code has to find, and after a revert with the first one. So is what calls give, where no cell changes.
 //!
-//! Cases share a program with those that have a way back as well, or none as well.
+//! Cases of state share a program with those that have a way back as well, or none as well. All others share one.
 
 #[expect(
     dead_code,
@@ -15,7 +15,14 @@ use hotswap_tests::{Package, Session, hotswap_verb};
 
 use cases::{Case, cases};
 
-const TABLE: &str = include_str!("../../hotswap-layout/tests/catalogue/state.txt");
+/// The table of changes of state.
+const STATE: &str = include_str!("../../hotswap-layout/tests/catalogue/state.txt");
+/// The tables of changes in which no state changes.
+const CODE: [&str; 3] = [
+    include_str!("../../hotswap-layout/tests/catalogue/data.txt"),
+    include_str!("../../hotswap-layout/tests/catalogue/code.txt"),
+    include_str!("../../hotswap-layout/tests/catalogue/convention.txt"),
+];
 /// Where the cases' items are.
 const FILE: &str = "src/cases.rs";
 
@@ -49,8 +56,34 @@ fn source(cases: &[Case], new: bool) -> String {
         )
 }
 
-/// One version of a case: its items, and a cell for each value.
+/// One version of a case: its items, and what is compared.
 fn of_case(case: &Case, new: bool) -> String {
+    let module = module(case);
+    let mut source = case.version(new) + &case.beside(new);
+    source = source.replace("derive(Migrate", "derive(Debug, Migrate");
+    for migrated in &case.migrated {
+        let (_, name) = migrated.rsplit_once("::").expect("a path");
+        let of_type = format!("pub struct {name} ");
+        source = source.replace(&of_type, &format!("#[derive(Migrate)] {of_type}"));
+    }
+    // Answers are on standard output.
+    source = source.replace("println!", "eprintln!");
+    let compared = match case.call(new) {
+        Some(call) => compared_call(case, &call, new),
+        None => compared_cells(case, new),
+    };
+    format!("pub mod {module} {{\nuse crate::prelude::*;\n{source}{compared}}}\n")
+}
+
+/// A call, and what it gives.
+fn compared_call(case: &Case, call: &str, new: bool) -> String {
+    let value = &case.values[0];
+    let (gives, back) = (value.version(new), value.back());
+    format!("crate::call! {{ {{ {call} }} gives {gives}, back {back} }}\n")
+}
+
+/// A cell for each value.
+fn compared_cells(case: &Case, new: bool) -> String {
     let cells = case.values.iter().enumerate().map(|(at, value)| {
         let first = value.version(new);
         // What a cell would hold that was made anew has to differ from what it should have kept.
@@ -64,28 +97,16 @@ fn of_case(case: &Case, new: bool) -> String {
         };
         format!("CELL_{at} begins || {{ {begins} }}, is {{ {first} }}, back {{ {back} }};\n")
     });
-    let (module, told) = (module(case), case.told(new));
-    let source = case.version(new);
-    let source = source.replace("derive(Migrate", "derive(Debug, Migrate");
-    let (beside, cells) = (case.beside(new), cells.collect::<String>());
-    format!(
-        "pub mod {module} {{\n\
-         use hotswap::{{Migrate, code_change}};\n\
-         pub type Was<'a> = hotswap::Old<'a>;\n\
-         {source}{beside}\
-         crate::cells! {{ told it: {told}; {cells} }}\n\
-         }}\n"
-    )
+    let (told, cells) = (case.told(new), cells.collect::<String>());
+    format!("crate::cells! {{ told it: {told}; {cells} }}\n")
 }
 
 impl Run {
-    /// Starts the cases that have a way back, or those that have none, in their old version.
-    fn start(name: &str, one_way: bool) -> Result<Self> {
-        let mut cases = cases(TABLE);
-        cases.retain(|case| !case.values.is_empty() && case.one_way == one_way);
+    /// Starts cases in their old version.
+    fn start(name: &str, cases: Vec<Case>, arguments: &[&str]) -> Result<Self> {
         let package = Package::of_source(name, include_str!("catalogue/program.rs"))?;
         package.write(FILE, source(&cases, false).as_bytes())?;
-        let session = Session::run(&package, &[])?;
+        let session = Session::run(&package, arguments)?;
         let mut run = Self {
             cases,
             package,
@@ -98,9 +119,9 @@ impl Run {
 
     /// Has the program look at all cells.
     fn compare(&mut self, question: &str) -> Result<()> {
-        let cells: usize = self.cases.iter().map(|case| case.values.len()).sum();
+        let values: usize = self.cases.iter().map(|case| case.values.len()).sum();
         self.session
-            .ask(question, &format!("{cells} cells are right"))
+            .ask(question, &format!("{values} values are right"))
     }
 
     fn save_new(&mut self) -> Result<()> {
@@ -118,7 +139,7 @@ impl Run {
     /// Waits for a swap in which each cell was migrated whose type changed, and no other.
     fn await_migrated(&mut self) -> Result<()> {
         let event = self.session.await_swapped()?;
-        for case in &self.cases {
+        for case in self.cases.iter().filter(|case| case.call(true).is_none()) {
             let changes = !case.expected.is_empty();
             for at in 0..case.values.len() {
                 let cell = format!("{}::CELL_{at}", module(case));
@@ -131,15 +152,32 @@ impl Run {
 
     /// Ends it, once the new code has dropped the values that it was given.
     fn end(mut self) -> Result<()> {
-        self.session.ask("renew", "0 cells are right")?;
+        self.session.ask("renew", "0 values are right")?;
         self.compare("compare")?;
         self.session.quit()
     }
 }
 
-#[test]
-fn values_go_forward_and_back() -> Result<()> {
-    let mut run = Run::start("catalogue-there-and-back", false)?;
+/// The cases that have a way back, or those that have none.
+fn of_state(one_way: bool) -> Vec<Case> {
+    let mut cases = cases(STATE);
+    cases.retain(|case| !case.values.is_empty() && case.one_way == one_way);
+    cases
+}
+
+/// The cases in which no state changes.
+fn of_code() -> Vec<Case> {
+    let mut cases: Vec<Case> = CODE.iter().flat_map(|table| cases(table)).collect();
+    cases.retain(Case::is_accepted);
+    for case in &mut cases {
+        assert!(case.call(true).is_some(), "{}: no call", case.name);
+        // Those that have a crate for themselves as well are compared in one with the others here.
+        case.share();
+    }
+    cases
+}
+
+fn there_and_back(mut run: Run) -> Result<()> {
     run.save_new()?;
     run.compare("compare")?;
     run.revert()?;
@@ -151,8 +189,25 @@ fn values_go_forward_and_back() -> Result<()> {
 }
 
 #[test]
+fn values_go_forward_and_back() -> Result<()> {
+    let run = Run::start("catalogue-there-and-back", of_state(false), &[])?;
+    there_and_back(run)
+}
+
+#[test]
+fn calls_go_forward_and_back() -> Result<()> {
+    there_and_back(Run::start("catalogue-calls", of_code(), &[])?)
+}
+
+#[test]
+fn calls_of_optimised_code_go_forward_and_back() -> Result<()> {
+    let run = Run::start("catalogue-optimised-calls", of_code(), &["--release"])?;
+    there_and_back(run)
+}
+
+#[test]
 fn values_go_forward_that_have_no_way_back() -> Result<()> {
-    let mut run = Run::start("catalogue-one-way", true)?;
+    let mut run = Run::start("catalogue-one-way", of_state(true), &[])?;
     run.save_new()?;
     run.compare("compare")?;
     run.revert()?;

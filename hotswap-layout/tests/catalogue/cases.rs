@@ -5,6 +5,8 @@
 //! | section | meaning |
 //! |---|---|
 //! | `expect:` | what the comparison says, a line each |
+//! | `call:` | what is done in a program, statements up to an expression |
+//! | `gives:` | what that has to give |
 //! | `beside:` | what the source needs besides, to be run |
 //! | `value:` | a value of the cell, once or more |
 //! | `back:` | what a revert makes of the value before, where that is another than the first one |
@@ -28,6 +30,7 @@ pub struct Case {
     pub crate_name: &'static str,
     source: String,
     pub expected: Vec<String>,
+    call: Option<String>,
     beside: String,
     pub values: Vec<Value>,
     told: String,
@@ -41,7 +44,7 @@ pub struct Case {
     pub module: Option<String>,
 }
 
-/// A value of a cell, as an expression.
+/// What a cell holds or a call gives, as an expression.
 pub struct Value {
     text: String,
     back: Option<String>,
@@ -59,7 +62,6 @@ impl Case {
         let tags: Vec<&str> = tags.split([' ', ',', '[', ']']).collect();
         let tagged = |key: &'static str| tags.iter().filter_map(move |it| it.strip_prefix(key));
         let hotswap = tags.contains(&"hotswap");
-        let module = name.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         let mut case = Self {
             name: name.to_owned(),
             back: tags.contains(&"back"),
@@ -69,13 +71,14 @@ impl Case {
             crate_name: if hotswap { "hotswap" } else { "c" },
             source: String::new(),
             expected: Vec::new(),
+            call: None,
             beside: String::new(),
             values: Vec::new(),
             told: "it".to_owned(),
             optimised: tags.contains(&"optimised"),
             repr: tagged("repr=").next().map(str::to_owned),
             // What is known of the crate `hotswap` stands at its root.
-            module: (!hotswap && !tags.contains(&"alone")).then_some(module),
+            module: (!hotswap && !tags.contains(&"alone")).then(|| module_of(name)),
         };
         let sections = sections(rest);
         assert!(
@@ -97,7 +100,8 @@ impl Case {
                 self.expected.sort();
             }
             "beside" => self.beside = text,
-            "value" => self.values.push(Value { text, back: None }),
+            "call" => self.call = Some(text),
+            "value" | "gives" => self.values.push(Value { text, back: None }),
             "back" => {
                 let value = self
                     .values
@@ -115,6 +119,16 @@ impl Case {
         side(&self.source, new)
     }
 
+    /// What one side does in a program, if that is compared and no cell is.
+    pub fn call(&self, new: bool) -> Option<String> {
+        self.call.as_ref().map(|text| side(text, new))
+    }
+
+    /// Whether the comparison has nothing against it.
+    pub fn is_accepted(&self) -> bool {
+        !self.expected.iter().any(|it| it.starts_with("refused"))
+    }
+
     /// What one side needs besides, to be run.
     pub fn beside(&self, new: bool) -> String {
         side(&self.beside, new)
@@ -123,6 +137,11 @@ impl Case {
     /// What is compared of a value of one side.
     pub fn told(&self, new: bool) -> String {
         side(&self.told, new)
+    }
+
+    /// Gives it a module of a crate that it shares, whatever its tags say.
+    pub fn share(&mut self) {
+        self.module = Some(module_of(&self.name));
     }
 
     /// Where its items are.
@@ -151,6 +170,11 @@ impl Case {
     }
 }
 
+/// The name of a case as a module's.
+fn module_of(name: &str) -> String {
+    name.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+}
+
 impl Value {
     /// The value that one side makes.
     pub fn version(&self, new: bool) -> String {
@@ -166,7 +190,7 @@ impl Value {
 
 /// What stands before each section's name, and the source under an empty name.
 fn sections(text: &str) -> Vec<(&str, String)> {
-    const NAMES: [&str; 5] = ["expect", "beside", "value", "back", "told"];
+    const NAMES: [&str; 7] = ["expect", "call", "gives", "beside", "value", "back", "told"];
     let mut sections = vec![("", String::new())];
     for line in text.lines() {
         let named = line

@@ -1,4 +1,4 @@
-//! Cells of all cases of the catalogue, beside what they have to hold.
+//! Cells and calls of cases of the catalogue, beside what they have to hold and to give.
 
 #![expect(
     dead_code,
@@ -16,12 +16,58 @@ pub struct Found {
 }
 
 impl Found {
-    fn compare(&mut self, cell: &str, holds: String, ought: String) {
-        match holds == ought {
+    fn compare(&mut self, what: &str, is: String, ought: String) {
+        match is == ought {
             true => self.right += 1,
-            false => self.wrong.push(format!("{cell} holds {holds}, not {ought}")),
+            false => self.wrong.push(format!("{what} is {is}, not {ought}")),
         }
     }
+}
+
+/// What the tables' sources take for given.
+mod prelude {
+    pub use hotswap::{Migrate, code_change};
+
+    pub type Was<'a> = hotswap::Old<'a>;
+
+    /// An argument or a result, as entries pass them.
+    pub struct Arg<T>(pub T);
+
+    /// Has a function compiled that only the other version calls.
+    pub fn kept(function: fn()) {
+        std::hint::black_box(function);
+    }
+
+    /// What a future gives that never waits.
+    pub fn finished<T>(future: impl Future<Output = T>) -> T {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(future).poll(&mut context) {
+            std::task::Poll::Ready(found) => found,
+            std::task::Poll::Pending => panic!("it waits"),
+        }
+    }
+}
+
+#[macro_export]
+macro_rules! entry {
+    ($($item:tt)*) => {
+        #[hotswap::entry]
+        pub $($item)*
+    };
+}
+
+/// A call of a case, and what it gives, which after a revert may be something else.
+#[macro_export]
+macro_rules! call {
+    ({ $($call:tt)* } gives $gives:expr, back $back:expr) => {
+        pub fn compare(back: bool, found: &mut crate::Found) {
+            let gives = { $($call)* };
+            let ought = if back { $back } else { $gives };
+            found.compare(module_path!(), format!("{gives:?}"), format!("{ought:?}"));
+        }
+
+        pub fn renew() {}
+    };
 }
 
 /// The cells of a case: how each begins, its value, and the same after a revert.
@@ -66,7 +112,7 @@ fn answer(what: &str) -> String {
         other => found.wrong.push(format!("no question: {other}")),
     }
     match found.wrong.is_empty() {
-        true => format!("{} cells are right", found.right),
+        true => format!("{} values are right", found.right),
         false => found.wrong.join("; "),
     }
 }
