@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use hotswap_bench::figures::{Report, Table, interval, median, percentile};
 use hotswap_bench::web::{Builds, Client, Server, under_load};
+use hotswap_bench::{Measure, measure};
 
 /// Requests of which the instructions are counted at a time.
 const COUNTED: usize = 1000;
@@ -49,16 +50,6 @@ const KINDS: [&str; 6] = [
 ];
 
 /// Measures something of the builds and adds it to the report.
-type Measure = fn(&Builds, &mut Report) -> Result<()>;
-
-/// What is measured, by name.
-const PARTS: [(&str, Measure); 4] = [
-    ("throughput", throughput),
-    ("sizes", sizes),
-    ("swaps", swaps),
-    ("instructions", instructions),
-];
-
 /// One server of each kind.
 fn servers(builds: &Builds, by: &[String]) -> Result<Vec<Server>> {
     let start = |executable: &Path| Server::start(executable, by);
@@ -261,20 +252,11 @@ fn swaps(builds: &Builds, report: &mut Report) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    if !hotswap_bench::is_bench() {
-        return Ok(());
-    }
-    let named = std::env::var("HOTSWAP_BENCH_PARTS").ok();
-    let named: Option<Vec<&str>> = named.as_deref().map(|names| names.split(',').collect());
-    let unknown = |name: &&str| PARTS.iter().all(|(part, _)| part != name);
-    let unknown = named.iter().flatten().find(|name| unknown(name));
-    ensure!(unknown.is_none(), "{unknown:?} is nothing that is measured");
-    let builds = Builds::make()?;
-    let mut report = Report::new("production");
-    for (name, part) in PARTS {
-        if named.as_ref().is_none_or(|named| named.contains(&name)) {
-            part(&builds, &mut report)?;
-        }
-    }
-    Ok(report.finish()?)
+    let parts: [(&str, Measure<Builds>); 4] = [
+        ("throughput", throughput),
+        ("sizes", sizes),
+        ("swaps", swaps),
+        ("instructions", instructions),
+    ];
+    measure("production", Builds::make, &parts)
 }

@@ -1,6 +1,7 @@
 //! Times how long callers of a thousand servers wait when the servers' state changes its type, and when only code
 //! does; and how long it takes to prove that nothing refers to old code where very many tasks wait. The same is done by
-//! OTP in turns, where Erlang is installed.
+//! OTP in turns, where Erlang is installed. `HOTSWAP_BENCH_PARTS` names what is measured, of `paced`, `saturated` and
+//! `purges`, where that shall not be all.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use hotswap_bench::figures::{Report, Table, median, pairs};
 use hotswap_bench::servers::{Builds, Calls, Load, Otp, Servers};
+use hotswap_bench::{Measure, measure};
 use hotswap_protocol::purge::Manner;
 
 const SERVERS: u64 = 1000;
@@ -31,24 +33,27 @@ struct Seen {
     loaded: Vec<Calls>,
 }
 
+/// The calls while something is done, and for a while from there on.
+fn noted(
+    servers: &mut dyn Servers,
+    act: impl FnOnce(&mut dyn Servers) -> Result<()>,
+) -> Result<Calls> {
+    servers.open()?;
+    act(servers)?;
+    thread::sleep(WINDOW);
+    servers.close()
+}
+
 impl Seen {
+    /// Before each change, a time without one is noted: the calls of a program do not stay what they were.
     fn round(&mut self, servers: &mut dyn Servers) -> Result<()> {
-        for _ in 0..2 {
-            servers.open()?;
-            thread::sleep(WINDOW);
-            self.quiet.push(servers.close()?);
-        }
         for up in [true, false] {
-            servers.open()?;
-            servers.upgrade(up)?;
-            thread::sleep(WINDOW);
-            self.upgraded.push(servers.close()?);
+            self.quiet.push(noted(servers, |_| Ok(()))?);
+            self.upgraded.push(noted(servers, |it| it.upgrade(up))?);
         }
         for other in [true, false] {
-            servers.open()?;
-            servers.load(other)?;
-            thread::sleep(WINDOW);
-            self.loaded.push(servers.close()?);
+            self.quiet.push(noted(servers, |_| Ok(()))?);
+            self.loaded.push(noted(servers, |it| it.load(other))?);
         }
         Ok(())
     }
@@ -62,40 +67,46 @@ impl Seen {
         let most = longest.iter().copied().fold(0.0, f64::max);
         pauses.row(name, &[median(&longest), most, median(&without)]);
         let (quiet, loaded) = (of(&self.quiet, |it| it.p99), of(&self.loaded, |it| it.p99));
-        let ratio = median(&pairs(&loaded, &quiet, |loaded, quiet| loaded / quiet));
+        // Of each round, the last two are those right before.
+        let before: Vec<f64> = quiet
+            .chunks(4)
+            .flat_map(|round| &round[2..])
+            .copied()
+            .collect();
+        let ratio = median(&pairs(&loaded, &before, |loaded, quiet| loaded / quiet));
         loads.row(name, &[median(&loaded), median(&quiet), ratio]);
     }
 }
 
-fn pauses(report: &mut Report, builds: &Builds) -> Result<()> {
+/// What callers wait for where each calls again after so many milliseconds.
+fn pauses(name: &str, gap: u64, builds: &Builds, report: &mut Report) -> Result<()> {
     let columns = ["median", "most", "without"];
-    let title = "state of 1,000 servers changes: longest call, ms";
-    let mut pauses = Table::new(title, &columns, 2);
+    let title = format!("{name}: state changes: longest call, ms");
+    let mut pauses = Table::new(&title, &columns, 2);
     let columns = ["p99", "without", "ratio"];
-    let mut loads = Table::new("code changes, once a second: p99, ms", &columns, 2);
-    for (name, gap) in [("10,000 calls a second", GAP), ("saturated", 0)] {
-        let load = |of| Load {
-            servers: SERVERS,
-            gap,
-            idle: 0,
-            of,
-        };
-        // In turns, so that a machine that is slow for a while is slow for all; but one at a time, since those that
-        // wait would call as well.
-        let mut seen: [Seen; 3] = Default::default();
-        for round in 0..ROUNDS {
-            eprintln!("{name}, round {round}");
-            for (of, seen) in ["tasks", "threads"].into_iter().zip(&mut seen) {
-                seen.round(&mut builds.start(load(of))?)?;
-            }
-            if let Some(mut otp) = Otp::start(load("processes"))? {
-                seen[2].round(&mut otp)?;
-            }
+    let title = format!("{name}: code changes: p99 of calls, ms");
+    let mut loads = Table::new(&title, &columns, 2);
+    let load = |of| Load {
+        servers: SERVERS,
+        gap,
+        idle: 0,
+        of,
+    };
+    // In turns, so that a machine that is slow for a while is slow for all; but one at a time, since those that wait
+    // would call as well.
+    let mut seen: [Seen; 3] = Default::default();
+    for round in 0..ROUNDS {
+        eprintln!("{name}, round {round}");
+        for (of, seen) in ["tasks", "threads"].into_iter().zip(&mut seen) {
+            seen.round(&mut builds.start(load(of))?)?;
         }
-        for (of, seen) in ["tasks", "threads", "Erlang"].into_iter().zip(&seen) {
-            if !seen.quiet.is_empty() {
-                seen.rows(&format!("{name}, {of}"), &mut pauses, &mut loads);
-            }
+        if let Some(mut otp) = Otp::start(load("processes"))? {
+            seen[2].round(&mut otp)?;
+        }
+    }
+    for (of, seen) in ["tasks", "threads", "Erlang"].into_iter().zip(&seen) {
+        if !seen.quiet.is_empty() {
+            seen.rows(of, &mut pauses, &mut loads);
         }
     }
     report.table(&pauses);
@@ -103,7 +114,7 @@ fn pauses(report: &mut Report, builds: &Builds) -> Result<()> {
     Ok(())
 }
 
-fn purges(report: &mut Report, builds: &Builds) -> Result<()> {
+fn purges(builds: &Builds, report: &mut Report) -> Result<()> {
     let columns = ["median", "most"];
     let mut table = Table::new("code is purged, ms", &columns, 2);
     for idle in IDLE {
@@ -141,12 +152,14 @@ fn purges(report: &mut Report, builds: &Builds) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    if !hotswap_bench::is_bench() {
-        return Ok(());
-    }
-    let builds = Builds::make()?;
-    let mut report = Report::new("servers");
-    pauses(&mut report, &builds)?;
-    purges(&mut report, &builds)?;
-    Ok(report.finish()?)
+    let parts: [(&str, Measure<Builds>); 3] = [
+        ("paced", |builds, report| {
+            pauses("10,000 calls a second", GAP, builds, report)
+        }),
+        ("saturated", |builds, report| {
+            pauses("saturated", 0, builds, report)
+        }),
+        ("purges", purges),
+    ];
+    measure("servers", Builds::make, &parts)
 }

@@ -14,19 +14,22 @@ main([Servers, Gap, Idle]) ->
     Times = counters:new(?LAST, [write_concurrency]),
     %% The number of windows opened and closed, and of clients that had a reply to a call begun after the last close.
     Window = atomics:new(2, []),
-    Pids = [start(Number, Servers, Gap, Times, Window) || Number <- lists:seq(0, Servers - 1)],
+    Start = erlang:monotonic_time(millisecond),
+    Pids = [
+        start(Start + Gap * Number div Servers, Gap, Times, Window)
+     || Number <- lists:seq(0, Servers - 1)
+    ],
     io:format("ready~n"),
     talk({Pids, Times, Window, {Old, New, Other}}).
 
-start(Number, Servers, Gap, Times, Window) ->
+start(First, Gap, Times, Window) ->
     {ok, Pid} = gen_server:start(counter, [], []),
-    spawn(fun() ->
-        timer:sleep(Gap * Number div Servers),
-        client(Pid, Gap, Times, Window, 1, 0)
-    end),
+    spawn(fun() -> client(Pid, First, Gap, Times, Window, 1, 0) end),
     Pid.
 
-client(Pid, Gap, Times, Window, Expected, Told) ->
+%% Calls at its times, so that clients stay apart from one another however long their calls take; or again and again.
+client(Pid, Next, Gap, Times, Window, Expected, Told) ->
+    wait_until(Next, Gap),
     Opened = atomics:get(Window, 1),
     Begun = erlang:monotonic_time(microsecond),
     Expected = gen_server:call(Pid, add, infinity),
@@ -42,11 +45,15 @@ client(Pid, Gap, Times, Window, Expected, Told) ->
             true ->
                 Told
         end,
-    if
-        Gap > 0 -> timer:sleep(Gap);
-        true -> ok
-    end,
-    client(Pid, Gap, Times, Window, Expected + 1, Now).
+    client(Pid, Next + Gap, Gap, Times, Window, Expected + 1, Now).
+
+wait_until(_, 0) ->
+    ok;
+wait_until(Time, _) ->
+    Timer = erlang:start_timer(Time, self(), go, [{abs, true}]),
+    receive
+        {timeout, Timer, go} -> ok
+    end.
 
 talk({Pids, Times, Window, {Old, New, Other}} = All) ->
     case io:get_line("") of

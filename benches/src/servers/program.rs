@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use hotswap::Migrate;
 use hotswap::server::{Context, Handle, Init, Options};
+use tokio::time::{Interval, MissedTickBehavior};
 
 fn text() -> &'static str {
     "text 0"
@@ -47,10 +48,13 @@ static WINDOW: AtomicU64 = AtomicU64::new(0);
 /// Clients that have had a reply to a call that they began after the window was closed.
 static AFTER: AtomicU64 = AtomicU64::new(0);
 
-async fn client(counter: Handle<Counter>, first: Duration, gap: Duration) {
-    tokio::time::sleep(first).await;
+/// Calls at its times, so that clients stay apart from one another however long their calls take; or again and again.
+async fn client(counter: Handle<Counter>, mut times: Option<Interval>) {
     let (mut expected, mut told) = (0, 0);
     loop {
+        if let Some(times) = &mut times {
+            times.tick().await;
+        }
         let window = WINDOW.load(Ordering::SeqCst);
         let begun = Instant::now();
         let reply = counter.ask(Add).expect("it is there").await;
@@ -64,10 +68,6 @@ async fn client(counter: Handle<Counter>, first: Duration, gap: Duration) {
             told = window;
             AFTER.fetch_add(1, Ordering::SeqCst);
         }
-        if gap.is_zero() {
-            continue;
-        }
-        tokio::time::sleep(gap).await;
     }
 }
 
@@ -130,11 +130,17 @@ fn main() {
         runtime.spawn(std::future::pending::<()>());
     }
     let gap = Duration::from_millis(gap);
+    let _inside = runtime.enter();
+    let begun = tokio::time::Instant::now();
     for number in 0..servers {
         let counter = start(of == "tasks", runtime.handle());
-        // So that they do not call all at once.
-        let first = gap.mul_f64(number as f64 / servers as f64);
-        runtime.spawn(client(counter, first, gap));
+        let times = (!gap.is_zero()).then(|| {
+            let first = gap.mul_f64(number as f64 / servers as f64);
+            let mut times = tokio::time::interval_at(begun + first, gap);
+            times.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            times
+        });
+        runtime.spawn(client(counter, times));
     }
     println!("ready");
     for line in io::stdin().lines().map(Result::unwrap) {
