@@ -31,6 +31,8 @@ struct Seen {
     quiet: Vec<Calls>,
     upgraded: Vec<Calls>,
     loaded: Vec<Calls>,
+    /// For how many milliseconds servers stood for each upgrade.
+    pauses: Vec<f64>,
 }
 
 /// The calls while something is done, and for a while from there on.
@@ -49,7 +51,11 @@ impl Seen {
     fn round(&mut self, servers: &mut dyn Servers) -> Result<()> {
         for up in [true, false] {
             self.quiet.push(noted(servers, |_| Ok(()))?);
-            self.upgraded.push(noted(servers, |it| it.upgrade(up))?);
+            let upgraded = noted(servers, |it| {
+                self.pauses.push(it.upgrade(up)?);
+                Ok(())
+            })?;
+            self.upgraded.push(upgraded);
         }
         for other in [true, false] {
             self.quiet.push(noted(servers, |_| Ok(()))?);
@@ -64,8 +70,10 @@ impl Seen {
         };
         let longest = of(&self.upgraded, |it| it.longest);
         let without = of(&self.quiet, |it| it.longest);
-        let most = longest.iter().copied().fold(0.0, f64::max);
-        pauses.row(name, &[median(&longest), most, median(&without)]);
+        let most = |all: &[f64]| all.iter().copied().fold(0.0, f64::max);
+        let pause = [median(&self.pauses), most(&self.pauses)];
+        let call = [median(&longest), most(&longest), median(&without)];
+        pauses.row(name, &[&pause[..], &call].concat());
         let (quiet, loaded) = (of(&self.quiet, |it| it.p99), of(&self.loaded, |it| it.p99));
         // Of each round, the last two are those right before.
         let before: Vec<f64> = quiet
@@ -80,8 +88,8 @@ impl Seen {
 
 /// What callers wait for where each calls again after so many milliseconds.
 fn pauses(name: &str, gap: u64, builds: &Builds, report: &mut Report) -> Result<()> {
-    let columns = ["median", "most", "without"];
-    let title = format!("{name}: state changes: longest call, ms");
+    let columns = ["pause", "most", "call", "most", "without"];
+    let title = format!("{name}: state changes, ms");
     let mut pauses = Table::new(&title, &columns, 2);
     let columns = ["p99", "without", "ratio"];
     let title = format!("{name}: code changes: p99 of calls, ms");

@@ -50,12 +50,13 @@ pub trait Servers {
     /// The program that they are in.
     fn session(&mut self) -> &mut Session;
 
-    /// Gives each server's state one more field, or takes that away.
+    /// Gives each server's state one more field, or takes that away; the result is for how many milliseconds a server
+    /// could take no message, the longest of all.
     ///
     /// # Errors
     ///
     /// It fails.
-    fn upgrade(&mut self, up: bool) -> Result<()>;
+    fn upgrade(&mut self, up: bool) -> Result<f64>;
 
     /// Loads other code for the same state; with it comes the one before, again and again.
     ///
@@ -154,9 +155,10 @@ pub struct Here<'a> {
 }
 
 impl Here<'_> {
-    fn apply(&mut self, number: usize) -> Result<()> {
-        self.program.apply(&self.patches.manifests[number])?;
-        Ok(())
+    /// Makes a patch live; the milliseconds that servers stood for it.
+    fn apply(&mut self, number: usize) -> Result<f64> {
+        let (_, report) = self.program.swap(&self.patches.manifests[number])?;
+        Ok(report.pause_us as f64 / 1000.0)
     }
 }
 
@@ -165,12 +167,13 @@ impl Servers for Here<'_> {
         &mut self.program.session
     }
 
-    fn upgrade(&mut self, up: bool) -> Result<()> {
+    fn upgrade(&mut self, up: bool) -> Result<f64> {
         self.apply(if up { 2 } else { 3 })
     }
 
     fn load(&mut self, other: bool) -> Result<()> {
-        self.apply(usize::from(other))
+        self.apply(usize::from(other))?;
+        Ok(())
     }
 }
 
@@ -224,7 +227,12 @@ impl Otp {
     ///
     /// It fails.
     pub fn purge(&mut self) -> Result<f64> {
-        self.session.send("purge")?;
+        self.time("purge")
+    }
+
+    /// The milliseconds that it says something took.
+    fn time(&mut self, line: &str) -> Result<f64> {
+        self.session.send(line)?;
         let line = self.session.line()?;
         let micros: f64 = line.parse().with_context(|| format!("no number: {line}"))?;
         Ok(micros / 1000.0)
@@ -236,8 +244,8 @@ impl Servers for Otp {
         &mut self.session
     }
 
-    fn upgrade(&mut self, up: bool) -> Result<()> {
-        self.tell(if up { "up" } else { "down" })
+    fn upgrade(&mut self, up: bool) -> Result<f64> {
+        self.time(if up { "up" } else { "down" })
     }
 
     fn load(&mut self, other: bool) -> Result<()> {

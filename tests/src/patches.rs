@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use hotswap_protocol::manifest::Manifest;
-use hotswap_protocol::message::{PROTOCOL, Request, Response};
+use hotswap_protocol::message::{CommitReport, PROTOCOL, Request, Response};
 use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::state::Back;
 use hotswap_protocol::status::Status;
@@ -122,6 +122,15 @@ impl Patched {
     ///
     /// When it is not taken.
     pub fn apply(&mut self, manifest: &Manifest) -> Result<u64> {
+        Ok(self.swap(manifest)?.0)
+    }
+
+    /// Makes a patch live; the result is the version's number, and what the program reports.
+    ///
+    /// # Errors
+    ///
+    /// When it is not taken.
+    pub fn swap(&mut self, manifest: &Manifest) -> Result<(u64, CommitReport)> {
         match self.prepare(manifest)? {
             Response::Prepared { .. } => {}
             other => bail!("not prepared: {other:?}"),
@@ -130,7 +139,7 @@ impl Patched {
             Response::Committed { version, report } => {
                 let failures = &report.callback_failures;
                 ensure!(failures.is_empty(), "{failures:?}");
-                Ok(version)
+                Ok((version, report))
             }
             other => bail!("not committed: {other:?}"),
         }

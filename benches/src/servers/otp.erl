@@ -31,9 +31,9 @@ start(First, Gap, Times, Window) ->
 client(Pid, Next, Gap, Times, Window, Expected, Told) ->
     wait_until(Next, Gap),
     Opened = atomics:get(Window, 1),
-    Begun = erlang:monotonic_time(microsecond),
+    Begun = micros(),
     Expected = gen_server:call(Pid, add, infinity),
-    Took = erlang:monotonic_time(microsecond) - Begun,
+    Took = micros() - Begun,
     Now =
         if
             Opened rem 2 =:= 1 ->
@@ -84,13 +84,16 @@ load(Binary) ->
     code:soft_purge(counter),
     {module, counter} = code:load_binary(counter, "counter.erl", Binary).
 
-%% As a release handler does.
+%% As a release handler does. Tells for how long a server was suspended, the longest of all.
 upgrade(Pids, Binary, From) ->
-    [ok = sys:suspend(Pid, infinity) || Pid <- Pids],
+    Suspended = [begin ok = sys:suspend(Pid, infinity), micros() end || Pid <- Pids],
     load(Binary),
     [ok = sys:change_code(Pid, counter, From, [], infinity) || Pid <- Pids],
-    [ok = sys:resume(Pid, infinity) || Pid <- Pids],
-    io:format("ok~n").
+    Resumed = [begin ok = sys:resume(Pid, infinity), micros() end || Pid <- Pids],
+    io:format("~b~n", [lists:max(lists:zipwith(fun erlang:'-'/2, Resumed, Suspended))]).
+
+micros() ->
+    erlang:monotonic_time(microsecond).
 
 close(Times, Window, Clients) ->
     atomics:put(Window, 2, 0),
