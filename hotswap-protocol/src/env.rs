@@ -56,11 +56,15 @@ pub const ON_PANIC_REVERT: &str = "revert";
 /// it they wait.
 pub const THIRD_VERSION: &str = "HOTSWAP_THIRD_VERSION";
 
-/// How old versions are taken out of memory: [`PURGE_OFF`], otherwise by themselves.
+/// How old versions are taken out of memory: [`PURGE_OFF`], [`PURGE_CHECKED`], otherwise by themselves.
 pub const PURGE: &str = "HOTSWAP_PURGE";
 
 /// The value of [`PURGE`] with which that happens only when somebody asks.
 pub const PURGE_OFF: &str = "off";
+
+/// The value of [`PURGE`] for tests under valgrind or a sanitizer, where nothing can be proven: images go that the
+/// runtime has no use for, and whoever else uses one is found out by the checker. Elsewhere it means nothing.
+pub const PURGE_CHECKED: &str = "checked";
 
 /// What [`SYSTEM_TUNABLES`] was before the tool changed it, empty if it was not set. The runtime sets
 /// it back.

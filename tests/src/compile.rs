@@ -3,6 +3,7 @@
 use std::{
     env,
     ffi::OsString,
+    io::Write as _,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -33,6 +34,10 @@ const RUNNER_VARIABLE: &str = "HOTSWAP_TESTS_RUNNER";
 /// Where cargo, and so the tool, looks for it.
 const CARGO_RUNNER: &str = "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER";
 
+/// Variables under which programs are built and run, as lines of `NAME=VALUE`; they are taken for those of a
+/// sanitizer, whose reports begin as valgrind's do.
+const VARIABLES_VARIABLE: &str = "HOTSWAP_TESTS_VARIABLES";
+
 /// What the profile `dev` has of debug information.
 const DEBUG_VARIABLE: &str = "CARGO_PROFILE_DEV_DEBUG";
 
@@ -53,8 +58,22 @@ fn command(program: PathBuf, package: &Package) -> Result<Command> {
     if let Some(target) = package.shared_target()? {
         command.env("CARGO_TARGET_DIR", target);
     }
+    command.envs(variables());
     command.envs(package.env.iter().map(|(name, value)| (name, value)));
     Ok(command)
+}
+
+/// What is said of the variables of programs.
+fn variables() -> Vec<(String, String)> {
+    let text = env::var(VARIABLES_VARIABLE).unwrap_or_default();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pairs.collect()
+}
+
+/// Whether something looks at each access of programs, and tells of it behind `==`.
+pub(crate) fn is_checked() -> bool {
+    runner().is_some() || !variables().is_empty()
 }
 
 /// Plain cargo.
@@ -90,6 +109,33 @@ pub fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
     command.args(["run", "--message-format=json"]);
     command.args(profile_flag(package)).args(arguments);
     Ok(command)
+}
+
+/// A command that another one runs, whose last arguments it becomes: with the same variables, in the same folder.
+#[must_use]
+pub fn inside(mut outer: Command, inner: &Command) -> Command {
+    outer.arg(inner.get_program()).args(inner.get_args());
+    surround(&mut outer, inner);
+    outer
+}
+
+/// Has a command run with the variables and in the folder of another one.
+pub fn surround(command: &mut Command, by: &Command) {
+    if let Some(folder) = by.get_current_dir() {
+        command.current_dir(folder);
+    }
+    for (name, value) in by.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
+/// Says, past a test's captured output, that something can't be tested here.
+pub fn not_tested(reason: &str) {
+    // Whoever closed the output does not read it.
+    let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason}");
 }
 
 /// What the tool runs programs with, if that is said.

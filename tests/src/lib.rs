@@ -23,7 +23,10 @@ mod wire;
 mod play;
 
 pub use browser::{Browser, Page};
-pub use compile::{build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb, runner};
+pub use compile::{
+    build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb, inside, not_tested, runner,
+    surround,
+};
 pub use event::Event;
 pub use gate::{Gate, Held};
 pub use package::{Manner, Package, TargetFolder};

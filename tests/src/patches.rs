@@ -1,5 +1,6 @@
 //! Patches that the tool made once, applied again and again without it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use hotswap_protocol::purge::{Manner, PurgeReport};
 use hotswap_protocol::state::Back;
 use hotswap_protocol::status::Status;
 
+use crate::compile::runner;
 use crate::package::Package;
 use crate::session::Session;
 use crate::wire::Wire;
@@ -100,8 +102,12 @@ impl Patched {
         variables: &[(&str, &str)],
         arguments: &[&str],
     ) -> Result<Self> {
-        let mut command = Command::new(&patches.executable);
-        command.env("HOTSWAP_LISTEN", "tool");
+        let runner = runner().unwrap_or_default();
+        let runner = runner.to_str().context("the runner is no text")?;
+        let words = runner.split_whitespace().map(OsStr::new);
+        let mut words = words.chain([patches.executable.as_os_str()]);
+        let mut command = Command::new(words.next().context("nothing to run")?);
+        command.args(words).env("HOTSWAP_LISTEN", "tool");
         command.envs(variables.iter().copied()).args(arguments);
         let mut session = Session::spawn(command)?;
         session.expect("ready")?;

@@ -435,7 +435,7 @@ impl Session {
             }
             Line::Stderr(text) => {
                 self.note("err", &text);
-                if text.starts_with("==") && compile::runner().is_some() {
+                if text.starts_with("==") && compile::is_checked() {
                     self.faults.push(text.clone());
                 }
                 let Some(event) = Event::read(&text) else {

@@ -1,11 +1,10 @@
 //! Real set-ups, good and bad, before the doctor.
 
 use std::fs;
-use std::io::Write;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use hotswap_tests::{Package, Session, hotswap_verb};
+use hotswap_tests::{Package, Session, hotswap_verb, inside, not_tested};
 use serde_json::Value;
 
 const SOURCE: &str = "fn main() {\n    answer();\n}\n\n#[hotswap::entry]\nfn answer() {}\n";
@@ -208,28 +207,14 @@ fn a_target_folder_that_executes_nothing_is_found() -> Result<()> {
         .stderr(Stdio::null())
         .status();
     if !probe.is_ok_and(|status| status.success()) {
-        // Past the test's captured output.
-        let _ = writeln!(
-            std::io::stderr(),
-            "NOT TESTED: this system does not let its users mount"
-        );
+        not_tested("this system does not let its users mount");
         return Ok(());
     }
-    let tool = hotswap_verb(&package, &["doctor", "--message-format=json"])?;
-    let mut inside = Command::new("unshare");
-    inside.args(namespace).arg(mount + " && exec \"$0\" \"$@\"");
-    inside
-        .arg(tool.get_program())
-        .args(tool.get_args())
-        .arg("--target-dir")
-        .arg(&folder);
-    for (name, value) in tool.get_envs() {
-        match value {
-            Some(value) => inside.env(name, value),
-            None => inside.env_remove(name),
-        };
-    }
-    let (found, text) = examine(inside.current_dir(&package.root), 1)?;
+    let mut tool = hotswap_verb(&package, &["doctor", "--message-format=json"])?;
+    tool.arg("--target-dir").arg(&folder);
+    let mut outer = Command::new("unshare");
+    outer.args(namespace).arg(mount + " && exec \"$0\" \"$@\"");
+    let (found, text) = examine(&mut inside(outer, &tool), 1)?;
     ensure!(
         found == ["target folder: problem", "target folder: problem"],
         "{found:?}\n{text}"

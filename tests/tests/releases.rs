@@ -1,5 +1,7 @@
 //! Releases: from one to the next in a program that runs, through crashes, and back.
 
+mod killed;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -169,6 +171,7 @@ fn text(path: &Path) -> Result<&str> {
 fn a_program_goes_over_to_a_release_and_back() -> Result<()> {
     let machine = Machine::new()?;
     make_two(&machine)?;
+    killed::at_each_call(&machine)?;
     let mut program = machine.start()?;
     program.ask("a", "a by one, 1")?;
     what_fails_leaves_the_old(&machine, &mut program)?;

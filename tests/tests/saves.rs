@@ -3,7 +3,7 @@
 use std::{fs::File, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use hotswap_tests::{Gate, Package, Session, hotswap_run};
+use hotswap_tests::{Gate, Package, Session, hotswap_run, inside};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 const SOURCE: &str = r#"
@@ -122,17 +122,8 @@ fn a_full_disk_leaves_the_program_alone() -> Result<()> {
     let tool = hotswap_run(&package, &[])?;
     let mut shell = Command::new("sh");
     // The signal that comes with the limit is ignored, so that writing fails instead.
-    shell
-        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-        .arg(tool.get_program());
-    shell.args(tool.get_args()).current_dir(&package.root);
-    for (name, value) in tool.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
-    let mut session = Session::spawn(shell)?;
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]);
+    let mut session = Session::spawn(inside(shell, &tool))?;
     session.await_ready()?;
     limit_files(session.tool_pid(), Some(4096))?;
     package.write("src/main.rs", source("\"answer 1\"").as_bytes())?;

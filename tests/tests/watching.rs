@@ -1,12 +1,11 @@
 //! Many files at a time, limits of the system, and file systems whose changes give no event.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use hotswap_tests::{Package, Session, hotswap_run};
+use hotswap_tests::{Package, Session, hotswap_run, inside, not_tested};
 
 /// As many modules as a change of branch may touch.
 const MODULES: usize = 200;
@@ -107,7 +106,10 @@ fn at_the_limit_of_watches_files_are_looked_at() -> Result<()> {
         package.write("src/word.rs", b"pub const WORD: &str = \"one\";\n")?;
         let script = format!("echo {value} >/proc/sys/user/{limit} && exec \"$0\" \"$@\"");
         let shell = ["--user", "--map-root-user", "sh", "-c", &script];
-        let mut session = Session::spawn(inside(&package, "unshare", &shell)?)?;
+        let mut outer = Command::new("unshare");
+        outer.args(shell);
+        let tool = hotswap_run(&package, &[])?;
+        let mut session = Session::spawn(inside(outer, &tool))?;
         session.await_ready()?;
         let words = [sysctl.to_owned(), "looked at".to_owned()];
         session.await_event("warning", &words)?;
@@ -192,29 +194,6 @@ fn one_module() -> String {
      answer());\n    }\n}\n\n#[hotswap::entry]\nfn answer() -> &'static str {\n    \
      word::WORD\n}\n"
         .to_owned()
-}
-
-/// The tool's command with this one before it.
-fn inside(package: &Package, program: &str, arguments: &[&str]) -> Result<Command> {
-    let tool = hotswap_run(package, &[])?;
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .arg(tool.get_program())
-        .args(tool.get_args());
-    command.current_dir(&package.root);
-    for (name, value) in tool.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    Ok(command)
-}
-
-/// Says, past the test's captured output, that something could not be tested here.
-fn not_tested(reason: &str) {
-    let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason}");
 }
 
 fn succeeds(program: &str, arguments: &[&str]) -> bool {

@@ -84,8 +84,10 @@ fn start() {
         if let Some(policy) = policy.and_then(|word| ThirdVersion::of(&word)) {
             third_version::set_third_version(policy);
         }
-        if get(env::PURGE).as_deref() == Some(env::PURGE_OFF) {
-            purge::only_when_asked();
+        match get(env::PURGE).as_deref() {
+            Some(env::PURGE_OFF) => purge::only_when_asked(),
+            Some(env::PURGE_CHECKED) => crate::purge::leave_to_checker(),
+            _ => {}
         }
         if let Some(descriptor) = crash {
             crash::adopt(descriptor);

@@ -11,7 +11,7 @@ use anyhow::{Result, anyhow, bail, ensure};
 use hotswap_protocol::frame;
 use hotswap_protocol::message::{PROTOCOL, Request, Response};
 use hotswap_protocol::patch::order::{PatchOrder, PatchReport};
-use hotswap_tests::Wire;
+use hotswap_tests::{Wire, not_tested};
 use serde_json::{Value, json};
 
 use super::{Server, hostile, launch, text};
@@ -114,8 +114,7 @@ fn the_disk_is_full(server: &mut Server, patch: &[u8]) -> Result<()> {
     let mount = format!("mount -t tmpfs -o size=16k none '{}'", text(&folder)?);
     let works = in_namespace(&mount).output();
     if !works.is_ok_and(|output| output.status.success()) {
-        let reason = "this system does not let its users mount a small disk";
-        let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason}");
+        not_tested("this system does not let its users mount a small disk");
         return Ok(());
     }
     let mut inside = in_namespace(&(mount + " && exec \"$0\" \"$@\""));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hotswap_tests::{
-    Gate, Package, Terminal,
+    Gate, Package, Terminal, surround,
     terminal::{END, INTERRUPT, SUSPEND},
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -106,13 +106,7 @@ fn a_shell_stops_and_continues_both() -> Result<()> {
     shell
         .args(["--norc", "--noediting", "-i"])
         .env("PS1", "ready> ");
-    shell.current_dir(&package.root);
-    for (name, value) in tool.get_envs() {
-        match value {
-            Some(value) => shell.env(name, value),
-            None => shell.env_remove(name),
-        };
-    }
+    surround(&mut shell, &tool);
     let mut terminal = Terminal::start(&shell, 100, 30)?;
     terminal.expect("ready> ")?;
     let program = tool.get_program().to_string_lossy();
