@@ -39,8 +39,23 @@ impl hotswap::Server for Counter {
     }
 }
 
-/// Calls by the microseconds that they took; the last number is of all that took longer.
-static TIMES: [AtomicU32; 1 << 22] = [const { AtomicU32::new(0) }; 1 << 22];
+/// Calls by the nanoseconds that they took, in steps of less than a hundredth.
+static TIMES: [AtomicU32; 64 * STEPS] = [const { AtomicU32::new(0) }; 64 * STEPS];
+
+/// Steps from each power of two to the next.
+const STEPS: usize = 128;
+
+/// Where a call counts that took so many nanoseconds.
+fn place(nanos: u64) -> usize {
+    let shift = nanos.max(STEPS as u64).ilog2() - STEPS.ilog2();
+    shift as usize * STEPS + (nanos >> shift) as usize
+}
+
+/// The fewest nanoseconds of calls that count there.
+fn nanos(place: usize) -> u64 {
+    let shift = (place / STEPS).saturating_sub(1);
+    ((place - shift * STEPS) as u64) << shift
+}
 
 /// Calls that began after this one was raised are noted.
 static WINDOW: AtomicU64 = AtomicU64::new(0);
@@ -58,12 +73,12 @@ async fn client(counter: Handle<Counter>, mut times: Option<Interval>) {
         let window = WINDOW.load(Ordering::SeqCst);
         let begun = Instant::now();
         let reply = counter.ask(Add).expect("it is there").await;
-        let micros = begun.elapsed().as_micros() as usize;
+        let took = begun.elapsed().as_nanos() as u64;
         expected += 1;
         assert_eq!(reply, Ok(expected), "a call was lost, or answered twice");
         // A window is open while the number is odd.
         if window % 2 == 1 {
-            TIMES[micros.min(TIMES.len() - 1)].fetch_add(1, Ordering::Relaxed);
+            TIMES[place(took)].fetch_add(1, Ordering::Relaxed);
         } else if told < window {
             told = window;
             AFTER.fetch_add(1, Ordering::SeqCst);
@@ -87,13 +102,14 @@ fn close(clients: u64) -> String {
         .collect();
     let all: u64 = times.iter().map(|(_, calls)| calls).sum();
     let (mut seen, mut p99) = (0, 0);
-    for (micros, calls) in &times {
+    for (place, calls) in &times {
         if seen * 100 < all * 99 {
-            p99 = *micros;
+            p99 = nanos(*place);
         }
         seen += calls;
     }
-    let longest = times.last().map_or(0, |(micros, _)| *micros);
+    let longest = times.last().map_or(0, |(place, _)| nanos(*place));
+    let [p99, longest] = [p99, longest].map(|nanos| nanos as f64 / 1e3);
     format!("{all} {p99} {longest}")
 }
 
