@@ -3,7 +3,6 @@
 use std::{
     env,
     ffi::OsString,
-    io::Write as _,
     path::PathBuf,
     process::{Command, Stdio},
 };
@@ -109,33 +108,6 @@ pub fn hotswap_run(package: &Package, arguments: &[String]) -> Result<Command> {
     command.args(["run", "--message-format=json"]);
     command.args(profile_flag(package)).args(arguments);
     Ok(command)
-}
-
-/// A command that another one runs, whose last arguments it becomes: with the same variables, in the same folder.
-#[must_use]
-pub fn inside(mut outer: Command, inner: &Command) -> Command {
-    outer.arg(inner.get_program()).args(inner.get_args());
-    surround(&mut outer, inner);
-    outer
-}
-
-/// Has a command run with the variables and in the folder of another one.
-pub fn surround(command: &mut Command, by: &Command) {
-    if let Some(folder) = by.get_current_dir() {
-        command.current_dir(folder);
-    }
-    for (name, value) in by.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-}
-
-/// Says, past a test's captured output, that something can't be tested here.
-pub fn not_tested(reason: &str) {
-    // Whoever closed the output does not read it.
-    let _ = writeln!(std::io::stderr(), "NOT TESTED: {reason}");
 }
 
 /// What the tool runs programs with, if that is said.

@@ -13,6 +13,7 @@ mod compile;
 mod event;
 mod gate;
 mod interrupts;
+mod outer;
 mod package;
 mod patches;
 mod schema;
@@ -23,12 +24,10 @@ mod wire;
 mod play;
 
 pub use browser::{Browser, Page};
-pub use compile::{
-    build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb, inside, not_tested, runner,
-    surround,
-};
+pub use compile::{build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb, runner};
 pub use event::Event;
 pub use gate::{Gate, Held};
+pub use outer::{COMMAND, inside, not_tested, surround, with_disk};
 pub use package::{Manner, Package, TargetFolder};
 pub use patches::{Patched, Patches};
 pub use paths::{scenarios, target, tool, workspace};

@@ -1,10 +1,10 @@
 //! Real set-ups, good and bad, before the doctor.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use hotswap_tests::{Package, Session, hotswap_verb, inside, not_tested};
+use hotswap_tests::{COMMAND, Package, Session, hotswap_verb, inside, with_disk};
 use serde_json::Value;
 
 const SOURCE: &str = "fn main() {\n    answer();\n}\n\n#[hotswap::entry]\nfn answer() {}\n";
@@ -196,24 +196,11 @@ fn a_target_folder_that_executes_nothing_is_found() -> Result<()> {
     let package = Package::of_source("doctor-noexec", SOURCE)?;
     let folder = package.root.join("mounted");
     fs::create_dir(&folder)?;
-    let mount = format!(
-        "mount -t tmpfs -o noexec,size=1M none '{}'",
-        folder.display()
-    );
-    let namespace = ["--user", "--map-root-user", "--mount", "sh", "-c"];
-    let probe = Command::new("unshare")
-        .args(namespace)
-        .arg(&mount)
-        .stderr(Stdio::null())
-        .status();
-    if !probe.is_ok_and(|status| status.success()) {
-        not_tested("this system does not let its users mount");
+    let Some(outer) = with_disk(&folder, "noexec,size=1M", COMMAND) else {
         return Ok(());
-    }
+    };
     let mut tool = hotswap_verb(&package, &["doctor", "--message-format=json"])?;
     tool.arg("--target-dir").arg(&folder);
-    let mut outer = Command::new("unshare");
-    outer.args(namespace).arg(mount + " && exec \"$0\" \"$@\"");
     let (found, text) = examine(&mut inside(outer, &tool), 1)?;
     ensure!(
         found == ["target folder: problem", "target folder: problem"],

@@ -1,5 +1,6 @@
 //! Releases: from one to the next in a program that runs, through crashes, and back.
 
+mod full;
 mod killed;
 
 use std::fs;
@@ -155,7 +156,12 @@ impl Machine {
 
     /// Starts the program as its service would.
     fn start(&self) -> Result<Session> {
-        Session::spawn(Command::new(self.root.join("released/permanent/released")))
+        Session::spawn(Command::new(self.permanent()))
+    }
+
+    /// What its service starts.
+    fn permanent(&self) -> PathBuf {
+        self.root.join("released/permanent/released")
     }
 }
 
@@ -171,6 +177,7 @@ fn text(path: &Path) -> Result<&str> {
 fn a_program_goes_over_to_a_release_and_back() -> Result<()> {
     let machine = Machine::new()?;
     make_two(&machine)?;
+    full::nothing_is_half_there(&machine)?;
     killed::at_each_call(&machine)?;
     let mut program = machine.start()?;
     program.ask("a", "a by one, 1")?;

@@ -4,14 +4,13 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 
 use anyhow::{Result, anyhow, bail, ensure};
 use hotswap_protocol::frame;
 use hotswap_protocol::message::{PROTOCOL, Request, Response};
 use hotswap_protocol::patch::order::{PatchOrder, PatchReport};
-use hotswap_tests::{Wire, not_tested};
+use hotswap_tests::{COMMAND, Wire, with_disk};
 use serde_json::{Value, json};
 
 use super::{Server, hostile, launch, text};
@@ -111,13 +110,9 @@ fn the_clock_is_set_back(server: &mut Server, patch: &[u8]) -> Result<()> {
 fn the_disk_is_full(server: &mut Server, patch: &[u8]) -> Result<()> {
     let folder = server.package.root.join("small");
     fs::create_dir_all(&folder)?;
-    let mount = format!("mount -t tmpfs -o size=16k none '{}'", text(&folder)?);
-    let works = in_namespace(&mount).output();
-    if !works.is_ok_and(|output| output.status.success()) {
-        not_tested("this system does not let its users mount a small disk");
+    let Some(mut inside) = with_disk(&folder, "size=16k", COMMAND) else {
         return Ok(());
-    }
-    let mut inside = in_namespace(&(mount + " && exec \"$0\" \"$@\""));
+    };
     inside.arg(&server.executable);
     let audit = folder.join("audit.log");
     server.end()?;
@@ -150,14 +145,6 @@ fn the_disk_is_full(server: &mut Server, patch: &[u8]) -> Result<()> {
     let back = done(server, PatchOrder::Revert { digest: None }, &[])?;
     ensure!(back.changed == is_applied, "{back:?}");
     takes_it_and_goes_back(server, patch)
-}
-
-/// A shell with mounts of its own.
-fn in_namespace(script: &str) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-current-user", "--keep-caps", "--mount"]);
-    command.args(["sh", "-c", script]);
-    command
 }
 
 /// It runs the old code.

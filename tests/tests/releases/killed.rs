@@ -1,10 +1,12 @@
-//! The tool is killed at each of its calls of the system that change something: afterwards all is as before or as after it.
+//! The tool or the program is killed at each of its calls of the system that change something: afterwards all is as before or
+//! as after it.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, ErrorKind};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use hotswap_tests::{Session, hotswap_verb, inside, not_tested};
 
 use super::Machine;
@@ -12,6 +14,9 @@ use super::Machine;
 /// What changes anything outside the tool.
 const CALLS: &str = "connect,sendto,sendmsg,write,writev,fsync,fdatasync,ftruncate,mkdir,rename,renameat,renameat2,link,\
                      linkat,symlink,symlinkat,unlink,unlinkat,rmdir,chmod,fchmod";
+
+/// What the program does besides, to load a patch.
+const OF_LOADING: &str = "memfd_create,openat,mprotect";
 
 /// The first release is permanent, and the second one unpacked, as at the end.
 pub(super) fn at_each_call(machine: &Machine) -> Result<()> {
@@ -23,9 +28,14 @@ pub(super) fn at_each_call(machine: &Machine) -> Result<()> {
     let mut program = machine.start()?;
     at_each_call_of_install(machine, &mut program)?;
     at_each_call_of_permanent(machine, &mut program)?;
-    // Other tests count what is told there.
+    drop(program);
+    at_each_call_of_the_program(machine)?;
+    // Other tests look at what is told there, and at what the undone step leaves of ways that a program did not survive.
     fs::remove_file(machine.root.join("released/audit.log"))?;
-    Ok(())
+    match fs::remove_file(machine.package.root.join("undone")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn at_each_call_of_install(machine: &Machine, program: &mut Session) -> Result<()> {
@@ -76,6 +86,41 @@ fn at_each_call_of_permanent(machine: &Machine, program: &mut Session) -> Result
     Ok(())
 }
 
+/// Whatever it was about to do, the next one begins with the release that is permanent.
+fn at_each_call_of_the_program(machine: &Machine) -> Result<()> {
+    for call in 1.. {
+        let mut program = machine.start()?;
+        ensure!(!is_second(&mut program)?, "killed at call {}", call - 1);
+        let mut tracer = killed_at(call, &format!("{CALLS},{OF_LOADING}"));
+        tracer.args(["--attach", &program.tool_pid().to_string()]);
+        let mut tracer = tracer.stderr(Stdio::piped()).spawn()?;
+        let said = tracer.stderr.take().context("it is piped")?;
+        // It stays open as long as there may be more to say.
+        let mut said = BufReader::new(said).lines();
+        let first = said.next().transpose()?;
+        if !first.is_some_and(|line| line.contains("attached")) {
+            tracer.wait()?;
+            not_tested("this system does not let its users trace");
+            return Ok(());
+        }
+        let (_, code) = machine.run(&["install", "1.1.0"])?;
+        let lives = program.send("a").is_ok() && program.line().is_ok();
+        let is_over = code == Some(0) && lives;
+        ensure!(
+            is_over || !lives,
+            "killed at call {call}: it lives, and {code:?}"
+        );
+        drop(program);
+        tracer.wait()?;
+        if is_over {
+            println!("the program was killed {} times", call - 1);
+            ensure!(call > 5, "it was killed {} times", call - 1);
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
 /// Whether the second release answers, else the first one.
 fn is_second(program: &mut Session) -> Result<bool> {
     program.send("k")?;
@@ -88,10 +133,7 @@ fn is_second(program: &mut Session) -> Result<bool> {
 /// Runs a verb that is killed at that call. False if it has not so many, and does what it shall.
 fn dies(machine: &Machine, call: usize, words: &[&str]) -> Result<bool> {
     let verb = hotswap_verb(&machine.package, &[&["release"], words].concat())?;
-    let mut outer = Command::new("strace");
-    outer.args(["--follow-forks", "--output=/dev/null", "--inject"]);
-    outer.arg(format!("{CALLS}:signal=KILL:when={call}"));
-    let mut command = inside(outer, &verb);
+    let mut command = inside(killed_at(call, CALLS), &verb);
     command.env("HOTSWAP_RELEASES", &machine.root);
     let output = command.output()?;
     if output.status.success() {
@@ -101,4 +143,12 @@ fn dies(machine: &Machine, call: usize, words: &[&str]) -> Result<bool> {
     // It ends as what it traces did.
     ensure!(output.status.signal() == Some(9), "{words:?}: {stderr}");
     Ok(true)
+}
+
+/// Runs a command that is killed at that one of these calls.
+fn killed_at(call: usize, calls: &str) -> Command {
+    let mut command = Command::new("strace");
+    command.args(["--follow-forks", "--output=/dev/null", "--inject"]);
+    command.arg(format!("{calls}:signal=KILL:when={call}"));
+    command
 }
