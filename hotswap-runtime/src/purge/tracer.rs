@@ -260,6 +260,10 @@ fn list(shared: &Shared<'_>, scan: &mut Scan) -> Result<(), Obstacle> {
         let error = errno();
         return Err(Obstacle::System { what, error });
     }
+    let mut known = Known {
+        threads: scan.threads.len(),
+        next: 0,
+    };
     loop {
         // SAFETY: the buffer has so many bytes and is used here alone.
         let bytes = unsafe {
@@ -279,12 +283,32 @@ fn list(shared: &Shared<'_>, scan: &mut Scan) -> Result<(), Obstacle> {
         }
         // SAFETY: the kernel has just written so many bytes.
         let listing = unsafe { std::slice::from_raw_parts(shared.listing, bytes) };
-        add_listed(listing, scan)?;
+        add_listed(listing, scan, &mut known)?;
+    }
+}
+
+/// The threads of the table that were there before a listing, which mostly come in the same order again.
+struct Known {
+    threads: usize,
+    /// The one to come next.
+    next: usize,
+}
+
+impl Known {
+    fn has(&mut self, threads: &[Thread], number: i32) -> bool {
+        let is_it = |thread: &Thread| thread.number == number;
+        let known = &threads[..self.threads];
+        let found = match known.get(self.next).is_some_and(is_it) {
+            true => Some(self.next),
+            false => known.iter().position(is_it),
+        };
+        self.next = found.map_or(self.next, |found| found + 1);
+        found.is_some()
     }
 }
 
 /// `struct linux_dirent64`: two words, a length, a type, a name.
-fn add_listed(listing: &[u8], scan: &mut Scan) -> Result<(), Obstacle> {
+fn add_listed(listing: &[u8], scan: &mut Scan, known: &mut Known) -> Result<(), Obstacle> {
     let mut at = 0;
     while let Some([low, high]) = listing.get(at + 16..at + 18) {
         let length = usize::from(u16::from_ne_bytes([*low, *high]));
@@ -296,8 +320,7 @@ fn add_listed(listing: &[u8], scan: &mut Scan) -> Result<(), Obstacle> {
                 .wrapping_add(i32::from(digit - b'0'));
         }
         let is_new = number > 0 && number != scan.asker;
-        // Those that were listed before mostly come in the same order.
-        if is_new && !scan.threads.iter().any(|thread| thread.number == number) {
+        if is_new && !known.has(&scan.threads, number) {
             let thread = Thread {
                 number,
                 stands: true,
