@@ -207,6 +207,8 @@ impl Otp {
             servers, gap, idle, ..
         } = load;
         let mut command = Command::new("erl");
+        // It is ended in the middle of things, and would write down what it was about.
+        command.env("ERL_CRASH_DUMP_SECONDS", "0");
         // More processes than there are by default.
         command.current_dir(&folder).args(["+P", "1000000"]);
         command.args(["-noshell", "-pa"]).arg(&built);
