@@ -117,7 +117,7 @@ impl Run {
         Ok(run)
     }
 
-    /// Has the program look at all cells.
+    /// Has the program look at all cells, and make all calls.
     fn compare(&mut self, question: &str) -> Result<()> {
         let values: usize = self.cases.iter().map(|case| case.values.len()).sum();
         self.session
