@@ -11,10 +11,12 @@ use crate::control::find::Target;
 use crate::output::Format;
 
 pub mod about;
+mod back;
 mod file;
 mod line;
 mod live;
 pub mod make;
+mod origin;
 mod plan;
 mod shelf;
 mod show;
@@ -67,7 +69,7 @@ enum Command {
     /// Remove a release that is not in use
     Remove(shelf::RemoveArgs),
     /// Go back to the release before, in the running program and for its next start
-    Rollback(way::RollbackArgs),
+    Rollback(back::RollbackArgs),
 }
 
 /// Where the releases are, whose program is meant, and how to tell what came of it.
@@ -149,7 +151,7 @@ pub fn run(args: ReleaseArgs) -> Result<i32> {
         Command::Permanent(args) => way::permanent(&args),
         Command::List(args) => shelf::list(&args),
         Command::Remove(args) => shelf::remove(&args),
-        Command::Rollback(args) => way::rollback(&args),
+        Command::Rollback(args) => back::rollback(&args),
     }
 }
 

@@ -28,7 +28,7 @@ pub use compile::{build_plain, cargo, check, hotswap, hotswap_run, hotswap_verb,
 pub use event::Event;
 pub use gate::{Gate, Held};
 pub use outer::{COMMAND, inside, not_tested, surround, with_disk};
-pub use package::{Manner, Package, TargetFolder};
+pub use package::{Manner, Package, TargetFolder, plant};
 pub use patches::{Patched, Patches};
 pub use paths::{scenarios, target, tool, workspace};
 pub use play::{Mode, play, script as scenario_script, walk};

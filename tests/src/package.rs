@@ -3,6 +3,8 @@
 mod manifest;
 mod seed;
 
+pub use seed::plant;
+
 use std::{
     collections::BTreeSet,
     fs::{self, File},

@@ -1,5 +1,6 @@
 //! Releases: from one to the next in a program that runs, through crashes, and back.
 
+mod chain;
 mod full;
 mod killed;
 
@@ -40,6 +41,7 @@ fn answer(line: &str) -> String {
 /// The plan of the second release, with a command between that a test has fail, or end the tool.
 const PLAN: &str = r#"
 format = 1
+from = ["1.0.0"]
 
 [[up]]
 step = "load"
@@ -113,8 +115,12 @@ impl Machine {
 
     fn make(&self, version: &str, more: &[&str]) -> Result<Value> {
         let target = self.package.shared_target()?.context("no target folder")?;
+        self.make_in(&target, version, more)
+    }
+
+    fn make_in(&self, target: &Path, version: &str, more: &[&str]) -> Result<Value> {
         let key = workspace().join("tests/keys/test.key");
-        let (target, key) = (text(&target)?, text(&key)?);
+        let (target, key) = (text(target)?, text(&key)?);
         let output = file(version);
         let words = [
             "make",
@@ -191,7 +197,7 @@ fn a_program_goes_over_to_a_release_and_back() -> Result<()> {
 fn make_two(machine: &Machine) -> Result<()> {
     let first = machine.make("1.0.0", &[])?;
     ensure!(
-        first["signed"] == true && first["plan"].is_null(),
+        first["signed"] == true && first["plans"].as_array().is_some_and(Vec::is_empty),
         "{first}"
     );
     let main = "src/main.rs";
@@ -207,7 +213,7 @@ fn make_two(machine: &Machine) -> Result<()> {
     machine.package.write("plan.toml", PLAN.as_bytes())?;
     let second = machine.make("1.1.0", &["--from", &file("1.0.0"), "--plan", "plan.toml"])?;
     ensure!(
-        second["release"]["way"]["cells"][0] == "released::WORLD",
+        second["release"]["ways"][0]["cells"][0] == "released::WORLD",
         "{second}"
     );
     let other = hotswap_verb(
@@ -340,7 +346,7 @@ fn what_is_in_use_stays(machine: &Machine, program: &Session) -> Result<()> {
         "{refused}"
     );
     // What was damaged has no way back until it is mended.
-    let patch = machine.root.join("released/releases/1.1.0/up.hotpatch");
+    let patch = machine.root.join("released/releases/1.1.0/way-1.hotpatch");
     fs::write(&patch, "half")?;
     machine.expect(&["rollback", "1.1.0"], (10, false))?;
     machine.unpack("1.1.0", (0, true))?;
@@ -416,12 +422,12 @@ fn what_is_refused_needs_a_restart(machine: &Machine) -> Result<()> {
         .package
         .edit("src/main.rs", "    rounds: u32,\n", "    rounds: u16,\n")?;
     let third = machine.make("1.2.0", &["--from", &file("1.1.0")])?;
-    let why = third["release"]["way"]["restart"][0]
+    let why = third["release"]["ways"][0]["restart"][0]
         .as_str()
         .unwrap_or_default();
     ensure!(
         why.contains("World")
-            && third["plan"]
+            && third["plans"][0]
                 .as_str()
                 .is_some_and(|plan| plan.contains("restart")),
         "{third}"

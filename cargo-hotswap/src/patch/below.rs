@@ -76,11 +76,10 @@ impl Below {
 /// # Errors
 ///
 /// One of them is none of this base's, does not lie on those before it, or was built elsewhere.
-pub(super) fn read(base: &Base, files: &[PathBuf]) -> Result<Vec<Below>> {
+pub(super) fn read(base: &Base, patches: &[build::On]) -> Result<Vec<Below>> {
     let mut all: Vec<Below> = Vec::new();
-    for path in files {
-        let bytes = file::bytes(path)?;
-        let (_, contents) = file::read(path, &bytes)?;
+    for build::On { path, bytes } in patches {
+        let (_, contents) = file::read(path, bytes)?;
         let digests: Vec<Digest> = all.iter().map(|below| below.digest).collect();
         check(path, &contents.patch, base, &digests)?;
         let folder = folder_of(base, contents.digest);

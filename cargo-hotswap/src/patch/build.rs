@@ -71,13 +71,31 @@ pub struct Wanted<'a> {
     /// Entries each of whose calls the patched program tells of.
     pub log: &'a [String],
     /// The patches that it lies on, the oldest first.
-    pub on: &'a [PathBuf],
+    pub on: &'a [On],
     /// Its number.
     pub sequence: u64,
     /// The last second in which it may be applied.
     pub not_after: Option<u64>,
     /// The file of the secret key to sign it with.
     pub key: Option<&'a Path>,
+}
+
+/// A patch on which another one lies.
+#[derive(Debug, Clone)]
+pub struct On {
+    /// The file that it comes from.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl On {
+    fn read(path: &Path) -> Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            bytes: file::bytes(path)?,
+        })
+    }
 }
 
 /// What came of edits.
@@ -100,10 +118,15 @@ pub enum Outcome {
 ///
 /// Nothing was edited, the edit can't go live or does not compile, or the base is not what it was.
 pub fn run(options: &Options) -> Result<i32> {
+    let on: Vec<On> = options
+        .on
+        .iter()
+        .map(|path| On::read(path))
+        .collect::<Result<_>>()?;
     let wanted = Wanted {
         name: &name(options)?,
         log: &options.log,
-        on: &options.on,
+        on: &on,
         sequence: options.sequence,
         not_after: options.not_after,
         key: options.key.as_deref(),

@@ -10,7 +10,10 @@ pub const FORMAT: u32 = 1;
 /// The longest name or version, in bytes.
 const MAX_WORD_BYTES: usize = 64;
 
-/// A release: a build of a program, and the way to it from the release before.
+/// The most ways to a release.
+const MAX_WAYS: usize = 100;
+
+/// A release: a build of a program, and the ways to it from the release before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {
@@ -26,20 +29,23 @@ pub struct About {
     pub tool: String,
     /// The compiler, as it tells its version at length.
     pub toolchain: String,
-    /// From the release before; none for the first one.
-    pub way: Option<Way>,
+    /// From the release before, one for each way in which a program may have come to that; none for the first one.
+    pub ways: Vec<Way>,
     /// What belongs to it, in the order of the file.
     pub parts: Vec<Described>,
 }
 
-/// What lies between a release and the one before.
+/// What lies between a release and the one before, for programs that came to that one in the same way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Way {
-    /// The version of the release before.
-    pub from: String,
-    /// The build id of its executable.
+    /// The versions that such a program has run: the one that it was started from, and those that it went over to
+    /// since. The last is the release before.
+    pub from: Vec<String>,
+    /// The build id of the executable that it was started from.
     pub build_id: BuildId,
+    /// What the patches are known by that it went over with, the oldest first.
+    pub below: Vec<Digest>,
     /// What the patch is known by that leads from the one to the other; none if nothing does but a restart.
     pub patch: Option<Digest>,
     /// Why a program has to be restarted; empty if there is a patch.
@@ -52,7 +58,44 @@ pub struct Way {
     pub no_way_back: Vec<String>,
 }
 
-/// A file that belongs to a release.
+impl Way {
+    /// The release before.
+    pub fn before(&self) -> &str {
+        self.from.last().map_or("", String::as_str)
+    }
+
+    /// The release before, and how programs came to that, for people.
+    pub fn shown(&self) -> String {
+        let before = self.before();
+        match self.from.as_slice() {
+            [started, between @ .., _] => {
+                let over: Vec<&str> = between.iter().map(String::as_str).collect();
+                let over = match over.is_empty() {
+                    true => String::new(),
+                    false => format!(" over {}", over.join(", ")),
+                };
+                format!("{before} in a program that came from {started}{over} while it ran")
+            }
+            _ => before.to_owned(),
+        }
+    }
+
+    fn check(&self) -> Result<(), AboutError> {
+        for version in &self.from {
+            check_version(version)?;
+        }
+        if self.from.len() != self.below.len() + 1 {
+            let (versions, patches) = (self.from.len(), self.below.len());
+            return Err(AboutError::Stack { versions, patches });
+        }
+        match self.patch.is_some() == self.restart.is_empty() {
+            true => Ok(()),
+            false => Err(AboutError::Way),
+        }
+    }
+}
+
+/// A file that belongs to a release. Ways are counted from 0 here, and from 1 in names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
@@ -60,23 +103,20 @@ pub enum Part {
     Executable,
     /// What patches of it are made from.
     Base,
-    /// The patch from the release before.
-    Patch,
-    /// What is done on the way.
-    Plan,
+    /// The patch of a way.
+    Patch(usize),
+    /// What is done on a way.
+    Plan(usize),
 }
 
 impl Part {
-    /// All, in the order of the file.
-    pub const ALL: [Self; 4] = [Self::Executable, Self::Base, Self::Patch, Self::Plan];
-
     /// The name of its file, for a program of this name.
     pub fn file(self, name: &str) -> String {
         match self {
             Self::Executable => name.to_owned(),
             Self::Base => format!("{name}.hotswap"),
-            Self::Patch => "up.hotpatch".to_owned(),
-            Self::Plan => "plan.toml".to_owned(),
+            Self::Patch(way) => format!("way-{}.hotpatch", way + 1),
+            Self::Plan(way) => format!("way-{}.toml", way + 1),
         }
     }
 }
@@ -138,9 +178,23 @@ pub enum AboutError {
         /// Those that must be.
         expected: Vec<Part>,
     },
-    /// The release before has the same version.
+    /// The release before, or one before that, has the same version.
     #[error("release {0} can't be made from release {0}: give it a version of its own")]
     Same(String),
+    /// More ways than anybody makes.
+    #[error("more than {MAX_WAYS} ways lead to it")]
+    TooMany,
+    /// Ways from several releases, or two for the same programs.
+    #[error("each way has to begin at the same release, and to be for other programs")]
+    Ways,
+    /// A program is in another release with each patch.
+    #[error("a way has {patches} patches below its own for {versions} releases")]
+    Stack {
+        /// How many releases.
+        versions: usize,
+        /// How many patches.
+        patches: usize,
+    },
     /// There is neither a patch nor a reason to restart, or both.
     #[error("it has to name either a patch or why a program must be restarted")]
     Way,
@@ -180,23 +234,40 @@ impl About {
     fn check(&self) -> Result<(), AboutError> {
         check_name(&self.name)?;
         check_version(&self.version)?;
-        let mut expected = vec![Part::Executable, Part::Base];
-        if let Some(way) = &self.way {
-            check_version(&way.from)?;
-            if way.from == self.version {
+        if self.ways.len() > MAX_WAYS {
+            return Err(AboutError::TooMany);
+        }
+        for (at, way) in self.ways.iter().enumerate() {
+            way.check()?;
+            if way.from.contains(&self.version) {
                 return Err(AboutError::Same(self.version.clone()));
             }
-            if way.patch.is_some() != way.restart.is_empty() {
-                return Err(AboutError::Way);
+            let other = |one: &Way| one.from == way.from || one.before() != way.before();
+            if self.ways[..at].iter().any(other) {
+                return Err(AboutError::Ways);
             }
-            expected.extend(way.patch.map(|_| Part::Patch));
-            expected.push(Part::Plan);
         }
+        let expected = self.expected();
         let found: Vec<Part> = self.parts.iter().map(|it| it.part).collect();
         match found == expected {
             true => Ok(()),
             false => Err(AboutError::Parts { found, expected }),
         }
+    }
+
+    /// The parts that it must have, in the order of the file.
+    fn expected(&self) -> Vec<Part> {
+        let mut expected = vec![Part::Executable, Part::Base];
+        for (at, way) in self.ways.iter().enumerate() {
+            expected.extend(way.patch.map(|_| Part::Patch(at)));
+            expected.push(Part::Plan(at));
+        }
+        expected
+    }
+
+    /// The release before, if there is one.
+    pub fn before(&self) -> Option<&str> {
+        self.ways.first().map(Way::before)
     }
 
     /// The description of a part, if it has one.
@@ -236,34 +307,31 @@ fn check_word(word: &str, others: &str) -> Result<(), AboutError> {
 pub(super) mod tests {
     use super::*;
 
-    /// A release with these ways in; the parts are one byte each.
-    pub(in crate::release) fn about(version: &str, way: Option<Way>) -> About {
-        let mut parts = vec![Part::Executable, Part::Base];
-        if let Some(way) = &way {
-            parts.extend(way.patch.map(|_| Part::Patch));
-            parts.push(Part::Plan);
-        }
-        About {
+    /// A release with these ways; the parts are one byte each.
+    pub(in crate::release) fn about(version: &str, ways: Vec<Way>) -> About {
+        let mut about = About {
             format: FORMAT,
             name: "web".to_owned(),
             version: version.to_owned(),
             build_id: BuildId::from_bytes(version.as_bytes()).unwrap(),
             tool: "t".to_owned(),
             toolchain: "r".to_owned(),
-            way,
-            parts: parts
-                .into_iter()
-                .map(|part| Described::of(part, b"1"))
-                .collect(),
-        }
+            ways,
+            parts: Vec::new(),
+        };
+        let parts = about.expected().into_iter();
+        about.parts = parts.map(|part| Described::of(part, b"1")).collect();
+        about
     }
 
-    /// A way by a patch.
-    pub(in crate::release) fn way(from: &str) -> Way {
+    /// A way by a patch, whose content is the last version, after those whose contents are the ones before.
+    pub(in crate::release) fn way(from: &[&str]) -> Way {
+        let digest = |version: &&str| Digest::of(version.as_bytes());
         Way {
-            from: from.to_owned(),
-            build_id: BuildId::from_bytes(from.as_bytes()).unwrap(),
-            patch: Some(Digest::of(b"1")),
+            from: from.iter().map(ToString::to_string).collect(),
+            build_id: BuildId::from_bytes(from[0].as_bytes()).unwrap(),
+            below: from[..from.len() - 1].iter().map(digest).collect(),
+            patch: from.last().map(digest),
             restart: Vec::new(),
             crates: vec!["util (lib)".to_owned(), "web (bin)".to_owned()],
             cells: Vec::new(),
@@ -272,7 +340,8 @@ pub(super) mod tests {
     }
 
     fn check(change: impl FnOnce(&mut About), expected: &str) {
-        let mut about = about("1.1.0", Some(way("1.0.0")));
+        let ways = vec![way(&["1.0.0"]), way(&["0.9.0", "1.0.0"])];
+        let mut about = about("1.1.0", ways);
         change(&mut about);
         let text = serde_json::to_vec(&about).unwrap();
         let outcome = match About::read(&text) {
@@ -288,12 +357,12 @@ pub(super) mod tests {
     #[test]
     fn what_contradicts_itself_is_refused() {
         let restart = |about: &mut About| {
-            let way = about.way.as_mut().unwrap();
+            let way = &mut about.ways[0];
             way.patch = None;
             way.restart = vec!["another layout".to_owned()];
         };
         check(|_| (), "good");
-        check(|about| *about = self::about("1.0.0", None), "good");
+        check(|about| *about = self::about("1.0.0", Vec::new()), "good");
         check(
             |about| {
                 restart(about);
@@ -301,23 +370,68 @@ pub(super) mod tests {
             },
             "good",
         );
-        check(restart, "its parts are [Executable, Base, Patch, Plan]");
+        check(
+            restart,
+            "its parts are [Executable, Base, Patch(0), Plan(0), Patch(1), Plan(1)]",
+        );
         check(|about| about.parts.swap(0, 1), "its parts are [Base, Ex");
         check(|about| about.format = 2, "it has form 2, expected 1");
-        check(
-            |about| about.way.as_mut().unwrap().patch = None,
-            "has to name either",
-        );
+        check(|about| about.ways[1].patch = None, "has to name either");
         check(
             |about| about.version = "1.0.0".to_owned(),
             "release 1.0.0 can't be made from release 1.0.0",
         );
+        check(
+            |about| about.version = "0.9.0".to_owned(),
+            "release 0.9.0 can't be made from release 0.9.0",
+        );
+        check(
+            |about| about.ways[1].from = vec!["0.9.0".into(), "0.9.5".into()],
+            "begin at the same release",
+        );
+        check(
+            |about| about.ways[1] = about.ways[0].clone(),
+            "to be for other programs",
+        );
+        check(
+            |about| about.ways[1].below.clear(),
+            "a way has 0 patches below its own for 2 releases",
+        );
+        check(|about| about.ways[0].from.clear(), "for 0 releases");
+        check(
+            |about| about.ways = vec![way(&["1.0.0"]); MAX_WAYS + 1],
+            "more than 100 ways",
+        );
         for word in ["", "..", "1/2", "-rf", "a b", "1\n", &"1".repeat(65)] {
             check(|about| about.version = word.to_owned(), "can't be the name");
             check(|about| about.name = word.to_owned(), "can't be the name");
+            check(
+                |about| about.ways[1].from[0] = word.to_owned(),
+                "can't be the name",
+            );
         }
         // It would take the place of another file.
-        check(|about| about.name = "plan.toml".into(), "can't be the name");
+        check(
+            |about| about.name = "way-1.toml".into(),
+            "can't be the name",
+        );
         assert!(About::read(b"{}").is_err() && About::read(b"HOT").is_err());
+    }
+
+    #[test]
+    fn a_way_tells_which_programs_it_is_for() {
+        for (from, expected) in [
+            (&["1.0.0"][..], "1.0.0"),
+            (
+                &["0.9.0", "1.0.0"],
+                "1.0.0 in a program that came from 0.9.0 while it ran",
+            ),
+            (
+                &["0.8.0", "0.9.0", "0.9.1", "1.0.0"],
+                "1.0.0 in a program that came from 0.8.0 over 0.9.0, 0.9.1 while it ran",
+            ),
+        ] {
+            assert_eq!(way(from).shown(), expected);
+        }
     }
 }

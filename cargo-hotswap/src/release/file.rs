@@ -204,12 +204,12 @@ mod tests {
 
     /// A release of four parts, signed.
     fn file(key: &Path) -> Vec<u8> {
-        let mut about = about("1.1.0", Some(way("1.0.0")));
+        let mut about = about("1.1.0", vec![way(&["1.0.0"])]);
         let parts: Vec<(Part, &[u8])> = vec![
             (Part::Executable, b"program"),
             (Part::Base, b"{}"),
-            (Part::Patch, b"patch"),
-            (Part::Plan, b"plan"),
+            (Part::Patch(0), b"patch"),
+            (Part::Plan(0), b"plan"),
         ];
         about.parts = parts
             .iter()
@@ -242,7 +242,7 @@ mod tests {
         assert_eq!(read(&file, &pair.pk).unwrap(), "web 1.1.0");
         let sealed = open(&file).unwrap();
         let contents = sealed.contents().unwrap();
-        assert_eq!(contents.part(Part::Patch), Some(&b"patch"[..]));
+        assert_eq!(contents.part(Part::Patch(0)), Some(&b"patch"[..]));
         // Of a signature only two lines count, and their own words are looked at by whoever made the crate.
         let signature = sealed.signature.unwrap();
         let begin = signature.as_ptr() as usize - file.as_ptr() as usize;

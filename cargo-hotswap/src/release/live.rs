@@ -1,5 +1,6 @@
 //! Programs that run from the releases of a store, and what is done with them on a way.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,61 +28,79 @@ pub(super) struct Live {
     found: Found,
     build_id: Option<BuildId>,
     applied: Vec<AppliedPatch>,
-    /// It went over to another release than it was started from.
-    moved: bool,
+    /// How many of these brought it to the release that it runs. What was applied after them lies on that one.
+    over: usize,
 }
 
-/// How a program stands to a release.
+/// How a program stands to a release. Ways are counted as the release counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It was started from it.
     Started,
-    /// It was started from the release before, and has the patch. False: only for a time, since whoever installed it
-    /// was ended.
-    Installed(bool),
-    /// The same, and other patches lie on that one.
+    /// It came by this way. `stays` is false for a time, if whoever installed it was ended.
+    Installed { way: usize, stays: bool },
+    /// It came by a way, and other patches lie on the release.
     Covered,
-    /// It was started from the release before, and runs that.
-    Before,
+    /// It runs the release before, as this way asks for it.
+    Before(usize),
     /// None of these.
     Elsewhere,
 }
 
-/// How a program with this build and these patches stands to a release. `moved` if one of these is another release.
+/// How a program with this build and these patches stands to a release, the first `over` of which are ways to
+/// releases.
 fn standing(
     about: &About,
     build_id: Option<&BuildId>,
     applied: &[AppliedPatch],
-    moved: bool,
+    over: usize,
 ) -> Standing {
-    let is = |other: &BuildId| build_id == Some(other);
-    if is(&about.build_id) {
-        return match moved {
-            true => Standing::Elsewhere,
-            false => Standing::Started,
-        };
+    if over == 0 && build_id == Some(&about.build_id) {
+        return Standing::Started;
     }
-    let Some(way) = about.way.as_ref().filter(|way| is(&way.build_id)) else {
-        return Standing::Elsewhere;
+    let (over, others) = applied.split_at(over);
+    let stays = over.iter().all(|patch| patch.expires_ms.is_none());
+    let is = |digests: &[Digest]| {
+        over.iter()
+            .map(|patch| patch.digest)
+            .eq(digests.iter().copied())
     };
-    let is_way = |one: &AppliedPatch| way.patch == Some(one.digest);
-    match applied {
-        [] => Standing::Before,
-        [one] if is_way(one) => Standing::Installed(one.expires_ms.is_none()),
-        several if several.iter().any(is_way) => Standing::Covered,
-        _ => Standing::Elsewhere,
+    for (at, way) in about.ways.iter().enumerate() {
+        if build_id != Some(&way.build_id) {
+            continue;
+        }
+        if is(&way.below) && others.is_empty() && stays {
+            return Standing::Before(at);
+        }
+        let mut with = way.below.clone();
+        with.extend(way.patch);
+        if way.patch.is_some() && is(&with) {
+            return match others.is_empty() {
+                true => Standing::Installed { way: at, stays },
+                false => Standing::Covered,
+            };
+        }
     }
+    Standing::Elsewhere
 }
 
 impl Standing {
     /// The program runs the release, however it came to it.
     pub(super) fn runs(self) -> bool {
-        matches!(self, Self::Started | Self::Installed(_) | Self::Covered)
+        matches!(self, Self::Started | Self::Installed { .. } | Self::Covered)
     }
 
     /// The program runs the release until it ends.
     pub(super) fn stays(self) -> bool {
-        self.runs() && self != Self::Installed(false)
+        self.runs() && !matches!(self, Self::Installed { stays: false, .. })
+    }
+
+    /// The way that it came by, or can go.
+    pub(super) fn way(self) -> Option<usize> {
+        match self {
+            Self::Installed { way, .. } | Self::Before(way) => Some(way),
+            _ => None,
+        }
     }
 }
 
@@ -99,6 +118,9 @@ impl Live {
     /// The same, and a text for each program of this name that does not answer.
     pub(super) fn with_silent(store: &Store, target: &Target) -> Result<(Vec<Self>, Vec<String>)> {
         let releases = store.releases()?;
+        let ways = releases.iter().flat_map(|release| &release.about.ways);
+        let ways = ways.flat_map(|way| way.below.iter().copied().chain(way.patch));
+        let ways: BTreeSet<Digest> = ways.collect();
         let mut programs = Vec::new();
         let running = Running::look();
         let silent = silent(&running, &store.name);
@@ -112,8 +134,9 @@ impl Live {
             };
             let build_id = connection.hello.build_id.clone();
             let is_known = |about: &About| {
-                let before = about.way.as_ref().map(|way| &way.build_id);
-                [Some(&about.build_id), before].contains(&build_id.as_ref())
+                let mut before = about.ways.iter().map(|way| &way.build_id);
+                build_id.as_ref() == Some(&about.build_id)
+                    || before.any(|before| build_id.as_ref() == Some(before))
             };
             if build_id.is_none() || !releases.iter().any(|release| is_known(&release.about)) {
                 continue;
@@ -121,12 +144,9 @@ impl Live {
             let report = connection.patch(PatchOrder::List {}, &[]);
             let report = report.with_context(|| format!("{} can't be asked", found.program))?;
             let applied = report.applied;
-            let ways = releases
-                .iter()
-                .filter_map(|release| release.about.way.as_ref()?.patch);
-            let ways: Vec<Digest> = ways.collect();
+            let leads = |patch: &AppliedPatch| ways.contains(&patch.digest);
             programs.push(Self {
-                moved: applied.iter().any(|patch| ways.contains(&patch.digest)),
+                over: applied.iter().rposition(leads).map_or(0, |last| last + 1),
                 found,
                 build_id,
                 applied,
@@ -137,12 +157,14 @@ impl Live {
 
     /// How it stands to a release.
     pub(super) fn standing(&self, about: &About) -> Standing {
-        standing(about, self.build_id.as_ref(), &self.applied, self.moved)
+        standing(about, self.build_id.as_ref(), &self.applied, self.over)
     }
 
-    /// Whether its executable is that of a release.
-    pub(super) fn has_executable_of(&self, about: &About) -> bool {
-        self.build_id.as_ref() == Some(&about.build_id)
+    /// Whether it was started from a release, or went over to it: also if it went on since, it may come back.
+    pub(super) fn uses(&self, about: &About) -> bool {
+        let came =
+            |patch: &AppliedPatch| about.ways.iter().any(|way| way.patch == Some(patch.digest));
+        self.build_id.as_ref() == Some(&about.build_id) || self.applied.iter().any(came)
     }
 
     /// Its process id.
@@ -309,46 +331,79 @@ mod tests {
     use super::*;
     use crate::release::about::tests::{about, way};
 
-    #[test]
-    fn programs_stand_to_a_release_by_build_and_patches() {
-        let patch = |content: &[u8], expires_ms: Option<u64>| AppliedPatch {
-            digest: Digest::of(content),
+    /// A patch whose content is a version, which is a way to the next one.
+    fn patch(content: &str, expires_ms: Option<u64>) -> AppliedPatch {
+        AppliedPatch {
+            digest: Digest::of(content.as_bytes()),
             name: "p".into(),
             sequence: 1,
             version: 1,
             expires_ms,
             panics: 0,
-        };
-        let (good, other) = (patch(b"1", None), patch(b"2", None));
+        }
+    }
+
+    #[test]
+    fn programs_stand_to_a_release_by_build_and_patches() {
+        let about = about("1.1.0", vec![way(&["1.0.0"]), way(&["0.9.0", "1.0.0"])]);
+        let (first, second, fix) = (
+            patch("0.9.0", None),
+            patch("1.0.0", None),
+            patch("fix", None),
+        );
+        let of = |way, stays| Standing::Installed { way, stays };
         let build_id = |version: &str| BuildId::from_bytes(version.as_bytes()).ok();
-        let about = about("1.1.0", Some(way("1.0.0")));
-        for (build, applied, expected) in [
-            ("1.1.0", vec![], Standing::Started),
-            ("1.0.0", vec![], Standing::Before),
-            ("1.0.0", vec![good.clone()], Standing::Installed(true)),
+        for (build, applied, over, expected) in [
+            ("1.1.0", vec![], 0, Standing::Started),
+            ("1.1.0", vec![fix.clone()], 0, Standing::Started),
+            // It went on to another release.
+            ("1.1.0", vec![patch("1.1.0", None)], 1, Standing::Elsewhere),
+            ("1.0.0", vec![], 0, Standing::Before(0)),
+            ("1.0.0", vec![fix.clone()], 0, Standing::Elsewhere),
+            ("1.0.0", vec![second.clone()], 1, of(0, true)),
+            ("1.0.0", vec![patch("1.0.0", Some(5))], 1, of(0, false)),
             (
                 "1.0.0",
-                vec![patch(b"1", Some(5))],
-                Standing::Installed(false),
-            ),
-            ("1.0.0", vec![other.clone()], Standing::Elsewhere),
-            (
-                "1.0.0",
-                vec![good.clone(), other.clone()],
+                vec![second.clone(), fix.clone()],
+                1,
                 Standing::Covered,
             ),
-            ("1.1.0", vec![other], Standing::Started),
-            ("0.9.0", vec![], Standing::Elsewhere),
+            ("0.9.0", vec![], 0, Standing::Elsewhere),
+            ("0.9.0", vec![first.clone()], 1, Standing::Before(1)),
+            // It goes back by itself.
+            (
+                "0.9.0",
+                vec![patch("0.9.0", Some(5))],
+                1,
+                Standing::Elsewhere,
+            ),
+            (
+                "0.9.0",
+                vec![first.clone(), fix.clone()],
+                1,
+                Standing::Elsewhere,
+            ),
+            ("0.9.0", vec![first.clone(), second.clone()], 2, of(1, true)),
+            (
+                "0.9.0",
+                vec![first.clone(), second.clone(), fix],
+                2,
+                Standing::Covered,
+            ),
+            (
+                "0.9.0",
+                vec![first, second, patch("1.1.0", None)],
+                3,
+                Standing::Elsewhere,
+            ),
+            ("0.8.0", vec![], 0, Standing::Elsewhere),
         ] {
             let build_id = build_id(build);
-            let found = standing(&about, build_id.as_ref(), &applied, false);
+            let found = standing(&about, build_id.as_ref(), &applied, over);
             assert_eq!(found, expected, "{build} {applied:?}");
         }
-        assert_eq!(standing(&about, None, &[good], false), Standing::Elsewhere);
-        let started = build_id("1.1.0");
-        assert_eq!(
-            standing(&about, started.as_ref(), &[], true),
-            Standing::Elsewhere
-        );
+        assert_eq!(standing(&about, None, &[], 0), Standing::Elsewhere);
+        assert_eq!(of(1, true).way(), Some(1));
+        assert!(of(1, false).runs() && !of(1, false).stays());
     }
 }

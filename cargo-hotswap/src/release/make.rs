@@ -1,4 +1,4 @@
-//! `cargo hotswap release make`: a build, and what leads to it from the one before.
+//! `cargo hotswap release make`: a build, and the ways to it from the one before.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use hotswap_protocol::patch::Digest;
 
-use super::about::{About, AboutError, Described, FORMAT, Part, Way, check_name, check_version};
+use super::about::{About, Described, FORMAT, Part, Way, check_name, check_version};
+use super::origin::{self, Origins};
 use super::plan::Plan;
 use super::{code, file, show};
 use crate::base::{Base, build};
 use crate::death;
-use crate::events::Event;
 use crate::output::{self, Format};
-use crate::patch::{self, build as hot, signing};
+use crate::patch::{self, signing};
 use crate::project::Project;
 use crate::selection::{Diagnostics, Selection};
 use crate::whole;
@@ -28,15 +28,19 @@ pub struct Options {
     /// this one but a restart
     #[arg(long, value_name = "RELEASE", value_hint = clap::ValueHint::AnyPath)]
     from: Option<PathBuf>,
+    /// A release before that one, for programs that were started from it and went over to that one while they ran;
+    /// once for each, those between as well
+    #[arg(long, value_name = "RELEASE", value_hint = clap::ValueHint::AnyPath, requires = "from")]
+    earlier: Vec<PathBuf>,
     /// The file to write; without it, NAME-VERSION.hotrelease in this folder
     #[arg(short, long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     output: Option<PathBuf>,
     /// Secret key of minisign's to sign with; no machine takes a release without a signature
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     key: Option<PathBuf>,
-    /// An edited plan to take instead of the one that is generated
+    /// An edited plan to take instead of the one that is generated; once for each way
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "from")]
-    plan: Option<PathBuf>,
+    plan: Vec<PathBuf>,
     /// Number of the patch: a program that has taken one with a higher number does not take it any more
     #[arg(long, value_name = "N", default_value_t = 1)]
     sequence: u64,
@@ -65,22 +69,31 @@ pub fn run(options: &Options) -> Result<i32> {
         project.target_directory.clone_from(&folder);
         selection.target_dir = Some(folder);
     }
-    // The patch comes first: the build may take the place of what it is made from.
-    let from = match &options.from {
-        Some(path) => match From::read(path, &options.version)?.patch(options)? {
-            Some(from) => Some(from),
-            None => return Ok(death::PANIC_CODE),
-        },
-        None => None,
+    // The patches come first: the build may take the place of what they are made from.
+    let Some(ways) = ways(options)? else {
+        return Ok(death::PANIC_CODE);
     };
     let made = match build::make(project, &selection)? {
         Ok(made) => made,
         Err(code) => return Ok(code),
     };
-    if let Some((way, patch)) = &from {
-        same_sources(&made.base, way, patch.as_deref())?;
+    for way in &ways {
+        same_sources(&made.base, &way.way, way.patch.as_deref())?;
     }
-    write(options, &made, from)
+    write(options, &made, ways)
+}
+
+/// The ways from the release before, if one is given. None if something does not compile, which has been told.
+fn ways(options: &Options) -> Result<Option<Vec<origin::Made>>> {
+    let Some(from) = &options.from else {
+        return Ok(Some(Vec::new()));
+    };
+    let wanted = origin::Wanted {
+        version: &options.version,
+        sequence: options.sequence,
+        key: options.key.as_deref(),
+    };
+    Origins::read(from, &options.earlier, &options.version)?.make(wanted)
 }
 
 /// Where a release is built that has no folder given.
@@ -88,104 +101,12 @@ fn target_folder(target: &Path, version: &str) -> PathBuf {
     target.join("releases").join(version)
 }
 
-/// A release from which a way leads.
-struct From {
-    about: About,
-    base: Base,
-}
-
-impl From {
-    fn read(path: &Path, version: &str) -> Result<Self> {
-        let context = || format!("{} can't be the release before", path.display());
-        let bytes = file::bytes(path).with_context(context)?;
-        let contents = file::open(&bytes).and_then(|sealed| sealed.contents());
-        let contents = contents.with_context(context)?;
-        // It would be built in the other's folder, and take the place of its file.
-        if contents.about.version == version {
-            return Err(AboutError::Same(version.to_owned())).with_context(context);
-        }
-        let base = contents.part(Part::Base).unwrap_or_default();
-        Ok(Self {
-            base: Base::parse(path, base)?,
-            about: contents.about,
-        })
-    }
-
-    /// Makes the patch of what was edited since, or tells why a restart is needed. None if it does not compile, which
-    /// has been told.
-    fn patch(self, options: &Options) -> Result<Option<(Way, Option<Vec<u8>>)>> {
-        let mut way = Way {
-            from: self.about.version,
-            build_id: self.about.build_id,
-            patch: None,
-            restart: Vec::new(),
-            crates: Vec::new(),
-            cells: Vec::new(),
-            no_way_back: Vec::new(),
-        };
-        let opened = self.base.open()?;
-        let edited = match opened.base.edited() {
-            Ok(edited) if edited.is_empty() => Err("no source was edited".to_owned()),
-            Ok(edited) => Ok(edited),
-            Err(error) => Err(format!("{error:#}")),
-        };
-        let edited = match edited {
-            Ok(edited) => edited,
-            Err(reason) => {
-                way.restart.push(reason);
-                return Ok(Some((way, None)));
-            }
-        };
-        let name = format!("{} {}", opened.base.name, options.version);
-        let wanted = hot::Wanted {
-            name: &name,
-            log: &[],
-            on: &[],
-            sequence: options.sequence,
-            not_after: None,
-            key: options.key.as_deref(),
-        };
-        match hot::make(&opened, &edited, &wanted)? {
-            hot::Outcome::Made { bytes, crates } => {
-                let (_, contents) = patch::file::read(Path::new("the patch"), &bytes)?;
-                way.patch = Some(contents.digest);
-                way.crates = crates;
-                way.cells = contents.patch.plan.migrated;
-                way.no_way_back = contents.patch.plan.no_way_back;
-                Ok(Some((way, Some(bytes))))
-            }
-            hot::Outcome::Not(event) => Ok(restart(*event)?.map(|reason| {
-                way.restart.push(reason);
-                (way, None)
-            })),
-        }
-    }
-}
-
-/// Why an edit asks for a restart; none if it does not compile, which is told.
-fn restart(event: Event) -> Result<Option<String>> {
-    match event {
-        Event::CompileError { message, summary } => {
-            eprint!("{message}");
-            output::error(&summary);
-            Ok(None)
-        }
-        Event::Refused { message, .. } => Ok(Some(message.trim_end().to_owned())),
-        Event::Failed { message } => Ok(Some(message)),
-        Event::Unchanged { .. } => {
-            let text = "what was edited makes no difference to the compiled code";
-            Ok(Some(text.to_owned()))
-        }
-        other => bail!("no release was made: {other:?}"),
-    }
-}
-
 /// Whether the build was made from the sources of the patch.
 fn same_sources(base: &Base, way: &Way, patch: Option<&[u8]>) -> Result<()> {
-    if base.build_id == way.build_id {
+    if way.below.is_empty() && base.build_id == way.build_id {
         bail!(
             "the build is that of release {}\n  = help: edit something, or make a release of its own without `--from`",
-            way.from
+            way.before()
         );
     }
     let Some(patch) = patch else { return Ok(()) };
@@ -208,18 +129,14 @@ fn same_sources(base: &Base, way: &Way, patch: Option<&[u8]>) -> Result<()> {
 }
 
 /// Puts it together.
-fn write(
-    options: &Options,
-    made: &build::Made,
-    from: Option<(Way, Option<Vec<u8>>)>,
-) -> Result<i32> {
+fn write(options: &Options, made: &build::Made, ways: Vec<origin::Made>) -> Result<i32> {
     let read =
         |path: &Path| fs::read(path).with_context(|| format!("could not read {}", path.display()));
     let mut parts = vec![
         (Part::Executable, read(&made.launch.built.executable)?),
         (Part::Base, read(&made.path)?),
     ];
-    let (way, patch) = from.unzip();
+    let (ways, patches): (Vec<_>, Vec<_>) = ways.into_iter().map(|it| (it.way, it.patch)).unzip();
     let mut about = About {
         format: FORMAT,
         name: made.base.name.clone(),
@@ -227,12 +144,13 @@ fn write(
         build_id: made.base.build_id.clone(),
         tool: format!("cargo-hotswap {}", env!("CARGO_PKG_VERSION")),
         toolchain: made.base.toolchain.clone(),
-        way,
+        ways,
         parts: Vec::new(),
     };
-    parts.extend(patch.flatten().map(|patch| (Part::Patch, patch)));
-    if let Some(way) = &about.way {
-        parts.push((Part::Plan, plan(options, &about, way)?.into_bytes()));
+    let plans = plans(&options.plan, &about)?;
+    for (at, (patch, plan)) in patches.into_iter().zip(plans).enumerate() {
+        parts.extend(patch.map(|patch| (Part::Patch(at), patch)));
+        parts.push((Part::Plan(at), plan.into_bytes()));
     }
     about.parts = parts
         .iter()
@@ -260,42 +178,65 @@ fn write(
     Ok(code::DONE)
 }
 
-/// The plan that was edited, or else the one that follows from the way.
-fn plan(options: &Options, about: &About, way: &Way) -> Result<String> {
-    let generated = Plan::generate(way).text(about, way)?;
-    let text = match &options.plan {
-        Some(path) => fs::read_to_string(path)
-            .with_context(|| format!("could not read {}", path.display()))?,
-        None => generated,
-    };
-    let context = || match &options.plan {
-        Some(path) => path.display().to_string(),
-        None => "the plan that was generated".to_owned(),
-    };
-    Plan::read(&text, way).with_context(context)?;
-    Ok(text)
+/// The plan of each way: that which was edited for it, or else the one that follows from the way.
+fn plans(edited: &[PathBuf], about: &About) -> Result<Vec<String>> {
+    let mut plans = Vec::new();
+    for way in &about.ways {
+        let text = Plan::generate(way).text(about, way)?;
+        Plan::read(&text, way).context("the plan that was generated")?;
+        plans.push(text);
+    }
+    let mut taken = vec![false; plans.len()];
+    for path in edited {
+        let context = || path.display().to_string();
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("could not read {}", path.display()))?;
+        let from = Plan::parse(&text).with_context(context)?.from;
+        let at = about.ways.iter().position(|way| way.from == from);
+        let at = at.with_context(|| {
+            format!(
+                "{} is for programs that have run {from:?}, and no way is for these\n  = help: `cargo hotswap release \
+                 show --plan` prints plans as they can be edited",
+                path.display()
+            )
+        })?;
+        if std::mem::replace(&mut taken[at], true) {
+            bail!("{} is a second plan for the same way", path.display());
+        }
+        Plan::read(&text, &about.ways[at]).with_context(context)?;
+        plans[at] = text;
+    }
+    Ok(plans)
 }
 
 fn tell(path: &Path, about: &About, signed: bool) {
-    let how = match &about.way {
-        None => String::new(),
-        Some(way) if way.patch.is_some() => format!(", from {} while it runs", way.from),
-        Some(way) => format!(", from {} by a restart", way.from),
+    let how = match (about.before(), about.ways.as_slice()) {
+        (Some(before), ways) if ways.iter().any(|way| way.patch.is_some()) => {
+            format!(", from {before} while it runs")
+        }
+        (Some(before), _) => format!(", from {before} by a restart"),
+        (None, _) => String::new(),
     };
     output::status(
         "Made",
         &format!("{} ({} {}{how})", path.display(), about.name, about.version),
     );
-    let way = about.way.iter();
-    for reason in way.clone().flat_map(|way| &way.restart) {
-        output::warning(&format!(
-            "a program that runs can't go over to it: {reason}"
-        ));
-    }
-    for reason in way.flat_map(|way| &way.no_way_back) {
-        output::warning(&format!(
-            "a program can't go back from it without a restart: {reason}"
-        ));
+    for way in &about.ways {
+        if !way.below.is_empty() && way.patch.is_some() {
+            output::status("Way", &format!("also from {}", way.shown()));
+        }
+        for reason in &way.restart {
+            output::warning(&format!(
+                "a program that runs {} can't go over to it: {reason}",
+                way.shown()
+            ));
+        }
+        for reason in &way.no_way_back {
+            output::warning(&format!(
+                "a program that runs {} can't go back without a restart, once it went over: {reason}",
+                way.shown()
+            ));
+        }
     }
     if !signed {
         output::warning(
@@ -307,6 +248,7 @@ fn tell(path: &Path, about: &About, signed: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::release::about::tests::{about, way};
 
     #[test]
     fn each_release_has_a_target_folder() {
@@ -315,18 +257,34 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_go_live_is_a_reason_to_restart() {
-        let refused = Event::Unchanged { files: Vec::new() };
-        let reason = restart(refused).unwrap().unwrap();
-        assert!(reason.contains("no difference"), "{reason}");
-        let failed = Event::Failed {
-            message: "the new code needs `a`".to_owned(),
-        };
-        assert_eq!(
-            restart(failed).unwrap().as_deref(),
-            Some("the new code needs `a`")
+    fn an_edited_plan_belongs_to_the_way_that_it_names() {
+        let ways = vec![way(&["1.0.0"]), way(&["0.9.0", "1.0.0"])];
+        let about = about("1.1.0", ways);
+        let generated = plans(&[], &about).unwrap();
+        assert!(
+            !generated[0].contains("0.9.0")
+                && generated[1].contains("# It is for 1.0.0 in a program that came from 0.9.0"),
+            "{generated:?}"
         );
-        let other = Event::Started { pid: 1 };
-        assert!(restart(other).is_err());
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let edited = format!("{}# edited\n", generated[1]);
+        let good = file("good", &edited);
+        let read = plans(std::slice::from_ref(&good), &about).unwrap();
+        assert_eq!(read, [generated[0].clone(), edited]);
+        let other = file("other", &generated[0].replace("\"1.0.0\"", "\"1.0.1\""));
+        for (files, expected) in [
+            (vec![good.clone(), good], "a second plan for the same way"),
+            (vec![other], "have run [\"1.0.1\"], and no way is for these"),
+            (vec![file("none", "")], "the plan can't be read"),
+            (vec![folder.path().join("gone")], "could not read"),
+        ] {
+            let error = format!("{:#}", plans(&files, &about).unwrap_err());
+            assert!(error.contains(expected), "{expected}: {error}");
+        }
     }
 }

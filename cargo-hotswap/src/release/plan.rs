@@ -29,6 +29,8 @@ const SUSPEND_TIME: Time = Time(Duration::from_secs(5));
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     format: u32,
+    /// The versions of a program that it is for, as its [`Way`] has them.
+    pub from: Vec<String>,
     /// From the release before to this one.
     pub up: Vec<Step>,
     /// Back.
@@ -161,6 +163,14 @@ pub enum PlanError {
         "the plan has form {0}, expected {FORMAT}: use the version of cargo-hotswap that made it"
     )]
     Format(u32),
+    /// It is for other programs.
+    #[error("the plan is for programs that have run {found:?}, expected {expected:?}")]
+    From {
+        /// What it says.
+        found: Vec<String>,
+        /// What the way is for.
+        expected: Vec<String>,
+    },
     /// Too many steps.
     #[error("the plan has more than {MAX_STEPS} steps {0}")]
     TooLong(Direction),
@@ -223,6 +233,7 @@ impl Plan {
         };
         Self {
             format: FORMAT,
+            from: way.from.clone(),
             up,
             down,
         }
@@ -234,14 +245,28 @@ impl Plan {
     ///
     /// The first thing that is not as it should be.
     pub fn read(text: &str, way: &Way) -> Result<Self, PlanError> {
-        let plan: Self =
-            toml::from_str(text).map_err(|error| PlanError::Text(error.to_string()))?;
-        if plan.format != FORMAT {
-            return Err(PlanError::Format(plan.format));
+        let plan = Self::parse(text)?;
+        if plan.from != way.from {
+            let (found, expected) = (plan.from, way.from.clone());
+            return Err(PlanError::From { found, expected });
         }
         check(&plan.up, way, Direction::Up)?;
         check(&plan.down, way, Direction::Down)?;
         Ok(plan)
+    }
+
+    /// Reads a plan, whatever way it is for.
+    ///
+    /// # Errors
+    ///
+    /// It is none.
+    pub fn parse(text: &str) -> Result<Self, PlanError> {
+        let plan: Self =
+            toml::from_str(text).map_err(|error| PlanError::Text(error.to_string()))?;
+        match plan.format {
+            FORMAT => Ok(plan),
+            other => Err(PlanError::Format(other)),
+        }
     }
 
     /// The plan as a text for people.
@@ -250,10 +275,15 @@ impl Plan {
     ///
     /// It can't be written as TOML.
     pub fn text(&self, about: &About, way: &Way) -> Result<String, toml::ser::Error> {
-        let (name, from, to) = (&about.name, &way.from, &about.version);
+        let (name, from, to) = (&about.name, way.before(), &about.version);
+        let whose = match way.from.as_slice() {
+            [_] => String::new(),
+            _ => format!("# It is for {}.\n", way.shown()),
+        };
         let steps = toml::to_string_pretty(self)?;
         Ok(format!(
             "# What is done with a {name} that runs, on the way from {from} to {to} (up) and back (down).\n\
+             {whose}\
              # The steps of one way are done one after the other; when one fails, those before it are undone.\n\
              # An edited plan is signed by `cargo hotswap release make --plan`. The operator's guide has all steps.\n\
              {steps}"

@@ -132,20 +132,19 @@ fn listed(release: &Release, history: &[String], programs: &[Live]) -> ReleaseLi
         let pids: Vec<String> = running.iter().map(u32::to_string).collect();
         text += &format!(", runs as {}", pids.join(", "));
     }
-    let from = about.way.as_ref();
-    if let Some(way) = from {
-        let how = if way.patch.is_some() {
-            "live"
-        } else {
-            "by a restart"
+    let from = about.before();
+    if let Some(from) = from {
+        let how = match about.ways.iter().any(|way| way.patch.is_some()) {
+            true => "live",
+            false => "by a restart",
         };
-        text += &format!(", from {} {how}", way.from);
+        text += &format!(", from {from} {how}");
     }
     ReleaseLine {
         state: Some(state.to_owned()),
         permanent: history.last().cloned(),
         running,
-        from: from.map(|way| way.from.clone()),
+        from: from.map(str::to_owned),
         ..ReleaseLine::done(about, false, ("", text))
     }
 }
@@ -170,7 +169,7 @@ pub fn remove(args: &RemoveArgs) -> Result<i32> {
         |store, change| {
             let release = store.release(&args.version)?;
             let about = &release.about;
-            let uses = |live: &&Live| live.has_executable_of(about) || live.standing(about).runs();
+            let uses = |live: &&Live| live.uses(about);
             // Also one that is not meant uses it, and one that can't say so may.
             let (programs, silent) = Live::with_silent(store, &Target::default())?;
             let in_use = programs.iter().find(uses);

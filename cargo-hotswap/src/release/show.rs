@@ -19,9 +19,9 @@ pub struct ShowArgs {
     /// The release: a file, or a folder into which one was unpacked
     #[arg(value_name = "RELEASE", value_hint = clap::ValueHint::AnyPath)]
     file: PathBuf,
-    /// Show the plan alone, as `release make --plan` takes it
-    #[arg(long)]
-    plan: bool,
+    /// Show the plan of a way alone, as `release make --plan` takes it; without a number, that of the first one
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1")]
+    plan: Option<usize>,
     /// How to tell it, on stdout
     #[arg(long, value_enum, value_name = "FMT", default_value_t)]
     message_format: Format,
@@ -36,8 +36,8 @@ pub struct Summary {
     signed: bool,
     /// Its text.
     release: About,
-    /// The plan.
-    plan: Option<String>,
+    /// The plans of its ways.
+    plans: Vec<String>,
 }
 
 impl Summary {
@@ -49,11 +49,14 @@ impl Summary {
     pub fn of(bytes: &[u8]) -> Result<Self> {
         let sealed = file::open(bytes)?;
         let contents = sealed.contents()?;
-        let plan = contents.part(Part::Plan);
+        let ways = 0..contents.about.ways.len();
+        let plans = ways.filter_map(|way| contents.part(Part::Plan(way)));
         Ok(Self {
             format: FORMAT,
             signed: sealed.signature.is_some(),
-            plan: plan.map(|plan| String::from_utf8_lossy(plan).into_owned()),
+            plans: plans
+                .map(|plan| String::from_utf8_lossy(plan).into_owned())
+                .collect(),
             release: contents.about,
         })
     }
@@ -74,8 +77,10 @@ impl Summary {
             ("release", format!("{} {}", about.name, about.version)),
             ("build id", about.build_id.to_string()),
         ];
-        if let Some(way) = &about.way {
-            lines.push(("from", format!("{} (build id {})", way.from, way.build_id)));
+        for (at, way) in about.ways.iter().enumerate() {
+            let number = at + 1;
+            let text = format!("{number} from {} (build id {})", way.shown(), way.build_id);
+            lines.push(("way", text));
             let mut all = |what, texts: &[String]| {
                 lines.extend(
                     texts
@@ -125,15 +130,18 @@ pub fn run(args: &ShowArgs) -> Result<i32> {
         }
     };
     let text = match (args.plan, args.message_format) {
-        (true, _) => summary
-            .plan
-            .context("the release has no plan: no way leads to it")?,
-        (false, Format::Json) => summary.json()?,
-        (false, Format::Human) => {
+        (Some(way), _) => {
+            let ways = summary.plans.len();
+            let at = way.checked_sub(1);
+            let plan = at.and_then(|at| summary.plans.into_iter().nth(at));
+            plan.with_context(|| format!("the release has no way {way}: {ways} lead to it"))?
+        }
+        (None, Format::Json) => summary.json()?,
+        (None, Format::Human) => {
             let lines = summary.lines().into_iter();
             let lines = lines.map(|(what, text)| format!("{what:>12} {text}\n"));
-            let plan = summary.plan.iter().map(|plan| format!("\n{plan}"));
-            lines.chain(plan).collect()
+            let plans = summary.plans.iter().map(|plan| format!("\n{plan}"));
+            lines.chain(plans).collect()
         }
     };
     output::print(&text).map(|()| code::DONE)

@@ -1,15 +1,15 @@
-//! `cargo hotswap release check`, `install`, `permanent` and `rollback`: from one release to another, and back.
+//! `cargo hotswap release check`, `install` and `permanent`: from one release to another.
 
 use anyhow::{Context, Result};
 use clap::Args;
 use hotswap_protocol::patch::Digest;
 
-use super::about::{About, Part};
+use super::about::{self, About, Part};
 use super::line::{self, ReleaseLine};
-use super::live::{self, Live, Standing, Traveller};
+use super::live::{self, Live, Traveller};
 use super::plan::{Direction, Plan, Step};
 use super::steps::{self, Failure};
-use super::store::{Change, Release, Store};
+use super::store::{Release, Store};
 use super::{Place, Refused, code};
 
 /// What `release check` and `install` take.
@@ -38,20 +38,12 @@ pub struct PermanentArgs {
     place: Place,
 }
 
-/// What `release rollback` takes.
-#[derive(Debug, Clone, Args)]
-pub struct RollbackArgs {
-    /// The version to go back from: nothing is done where it is neither installed nor permanent. Without it,
-    /// the one that is installed or, if none is, the permanent one
-    #[arg(value_name = "VERSION")]
-    version: Option<String>,
-    #[command(flatten)]
-    place: Place,
-}
-
-/// A release with what leads to it.
+/// A way with what belongs to it.
 struct Way {
-    about: About,
+    /// As its release counts it.
+    at: usize,
+    /// The release that it begins at.
+    before: String,
     plan: Plan,
     /// The patch, if there is one.
     patch: Vec<u8>,
@@ -59,25 +51,17 @@ struct Way {
 }
 
 impl Way {
-    fn read(release: &Release) -> Result<Self> {
-        let about = release.about.clone();
-        let Some(way) = &about.way else {
-            let text = format!(
-                "no way leads to {}: it was made without `--from`\n  = help: {}",
-                about.version,
-                restart_help(&about)
-            );
-            return Err(Refused::new(code::NEEDS_RESTART, text).into());
-        };
-        let plan = release.part(Part::Plan)?;
+    fn read(release: &Release, at: usize) -> Result<Self> {
+        let way = &release.about.ways[at];
+        let plan = release.part(Part::Plan(at))?;
         let plan = Plan::read(&String::from_utf8_lossy(&plan), way)?;
-        let patch = way.patch.map(|_| release.part(Part::Patch)).transpose()?;
-        let (patch, digest) = (patch.unwrap_or_default(), way.patch);
+        let patch = way.patch.map(|_| release.part(Part::Patch(at)));
         Ok(Self {
-            about,
+            at,
+            before: way.before().to_owned(),
             plan,
-            patch,
-            digest,
+            patch: patch.transpose()?.unwrap_or_default(),
+            digest: way.patch,
         })
     }
 
@@ -154,25 +138,37 @@ fn meant(args: &WayArgs, store: &Store) -> Result<Vec<Live>> {
 /// The way that the program is to go to a release; none if it is there.
 fn to_go(release: &Release, live: &Live) -> Result<Option<Way>> {
     let about = &release.about;
-    match live.standing(about) {
-        Standing::Started | Standing::Installed(true) | Standing::Covered => Ok(None),
-        _ if about.way.is_none() => Way::read(release).map(Some),
-        Standing::Before | Standing::Installed(false) => {
-            let way = Way::read(release)?;
-            way.check_live(Direction::Up, &restart_help(about))?;
-            Ok(Some(way))
-        }
-        Standing::Elsewhere => {
-            let from = about.way.as_ref().map_or("", |way| &way.from);
-            let text = format!(
-                "{} does not run {from} as it was started, from where a way leads to {}\n  = help: go back from what \
-                 is installed or applied, or restart the program, and try again",
-                live.shown(),
-                about.version
-            );
-            Err(Refused::new(code::DOES_NOT_FIT, text).into())
-        }
+    let standing = live.standing(about);
+    if standing.stays() {
+        return Ok(None);
     }
+    let Some(at) = standing.way() else {
+        return Err(no_way(about, live).into());
+    };
+    let way = Way::read(release, at)?;
+    way.check_live(Direction::Up, &restart_help(about))?;
+    Ok(Some(way))
+}
+
+/// Why a program has no way to a release.
+fn no_way(about: &About, live: &Live) -> Refused {
+    let version = &about.version;
+    if about.ways.is_empty() {
+        let text = format!(
+            "no way leads to {version}: it was made without `--from`\n  = help: {}",
+            restart_help(about)
+        );
+        return Refused::new(code::NEEDS_RESTART, text);
+    }
+    let ways: Vec<String> = about.ways.iter().map(about::Way::shown).collect();
+    let text = format!(
+        "{} does not run what a way to {version} begins at: {}, with no other patch\n  = help: go back from what is \
+         applied, or install what it begins at first; `cargo hotswap release make --earlier` makes ways for programs \
+         that went over while they ran; or restart the program, and try again",
+        live.shown(),
+        ways.join("; ")
+    );
+    Refused::new(code::DOES_NOT_FIT, text)
 }
 
 /// Tries a way; the result is the exit code.
@@ -226,24 +222,27 @@ pub fn install(args: &WayArgs) -> Result<i32> {
             let release = store.release(&args.version)?;
             let mut programs = meant(args, store)?;
             let mut lines = Vec::new();
-            for at in 0..programs.len() {
-                let (done, rest) = programs.split_at_mut(at);
-                let line = install_one(&release, &mut rest[0]);
-                let failed = line.is_err();
-                let line =
-                    line.unwrap_or_else(|error| ReleaseLine::failed(Some(&release.about), &error));
-                lines.push(line.of(rest[0].pid()));
+            let mut gone = Vec::new();
+            for live in &mut programs {
+                let came = install_one(&release, live);
+                let failed = came.is_err();
+                let (way, line) = came.unwrap_or_else(|error| {
+                    (None, ReleaseLine::failed(Some(&release.about), &error))
+                });
+                lines.push(line.of(live.pid()));
                 if failed {
-                    take_back(&release, done, &mut lines);
+                    lines.extend(take_back(&release, gone));
                     break;
                 }
+                gone.extend(way.map(|way| (way, live)));
             }
             Ok(lines)
         },
     )
 }
 
-fn install_one(release: &Release, live: &mut Live) -> Result<ReleaseLine> {
+/// Has a program go over to a release; the way is none if it was there.
+fn install_one(release: &Release, live: &mut Live) -> Result<(Option<usize>, ReleaseLine)> {
     let (program, version) = (live.shown(), &release.about.version);
     let way = to_go(release, live)?;
     let text = match &way {
@@ -255,37 +254,32 @@ fn install_one(release: &Release, live: &mut Live) -> Result<ReleaseLine> {
         }
         None => format!("nothing: {program} runs {version} already"),
     };
-    let changed = way.is_some();
-    Ok(ReleaseLine::done(
-        &release.about,
-        changed,
-        ("Installed", text),
-    ))
+    let told = ("Installed", text);
+    let line = ReleaseLine::done(&release.about, way.is_some(), told);
+    Ok((way.map(|way| way.at), line))
 }
 
 /// Has programs go back that went over to a release before one of them failed.
-fn take_back(release: &Release, programs: &mut [Live], lines: &mut Vec<ReleaseLine>) {
-    let changed: Vec<bool> = lines.iter().map(|line| line.changed).collect();
-    for (live, _) in programs
-        .iter_mut()
-        .zip(changed)
-        .filter(|(_, changed)| *changed)
-    {
-        let line = back(release, live);
+fn take_back(release: &Release, programs: Vec<(usize, &mut Live)>) -> Vec<ReleaseLine> {
+    let lines = programs.into_iter().map(|(way, live)| {
+        let line = back(release, way, live);
         let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(&release.about), &error));
-        lines.push(line.of(live.pid()));
-    }
+        line.of(live.pid())
+    });
+    lines.collect()
 }
 
-/// Has a program go back from a release.
-fn back(release: &Release, live: &mut Live) -> Result<ReleaseLine> {
-    let way = Way::read(release)?;
-    let about = &way.about;
-    let from = about.way.as_ref().map_or("", |way| &way.from);
+/// Has a program go back from a release, to which it came by this way.
+pub(super) fn back(release: &Release, way: usize, live: &mut Live) -> Result<ReleaseLine> {
+    let way = Way::read(release, way)?;
     way.check_live(Direction::Down, &format!("restart {}", live.shown()))?;
     way.go(Direction::Down, live)?;
-    let text = format!("{} to {from}", live.shown());
-    Ok(ReleaseLine::done(about, true, ("Rolled back", text)))
+    let text = format!("{} to {}", live.shown(), way.before);
+    Ok(ReleaseLine::done(
+        &release.about,
+        true,
+        ("Rolled back", text),
+    ))
 }
 
 /// Has the program start from a release; the result is the exit code.
@@ -335,133 +329,4 @@ fn check_runs(about: &About, programs: &[Live]) -> Result<()> {
         about.version
     );
     Err(Refused::new(code::DOES_NOT_FIT, text).into())
-}
-
-/// Goes back to the release before; the result is the exit code.
-///
-/// # Errors
-///
-/// Output can't be written.
-pub fn rollback(args: &RollbackArgs) -> Result<i32> {
-    let place = &args.place;
-    line::change(
-        "rollback",
-        place.store(),
-        place.message_format,
-        |store, change| {
-            let programs = Live::of(store, &place.target)?;
-            let permanent = store.permanent()?;
-            let version = match &args.version {
-                Some(version) => version.clone(),
-                None => installed(store, &programs)?
-                    .or_else(|| permanent.clone())
-                    .ok_or_else(|| {
-                        Refused::new(code::NONE, "no release is installed or permanent")
-                    })?,
-            };
-            let release = store.release(&version)?;
-            match permanent.as_deref() == Some(&version) {
-                true => go_back(store, change, &release, programs),
-                false => Ok(leave(&release, programs)),
-            }
-        },
-    )
-}
-
-/// The release that some program runs beside the permanent one.
-fn installed(store: &Store, programs: &[Live]) -> Result<Option<String>> {
-    let permanent = store.permanent()?;
-    let mut releases = store.releases()?;
-    releases.retain(|release| Some(&release.about.version) != permanent.as_ref());
-    let runs = |about: &About, live: &Live| {
-        let standing = live.standing(about);
-        standing.runs() && standing != Standing::Started
-    };
-    let found = releases
-        .into_iter()
-        .find(|release| programs.iter().any(|live| runs(&release.about, live)));
-    Ok(found.map(|release| release.about.version))
-}
-
-/// Goes back from the permanent release. The next start comes first: whoever is ended in between leaves a program
-/// that has the release installed, and not permanently.
-fn go_back(
-    store: &Store,
-    change: &Change<'_>,
-    release: &Release,
-    programs: Vec<Live>,
-) -> Result<Vec<ReleaseLine>> {
-    let history = store.history()?;
-    let [.., before, version] = history.as_slice() else {
-        let text = format!(
-            "no release was permanent before {}\n  = help: `cargo hotswap release permanent VERSION --on-restart` makes \
-             another one permanent; where the program is started from elsewhere, it comes back as what is there once \
-             the link {} is removed",
-            release.about.version,
-            store.link().display()
-        );
-        return Err(Refused::new(code::DOES_NOT_FIT, text).into());
-    };
-    // It must be there to be started.
-    store.release(before)?.part(Part::Executable)?;
-    change.go_back()?;
-    let text = format!(
-        "{} from {version} to {before}, for its next start",
-        store.name
-    );
-    let mut lines = vec![ReleaseLine::done(
-        &release.about,
-        true,
-        ("Rolled back", text),
-    )];
-    lines.extend(
-        leave(release, programs)
-            .into_iter()
-            .filter(|line| line.pid.is_some()),
-    );
-    let failed = |line: &ReleaseLine| ![code::DONE, code::NEEDS_RESTART].contains(&line.code);
-    if lines.iter().any(failed) {
-        change.set_permanent(version)?;
-        lines.remove(0);
-    }
-    Ok(lines)
-}
-
-/// Has programs go back that run a release.
-fn leave(release: &Release, programs: Vec<Live>) -> Vec<ReleaseLine> {
-    let about = &release.about;
-    let mut lines = Vec::new();
-    for mut live in programs {
-        let standing = live.standing(about);
-        if standing.runs() {
-            let line = leave_one(release, standing, &mut live);
-            let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(about), &error));
-            lines.push(line.of(live.pid()));
-        }
-    }
-    if lines.is_empty() {
-        let text = format!("nothing: {} is not installed", about.version);
-        lines.push(ReleaseLine::done(about, false, ("Rolled back", text)));
-    }
-    lines
-}
-
-fn leave_one(release: &Release, standing: Standing, live: &mut Live) -> Result<ReleaseLine> {
-    let (program, version) = (live.shown(), &release.about.version);
-    match standing {
-        Standing::Started => {
-            let text = format!(
-                "{program} was started from {version}, so only a restart takes it back\n  = help: restart it"
-            );
-            Err(Refused::new(code::NEEDS_RESTART, text).into())
-        }
-        Standing::Covered => {
-            let text = format!(
-                "{program} has patches that lie on {version}\n  = help: go back from them with `cargo hotswap patch \
-                 revert` first"
-            );
-            Err(Refused::new(code::DOES_NOT_FIT, text).into())
-        }
-        _ => back(release, live),
-    }
 }

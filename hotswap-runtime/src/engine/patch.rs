@@ -138,7 +138,7 @@ fn apply(
         .manifest
         .label
         .get_or_insert_with(|| patch.name.clone());
-    let prepared = swap::prepare_from(&patch.manifest, Some(files)).map_err(|error| {
+    let mut prepared = swap::prepare_from(&patch.manifest, Some(files)).map_err(|error| {
         if error.code() == ErrorCode::OnLoadFailed {
             // Its code has run, so it is still in memory.
             purge::after_swap();
@@ -153,6 +153,7 @@ fn apply(
         return Ok(report);
     }
     act.begun()?;
+    prepared.mark_of_patch();
     let version = prepared.version();
     let done = prepared.commit();
     purge::after_swap();

@@ -199,6 +199,13 @@ impl Prepared {
         self.brought.number
     }
 
+    /// It comes from a patch file.
+    pub(crate) fn mark_of_patch(&mut self) {
+        if let Some(version) = &mut self.brought.version {
+            version.mark_of_patch();
+        }
+    }
+
     /// Lets the new code say whether it can be loaded.
     fn ask_itself(&mut self) -> Result<(), SwapError> {
         let ran = self.hooks.run(When::OnLoad, swap_to(self.version()));

@@ -56,6 +56,8 @@ pub(crate) struct Version {
     image: Option<LoadedImage>,
     /// The version whose code it has, if it is a revert.
     reverts_to: Option<u64>,
+    /// A patch file brought its code, which can be reverted until somebody says otherwise.
+    is_of_patch: bool,
     /// The cells that its code knows. None as long as no patch has told.
     cells: Option<Cells>,
     /// Its functions that run at swaps. None as long as no patch has told.
@@ -117,7 +119,7 @@ impl From<Back> for Origin {
     }
 }
 
-/// How many versions one can go back, one after the other. Their images stay in memory.
+/// How many versions one can go back, one after the other, besides patches. Their images stay in memory.
 const KEPT: usize = 2;
 
 /// How many versions are listed of which nothing is left.
@@ -133,6 +135,7 @@ impl Version {
             label,
             image,
             reverts_to: None,
+            is_of_patch: false,
             cells: None,
             hooks: None,
             has_let_go: false,
@@ -153,6 +156,11 @@ impl Version {
         self.cells = Some(cells);
         self.hooks = Some(hooks);
         self
+    }
+
+    /// The same, brought by a patch file.
+    pub(crate) fn mark_of_patch(&mut self) {
+        self.is_of_patch = true;
     }
 
     /// Whether nothing is left of it: no code, and no way back.
@@ -234,6 +242,7 @@ impl Versions {
             Origin::Revert(to) => {
                 version.reverts_to = Some(to);
                 let code = self.find(to);
+                version.is_of_patch = code.is_some_and(|code| code.is_of_patch);
                 code.map_or(Before::Dropped, |code| code.before.clone())
             }
         };
@@ -259,13 +268,19 @@ impl Versions {
         });
     }
 
-    /// Keeps the ways that lead back from the current version one after the other, but not all.
+    /// Keeps the ways that lead back from the current version one after the other: those of all patches that are
+    /// applied, but of edits not all.
     fn forget_old_ways(&mut self) {
         let mut kept = BTreeSet::new();
         let mut at = self.all.last();
-        // A revert and the version whose code it has have one way.
-        for _ in 0..KEPT {
+        let mut are_patches = true;
+        for steps in 0.. {
             let Some(version) = at else { break };
+            are_patches &= version.is_of_patch;
+            if steps >= KEPT && !are_patches {
+                break;
+            }
+            // A revert and the version whose code it has have one way.
             kept.extend([version.number, version.reverts_to.unwrap_or(version.number)]);
             at = match &version.before {
                 Before::Way(way) => self.find(way.to),

@@ -17,6 +17,10 @@ use crate::{
 };
 
 /// Copies it to `target`, which must not stand yet.
+///
+/// # Errors
+///
+/// When it does not build, or can't be copied.
 pub fn plant(target: &Path) -> Result<()> {
     // With their times, by which cargo knows that they are up to date.
     let mut copy = Command::new("cp");

@@ -6,7 +6,7 @@ use crate::release::about::tests::{about, way};
 fn cells() -> Way {
     Way {
         cells: vec!["web::WORLD".to_owned()],
-        ..way("1.0.0")
+        ..way(&["1.0.0"])
     }
 }
 
@@ -21,7 +21,7 @@ fn names(plan: &Plan) -> [String; 2] {
 }
 
 fn text(way: &Way) -> String {
-    let about = about("1.1.0", Some(way.clone()));
+    let about = about("1.1.0", vec![way.clone()]);
     Plan::generate(way).text(&about, way).unwrap()
 }
 
@@ -39,7 +39,7 @@ fn what_is_generated_is_read_again() {
     };
     let live = "suspend load migrate resume purge";
     for (way, expected) in [
-        (way("1.0.0"), ["load purge", "load purge"]),
+        (way(&["1.0.0"]), ["load purge", "load purge"]),
         (cells(), [live, live]),
         (restart, ["restart", "restart"]),
         (
@@ -56,7 +56,7 @@ fn what_is_generated_is_read_again() {
         assert_eq!(Plan::read(&text, &way), Ok(plan), "{text}");
     }
     assert_eq!(
-        crates(&way("1.0.0"), Direction::Down),
+        crates(&way(&["1.0.0"]), Direction::Down),
         ["web (bin)", "util (lib)"]
     );
 }
@@ -172,6 +172,12 @@ fn what_follows_from_the_builds_and_what_would_not_end_well_is_refused() {
         "format = 2",
         "the plan has form 2, expected 1",
     );
+    assert_eq!(
+        Plan::read(&text(&cells()), &way(&["0.9.0", "1.0.0"]))
+            .unwrap_err()
+            .to_string(),
+        "the plan is for programs that have run [\"1.0.0\"], expected [\"0.9.0\", \"1.0.0\"]"
+    );
     let many = step("point-of-no-return").repeat(MAX_STEPS);
     check(
         &step("resume"),
@@ -185,10 +191,10 @@ fn a_swap_may_be_given_up_for_a_restart_and_not_the_other_way_round() {
     let restart = Way {
         patch: None,
         restart: vec!["a layout changed".to_owned()],
-        ..way("1.0.0")
+        ..way(&["1.0.0"])
     };
-    assert!(Plan::read(&text(&restart), &way("1.0.0")).is_ok());
-    let error = Plan::read(&text(&way("1.0.0")), &restart).unwrap_err();
+    assert!(Plan::read(&text(&restart), &way(&["1.0.0"])).is_ok());
+    let error = Plan::read(&text(&way(&["1.0.0"])), &restart).unwrap_err();
     assert_eq!(
         error.to_string(),
         "nothing but a restart leads up: a layout changed"

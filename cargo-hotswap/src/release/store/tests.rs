@@ -7,7 +7,8 @@ use crate::release::file;
 
 /// The bytes of a release of this version.
 fn bytes(version: &str) -> Vec<u8> {
-    let mut about = about(version, (version != "1").then(|| way("1")));
+    let ways: Vec<_> = (version != "1").then(|| way(&["1"])).into_iter().collect();
+    let mut about = about(version, ways);
     let parts: Vec<(Part, Vec<u8>)> = about
         .parts
         .iter()

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The record after these swaps: an edit, or the revert that the record itself leads to.
+/// The record after these swaps: an edit, a patch, or the revert that the record itself leads to.
 fn after(swaps: &str) -> Versions {
     let mut versions = Versions {
         all: vec![Version::host()],
@@ -11,10 +11,13 @@ fn after(swaps: &str) -> Versions {
     };
     for (number, swap) in (1..).zip(swaps.chars()) {
         let origin = match swap {
-            'e' => Origin::Edit(Values::Change(Migration::default())),
+            'e' | 'p' => Origin::Edit(Values::Change(Migration::default())),
             _ => Origin::Revert(back_from(&versions).unwrap()),
         };
-        let version = Version::loading(number, None, None);
+        let mut version = Version::loading(number, None, None);
+        if swap == 'p' {
+            version.mark_of_patch();
+        }
         versions.is_current(version, origin, Bodies::default());
     }
     versions
@@ -57,6 +60,24 @@ fn the_oldest_ways_are_dropped() {
     assert_eq!(ways.count(), KEPT);
     let reverts = "r".repeat(KEPT);
     assert_eq!(back_from(&after(&(swaps + &reverts))), Err("dropped"));
+}
+
+#[test]
+fn all_patches_can_be_gone_back_from() {
+    for (swaps, expected) in [
+        ("ppppp", Ok(4)),
+        ("ppppprrrr", Ok(0)),
+        ("ppppprrrrr", Err("nothing")),
+        ("pppprrpprrrr", Err("nothing")),
+        // Those that lie on edits; of these not all.
+        ("eeepppprrr", Ok(3)),
+        ("eeepppprrrr", Err("dropped")),
+        // An edit is none.
+        ("ppppe", Ok(4)),
+        ("pppperr", Err("dropped")),
+    ] {
+        assert_eq!(back_from(&after(swaps)), expected, "{swaps}");
+    }
 }
 
 /// None of them has an image, so each is gone once it was replaced and no way leads on from it.
