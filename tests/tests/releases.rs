@@ -3,6 +3,7 @@
 mod chain;
 mod full;
 mod killed;
+mod power;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -73,17 +74,24 @@ step = "resume"
 
 /// A machine on which releases are made, and run.
 struct Machine {
+    /// The name of the program.
+    name: &'static str,
     package: Package,
     root: PathBuf,
 }
 
 impl Machine {
-    fn new() -> Result<Self> {
+    /// Whoever asks for programs of a name finds those of other tests, too.
+    fn new(name: &'static str) -> Result<Self> {
         let key = fs::read_to_string(workspace().join("tests/keys/test.pub"))?;
         let key = key.lines().last().context("a key has two lines")?;
-        let package = Package::of_source("released", &SOURCE.replace("KEY", key))?;
+        let package = Package::of_source(name, &SOURCE.replace("KEY", key))?;
         let root = package.root.join("store");
-        Ok(Self { package, root })
+        Ok(Self {
+            name,
+            package,
+            root,
+        })
     }
 
     /// Runs a verb; the result is its lines of JSON, and its exit code, none if somebody has ended it.
@@ -167,7 +175,7 @@ impl Machine {
 
     /// What its service starts.
     fn permanent(&self) -> PathBuf {
-        self.root.join("released/permanent/released")
+        self.root.join(self.name).join("permanent").join(self.name)
     }
 }
 
@@ -181,9 +189,10 @@ fn text(path: &Path) -> Result<&str> {
 
 #[test]
 fn a_program_goes_over_to_a_release_and_back() -> Result<()> {
-    let machine = Machine::new()?;
+    let machine = Machine::new("released")?;
     make_two(&machine)?;
     full::nothing_is_half_there(&machine)?;
+    power::fails(&machine)?;
     killed::at_each_call(&machine)?;
     let mut program = machine.start()?;
     program.ask("a", "a by one, 1")?;

@@ -19,24 +19,24 @@ command = "echo $HOTSWAP_PID >> went"
 
 [[up]]
 step = "load"
-crates = ["released (bin)"]
+crates = ["chained (bin)"]
 
 [[up]]
 step = "migrate"
-cells = ["released::WORLD"]
+cells = ["chained::WORLD"]
 
 [[down]]
 step = "load"
-crates = ["released (bin)"]
+crates = ["chained (bin)"]
 
 [[down]]
 step = "migrate"
-cells = ["released::WORLD"]
+cells = ["chained::WORLD"]
 "#;
 
 #[test]
 fn a_program_goes_on_from_release_to_release() -> Result<()> {
-    let machine = Machine::new()?;
+    let machine = Machine::new("chained")?;
     make_all(&machine)?;
     for version in ["1.0.0", "1.1.0", "1.2.0", "1.3.0"] {
         machine.unpack(version, (0, true))?;

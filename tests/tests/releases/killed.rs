@@ -20,9 +20,7 @@ const OF_LOADING: &str = "memfd_create,openat,mprotect";
 
 /// The first release is permanent, and the second one unpacked, as at the end.
 pub(super) fn at_each_call(machine: &Machine) -> Result<()> {
-    let strace = Command::new("strace").arg("-V").output();
-    if !strace.is_ok_and(|output| output.status.success()) {
-        not_tested("strace is not installed");
+    if !has_strace() {
         return Ok(());
     }
     let mut program = machine.start()?;
@@ -119,6 +117,16 @@ fn at_each_call_of_the_program(machine: &Machine) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether something can be killed at a call; else it is told that this is not tested.
+pub(super) fn has_strace() -> bool {
+    let strace = Command::new("strace").arg("-V").output();
+    let has = strace.is_ok_and(|output| output.status.success());
+    if !has {
+        not_tested("strace is not installed");
+    }
+    has
 }
 
 /// Whether the second release answers, else the first one.
