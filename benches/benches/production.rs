@@ -2,8 +2,8 @@
 //! a second, size. And what swaps cost those who are served meanwhile.
 //!
 //! `HOTSWAP_BENCH_SWAPS=N` has another number of patches applied and reverted than a thousand. `HOTSWAP_BENCH_PARTS` names
-//! what is measured, of `throughput`, `sizes`, `swaps` and `instructions`, where that shall not be all: the last and the
-//! sizes don't depend on what else the machine does.
+//! what is measured, of `throughput`, `sizes`, `swaps`, `wrk` and `instructions`, where that shall not be all: the last
+//! and the sizes don't depend on what else the machine does.
 
 use std::fs;
 use std::path::Path;
@@ -12,9 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use hotswap_bench::figures::{Report, Table, interval, median, percentile};
+use hotswap_bench::figures::{Report, Table, interval, median, pairs, percentile};
 use hotswap_bench::web::{Builds, Client, Server, under_load};
-use hotswap_bench::{Measure, measure};
+use hotswap_bench::{Measure, measure, wrk};
 
 /// Requests of which the instructions are counted at a time.
 const COUNTED: usize = 1000;
@@ -38,6 +38,9 @@ const BETWEEN_ACTS: Duration = Duration::from_millis(10);
 
 /// Applies and reverts between two quiet times of the same length.
 const BLOCK: usize = 25;
+
+/// How long `wrk` loads the server at a time.
+const WRK_SECONDS: u64 = 5;
 
 /// The kinds of servers, in the order of the tables.
 const KINDS: [&str; 6] = [
@@ -193,31 +196,86 @@ fn sizes(builds: &Builds, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// How many patches are applied, and reverted.
+fn wanted_swaps() -> usize {
+    let given = std::env::var("HOTSWAP_BENCH_SWAPS").ok();
+    given.and_then(|text| text.parse().ok()).unwrap_or(1000)
+}
+
+/// Applies a patch and goes back, and notes how many milliseconds each took.
+fn apply_and_revert(server: &Server, patch: &[u8], acts: &mut Vec<f64>) -> Result<()> {
+    for is_apply in [true, false] {
+        let begun = Instant::now();
+        let report = match is_apply {
+            true => server.apply(patch)?,
+            false => server.revert()?,
+        };
+        ensure!(report.changed, "{report:?}");
+        acts.push(begun.elapsed().as_secs_f64() * 1e3);
+        thread::sleep(BETWEEN_ACTS);
+    }
+    Ok(())
+}
+
+/// What `wrk` meets with while patches come and go, and in quiet times between: it asks as fast as it can.
+fn by_wrk(builds: &Builds, report: &mut Report) -> Result<()> {
+    if !wrk::is_installed() {
+        report.line("wrk: left out, since it is not installed\n");
+        return Ok(());
+    }
+    let server = Server::start(&builds.patchable, &["env".to_owned()])?;
+    let url = format!("http://{}/hello/Alice", server.address);
+    // The first one only warms up.
+    wrk::end(wrk::start(&url, WRK_SECONDS)?)?;
+    let (mut acts, mut rows) = (Vec::new(), [Vec::new(), Vec::new()]);
+    let (mut requests, mut failed) = (0, 0);
+    for round in 0.. {
+        if acts.len() / 2 >= wanted_swaps() {
+            break;
+        }
+        for turn in 0..2 {
+            // Which comes first changes from round to round.
+            let swaps = (round + turn) % 2 == 1;
+            let mut load = wrk::start(&url, WRK_SECONDS)?;
+            while swaps && load.try_wait()?.is_none() {
+                apply_and_revert(&server, &builds.patch, &mut acts)?;
+            }
+            let met = wrk::end(load)?;
+            rows[usize::from(swaps)].push(met.p99);
+            requests += met.requests;
+            failed += met.failed;
+        }
+    }
+    let mut table = Table::new(
+        "microseconds, of 100 requests by wrk the 99th",
+        &["median"],
+        1,
+    );
+    table.row("without swaps", &[median(&rows[0])]);
+    table.row("during swaps", &[median(&rows[1])]);
+    report.table(&table);
+    let ratios = pairs(&rows[1], &rows[0], |with, without| with / without);
+    report.line(&format!(
+        "  {} applies and as many reverts, {:.1} ms each in the median; {failed} of {requests} requests failed; p99 during \
+         swaps is {:.2} times that without (median of {} pairs of {WRK_SECONDS} s)\n",
+        acts.len() / 2,
+        median(&acts),
+        median(&ratios),
+        ratios.len()
+    ));
+    Ok(())
+}
+
 /// Latencies while patches come and go, and in quiet times between.
 fn swaps(builds: &Builds, report: &mut Report) -> Result<()> {
-    let wanted = std::env::var("HOTSWAP_BENCH_SWAPS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let wanted: usize = wanted.unwrap_or(1000);
+    let wanted = wanted_swaps();
     let server = Server::start(&builds.patchable, &["env".to_owned()])?;
     let (mut during, mut without) = (Vec::new(), Vec::new());
     let (mut failed, mut acts) = (Vec::new(), Vec::new());
     for _ in 0..wanted.div_ceil(BLOCK) {
         let begun = Instant::now();
-        let block = || {
-            for _ in 0..BLOCK {
-                for act in [&(|| server.apply(&builds.patch)) as &dyn Fn() -> _, &|| {
-                    server.revert()
-                }] {
-                    let begun = Instant::now();
-                    let report: hotswap_protocol::patch::order::PatchReport = act()?;
-                    ensure!(report.changed, "{report:?}");
-                    acts.push(begun.elapsed().as_secs_f64() * 1e3);
-                    thread::sleep(BETWEEN_ACTS);
-                }
-            }
-            Ok(())
-        };
+        let block =
+            || (0..BLOCK).try_for_each(|_| apply_and_revert(&server, &builds.patch, &mut acts));
         let ((), met) = under_load(&server, CLIENTS, PAUSE, block)?;
         let long = begun.elapsed();
         during.extend(met.times);
@@ -252,10 +310,11 @@ fn swaps(builds: &Builds, report: &mut Report) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    let parts: [(&str, Measure<Builds>); 4] = [
+    let parts: [(&str, Measure<Builds>); 5] = [
         ("throughput", throughput),
         ("sizes", sizes),
         ("swaps", swaps),
+        ("wrk", by_wrk),
         ("instructions", instructions),
     ];
     measure("production", Builds::make, &parts)

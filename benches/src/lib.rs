@@ -15,6 +15,7 @@ pub mod tiny;
 pub mod tool;
 pub mod web;
 pub mod work;
+pub mod wrk;
 
 use anyhow::{Result, ensure};
 
