@@ -28,12 +28,22 @@ pub fn still_old<'object>(
     graph: &Graph,
     roots: &Roots<'_>,
     kept: &HashSet<&str>,
-    objects: impl IntoIterator<Item = &'object ObjectFile>,
+    objects: impl IntoIterator<Item = &'object ObjectFile> + Clone,
 ) -> Vec<StillOld> {
     if edited.is_empty() {
         return Vec::new();
     }
-    let candidates = candidates(graph, edited);
+    let mut candidates = candidates_among(graph.functions(), edited);
+    let have_code = candidates.values();
+    let have_code = have_code
+        .filter_map(|path| edits::edited_name(path))
+        .collect();
+    let without_code = edited - &have_code;
+    if !without_code.is_empty() {
+        // An optimised function may be nowhere but in those that call it.
+        graph.add_inlined(objects.clone());
+        candidates.extend(candidates_among(graph.inlined_functions(), &without_code));
+    }
     if candidates.is_empty() {
         return Vec::new();
     }
@@ -71,10 +81,10 @@ pub fn still_old<'object>(
         .collect()
 }
 
-/// The image's functions that were edited, by symbol and path. Only names that contain an edited
+/// The functions that were edited, by symbol and path. Only names that contain an edited
 /// identifier are demangled: there are tens of thousands.
-fn candidates<'graph>(
-    graph: &'graph Graph,
+fn candidates_among<'graph>(
+    functions: impl Iterator<Item = &'graph str>,
     edited: &BTreeSet<String>,
 ) -> BTreeMap<&'graph str, String> {
     let identifiers: BTreeSet<&str> = edited
@@ -82,7 +92,7 @@ fn candidates<'graph>(
         .map(|path| path.rsplit("::").next().unwrap_or(path))
         .collect();
     let identifiers: Vec<Finder<'_>> = identifiers.into_iter().map(Finder::new).collect();
-    let symbols = graph.functions().filter(|symbol| {
+    let symbols = functions.filter(|symbol| {
         let has = |name: &Finder<'_>| name.find(symbol.as_bytes()).is_some();
         symbol.starts_with("_R") && identifiers.iter().any(has)
     });

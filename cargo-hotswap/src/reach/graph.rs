@@ -50,13 +50,21 @@ impl Graph {
             .map(|(_, function)| function.name.as_str())
     }
 
+    /// Functions whose code is within others', by mangled name, as far as references by inlined code were added.
+    pub fn inlined_functions(&self) -> impl Iterator<Item = &str> {
+        let objects = self.objects.iter();
+        let pairs = objects.flat_map(|object| object.inlined.get().into_iter().flatten());
+        pairs.map(|(_, callee)| callee.as_str())
+    }
+
     fn all_functions(&self) -> impl Iterator<Item = (usize, &Function)> {
         let objects = self.objects.iter().enumerate();
         objects.flat_map(|(at, object)| object.functions.iter().map(move |one| (at, one)))
     }
 
     /// Those of the functions in `wanted` that the roots refer to, directly or not, or that are
-    /// roots; but not what is only reached by way of the statics in `except`.
+    /// roots; but not what is only reached by way of the statics in `except`. A function that is only inlined is
+    /// reached where it is, if such references were added.
     pub fn reached<'graph>(
         &'graph self,
         roots: impl IntoIterator<Item = &'graph str>,
@@ -65,12 +73,8 @@ impl Graph {
     ) -> BTreeSet<&'graph str> {
         let nodes = |names: &mut dyn Iterator<Item = &str>| names.map(node_of).collect::<NodeSet>();
         let roots = nodes(&mut roots.into_iter());
-        let wanted = nodes(&mut wanted.into_iter());
-        let mut wanted = Wanted::new(
-            self.all_functions()
-                .map(|(_, function)| function)
-                .filter(|function| wanted.contains(&function.named)),
-        );
+        let wanted = wanted.into_iter().map(|name| (node_of(name), name));
+        let mut wanted = Wanted::new(self, wanted.collect());
         let references = Forwards::new(self, except);
         let begin = self.all_functions();
         let begin = begin.filter(|(_, function)| roots.contains(&function.named));
@@ -180,7 +184,8 @@ impl<'graph> Forwards<'graph> {
 
 /// Functions that are looked for.
 struct Wanted<'graph> {
-    functions: Vec<(&'graph Function, bool)>,
+    /// By name, and whether they were found.
+    functions: Vec<(&'graph str, bool)>,
     /// The functions that a node stands for, by number.
     by_node: NodeMap<Vec<usize>>,
     /// How many are not found yet.
@@ -188,19 +193,33 @@ struct Wanted<'graph> {
 }
 
 impl<'graph> Wanted<'graph> {
-    fn new(functions: impl Iterator<Item = &'graph Function>) -> Self {
-        let functions: Vec<_> = functions.map(|function| (function, false)).collect();
-        let mut by_node: NodeMap<Vec<usize>> = NodeMap::default();
-        for (at, (function, _)) in functions.iter().enumerate() {
-            for node in [function.node, function.section] {
-                by_node.entry(node).or_default().push(at);
+    /// Those with these names, by the nodes of the names.
+    fn new(graph: &'graph Graph, names: NodeMap<&'graph str>) -> Self {
+        let mut wanted = Self {
+            functions: Vec::new(),
+            by_node: NodeMap::default(),
+            left: 0,
+        };
+        let mut without_code = names.clone();
+        for (_, function) in graph.all_functions() {
+            if names.contains_key(&function.named) {
+                wanted.add(&function.name, &[function.node, function.section]);
+                without_code.remove(&function.named);
             }
         }
-        Self {
-            left: functions.len(),
-            functions,
-            by_node,
+        for (node, name) in without_code {
+            wanted.add(name, &[node]);
         }
+        wanted
+    }
+
+    fn add(&mut self, name: &'graph str, nodes: &[Node]) {
+        let at = self.functions.len();
+        for node in nodes {
+            self.by_node.entry(*node).or_default().push(at);
+        }
+        self.functions.push((name, false));
+        self.left += 1;
     }
 
     fn reached(&mut self, node: Node) {
@@ -213,6 +232,6 @@ impl<'graph> Wanted<'graph> {
 
     fn found(self) -> impl Iterator<Item = &'graph str> {
         let functions = self.functions.into_iter();
-        functions.filter_map(|(function, found)| found.then_some(function.name.as_str()))
+        functions.filter_map(|(name, found)| found.then_some(name))
     }
 }

@@ -93,6 +93,13 @@ fn follows_references_by_section_and_by_inlined_code() {
     assert_eq!(reached(&graph), "ab");
     objects[0].inlined.get_or_init(|| inlined.into());
     assert_eq!(reached(&graph), "abcde");
+    // It has no code of its own.
+    let inlined: Vec<&str> = graph.inlined_functions().collect();
+    assert_eq!(inlined, ["x", "c", "e"]);
+    for (root, expected) in [("a", vec!["x"]), ("c", vec![])] {
+        let reached = graph.reached([root], &HashSet::new(), ["x", "y"]);
+        assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);
+    }
 }
 
 /// An object of sections: `f=.f:1` says that it defines `f` in the section `.f` with this digest, `.f>g`

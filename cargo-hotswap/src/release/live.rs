@@ -181,6 +181,19 @@ impl Live {
         }
     }
 
+    /// Its patches, for people.
+    pub(super) fn patches_shown(&self) -> String {
+        let shown = |patch: &AppliedPatch| match patch.expires_ms {
+            Some(_) => format!("`{}` for a time", patch.name),
+            None => format!("`{}`", patch.name),
+        };
+        let patches: Vec<String> = self.applied.iter().map(shown).collect();
+        match patches.is_empty() {
+            true => "no patches".to_owned(),
+            false => format!("the patches {}", patches.join(", ")),
+        }
+    }
+
     fn connection(&mut self) -> Result<&mut Connection> {
         let connection = self.found.connection.as_mut();
         connection.context("the program does not answer")

@@ -162,11 +162,12 @@ fn no_way(about: &About, live: &Live) -> Refused {
     }
     let ways: Vec<String> = about.ways.iter().map(about::Way::shown).collect();
     let text = format!(
-        "{} does not run what a way to {version} begins at: {}, with no other patch\n  = help: go back from what is \
-         applied, or install what it begins at first; `cargo hotswap release make --earlier` makes ways for programs \
-         that went over while they ran; or restart the program, and try again",
+        "{} does not run what a way to {version} begins at: {}, for good and with no other patch\n  = note: it has {}\n  \
+         = help: go back from what is applied, or install what the way begins at first; `cargo hotswap release make \
+         --earlier` makes ways for programs that went over while they ran; or restart the program, and try again",
         live.shown(),
-        ways.join("; ")
+        ways.join("; "),
+        live.patches_shown()
     );
     Refused::new(code::DOES_NOT_FIT, text)
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use hotswap_protocol::patch::container;
 use hotswap_tests::{Package, Session, workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{text, tool};
 
@@ -35,8 +35,12 @@ fn main() {
         let number: u32 = line.unwrap().parse().unwrap();
         let answer = answer(number);
         // This code stays, and sees what the patch writes.
-        println!("{answer} {} {}", unsafe { READ }, unsafe { CALLED }(number));
+        println!("{answer} {} {}", unsafe { READ }, unsafe { CALLED }(thrice(number)));
     }
+}
+
+fn thrice(number: u32) -> u32 {
+    number * 3
 }
 
 #[hotswap::entry]
@@ -80,7 +84,7 @@ fn statics_of_a_release_build_are_whole() -> Result<()> {
     let package = Package::of_source("optimised", &SOURCE.replace("KEY", key))?;
     // What is optimised for a run is compiled anew.
     let mut session = Session::run(&package, &["--release"])?;
-    session.ask("1", "1 0 7 1")?;
+    session.ask("1", "1 0 7 3")?;
     session.quit()?;
     let (built, code) = tool(&package, &["build", "--release"])?;
     ensure!(code == 0, "{built}");
@@ -88,8 +92,8 @@ fn statics_of_a_release_build_are_whole() -> Result<()> {
     ensure!(notes.contains("optimised as one unit"), "{built}");
     let path = |name: &str| built[name].as_str().context("no path");
     let mut program = Session::spawn(Command::new(path("executable")?))?;
-    program.ask("1", "1 0 7 1")?;
-    program.ask("3", "3 5 7 3")?;
+    program.ask("1", "1 0 7 3")?;
+    program.ask("3", "3 5 7 9")?;
     let pid = program.tool_pid().to_string();
     let expect = |words: &[&str]| -> Result<Value> {
         let (line, code) = tool(&package, words)?;
@@ -102,13 +106,19 @@ fn statics_of_a_release_build_are_whole() -> Result<()> {
     let patch = package.root.join("whole.hotpatch");
     let (patch, secret) = (text(&patch)?, workspace().join("tests/keys/test.key"));
     let made = ["patch", "build", "--base", path("base")?, "-o", patch];
-    expect(&[&made[..], &["--key", text(&secret)?]].concat())?;
+    // There is no code of it but in `main`, where it stays.
+    package.edit("src/main.rs", "number * 3", "number * 4")?;
+    let built = expect(&[&made[..], &["--key", text(&secret)?]].concat())?;
+    ensure!(
+        built["plan"]["still_old"] == json!(["optimised::thrice"]),
+        "{built}"
+    );
     is_small(&fs::read(patch)?)?;
     expect(&["patch", "apply", patch, "--pid", &pid])?;
-    program.ask("4", "4 5 after 4 [4, 16] 3 8 104")?;
+    program.ask("4", "4 5 after 4 [4, 16] 3 8 112")?;
     expect(&["patch", "revert", "--pid", &pid])?;
     // What it has written stays, as all state does.
-    program.ask("5", "5 5 8 105")
+    program.ask("5", "5 5 8 115")
 }
 
 /// A patch of one function holds little, and nothing for debuggers.
