@@ -201,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::release::about::tests::{about, way};
+    use crate::release::show::Summary;
 
     /// A release of four parts, signed.
     fn file(key: &Path) -> Vec<u8> {
@@ -251,9 +252,12 @@ mod tests {
             let mut changed = file.clone();
             changed[at] ^= 1;
             assert!(read(&changed, &pair.pk).is_err(), "byte {at}");
+            // Whoever only looks at it does not ask for a signature.
+            let _ = Summary::of(&changed);
         }
         for end in 0..file.len() {
             assert!(read(&file[..end], &pair.pk).is_err(), "up to byte {end}");
+            assert!(Summary::of(&file[..end]).is_err(), "up to byte {end}");
         }
         let longer = [&file[..], b"1"].concat();
         assert!(
