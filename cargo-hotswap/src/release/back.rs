@@ -52,7 +52,7 @@ pub fn rollback(args: &RollbackArgs) -> Result<i32> {
     )
 }
 
-/// The release that some program runs beside the permanent one.
+/// The newest release that some program runs beside the permanent one.
 fn installed(store: &Store, programs: &[Live]) -> Result<Option<String>> {
     let permanent = store.permanent()?;
     let mut releases = store.releases()?;
@@ -63,7 +63,7 @@ fn installed(store: &Store, programs: &[Live]) -> Result<Option<String>> {
     };
     let found = releases
         .into_iter()
-        .find(|release| programs.iter().any(|live| runs(&release.about, live)));
+        .rfind(|release| programs.iter().any(|live| runs(&release.about, live)));
     Ok(found.map(|release| release.about.version))
 }
 
