@@ -21,6 +21,7 @@ use crate::unit::{self, Unit};
 use crate::whole;
 
 pub mod build;
+pub mod compare;
 
 /// The number of this form; another is refused.
 pub const FORMAT: u32 = 2;

@@ -63,12 +63,24 @@ pub struct UsedPackage {
 ///
 /// Cargo can't be run, or its answer is not understood.
 pub fn build(project: &Project, selection: &Selection) -> Result<Outcome> {
+    build_shown(command(project, selection)?, project, selection)
+}
+
+/// Builds the project's executable as the user does without this tool; cargo tells on stderr what it does.
+///
+/// # Errors
+///
+/// As for [`build`].
+pub fn build_plain(project: &Project, selection: &Selection) -> Result<Outcome> {
+    build_shown(plain_command(project, selection), project, selection)
+}
+
+fn build_shown(mut command: Command, project: &Project, selection: &Selection) -> Result<Outcome> {
     let format = match selection.messages.diagnostics {
         Diagnostics::Collected => "json-diagnostic-rendered-ansi",
         Diagnostics::Shown => "json-render-diagnostics",
         Diagnostics::Short => "json-render-diagnostics,json-diagnostic-short",
     };
-    let mut command = command(project, selection)?;
     command
         .args(["--message-format", format])
         .args(selection.shown_flags())
@@ -209,13 +221,18 @@ pub fn package_name(id: &str) -> &str {
     }
 }
 
-fn command(project: &Project, selection: &Selection) -> Result<Command> {
-    let own = std::env::current_exe().context("could not find cargo-hotswap itself")?;
+fn plain_command(project: &Project, selection: &Selection) -> Command {
     let mut command = Command::new(program());
     command
         .arg("build")
         .args(project.cargo_flags())
         .args(selection.cargo_flags());
+    command
+}
+
+fn command(project: &Project, selection: &Selection) -> Result<Command> {
+    let own = std::env::current_exe().context("could not find cargo-hotswap itself")?;
+    let mut command = plain_command(project, selection);
     let mut config = user_wrappers();
     config.for_base = selection.for_base;
     if config.rustc_wrapper.is_some() {

@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
@@ -69,12 +69,27 @@ pub fn apart<T>(start: impl FnOnce() -> T) -> T {
 ///
 /// It can't be run, or the run is ending.
 pub fn output(command: &mut Command) -> io::Result<Output> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let child = spawn(command, None)?;
     let group = child.id().cast_signed();
     let output = child.wait_with_output();
     running().groups.remove(&group);
     output
+}
+
+/// Runs a command to its end, in a process group of its own, with the input and output that it has been given.
+///
+/// # Errors
+///
+/// It can't be run or waited for, or the run is ending.
+pub fn status(command: &mut Command) -> io::Result<ExitStatus> {
+    let mut child = spawn(command, None)?;
+    let status = child.wait();
+    running().groups.remove(&child.id().cast_signed());
+    status
 }
 
 /// Runs a command without input in a process group of its own, with a descriptor, and shows each line of stderr as
@@ -89,7 +104,10 @@ pub fn watched(
     lent: Option<&Lent>,
     mut on_line: impl FnMut(&[u8]) -> ControlFlow<()>,
 ) -> io::Result<Ending> {
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     let mut ending = Ending::new(spawn(command, lent)?)?;
     let mut begin = 0;
     while ending.read_line()? > 0 && on_line(&ending.said[begin..]).is_continue() {
@@ -151,7 +169,7 @@ impl Drop for Ending {
 }
 
 fn spawn(command: &mut Command, lent: Option<&Lent>) -> io::Result<Child> {
-    command.stderr(Stdio::piped()).process_group(0);
+    command.process_group(0);
     let mut running = running();
     if running.ending {
         return Err(io::Error::other("the run ends"));
@@ -176,7 +194,10 @@ impl Waiting {
     ///
     /// It can't be run, or the run is ending.
     pub fn start(command: &mut Command) -> io::Result<Self> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         spawn(command, None).map(|child| Self(Some(child)))
     }
 
@@ -241,12 +262,12 @@ pub fn none_ends_them() -> MutexGuard<'static, ()> {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::io::{PipeReader, Read};
+    use std::io::{PipeReader, Read, Seek};
     use std::ops::ControlFlow::{Break, Continue};
     use std::os::fd::OwnedFd;
     use std::process::Command;
 
-    use super::{Ending, Lent, Waiting, end_all, none_ends_them, output, watched};
+    use super::{Ending, Lent, Waiting, end_all, none_ends_them, output, status, watched};
 
     #[test]
     fn all_that_is_under_way_ends() {
@@ -313,6 +334,23 @@ mod tests {
         );
         // Nobody reads more than a pipe can hold.
         drop(until_one("head -c 1000000 /dev/zero >&2", None));
+    }
+
+    #[test]
+    fn output_goes_where_it_was_said_to_go() {
+        let _alone = none_ends_them();
+        let mut file = tempfile::tempfile().expect("a file");
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo one >&2; exit 3"]);
+        command.stderr(file.try_clone().expect("a second descriptor"));
+        assert_eq!(status(&mut command).expect("it was run").code(), Some(3));
+        let mut said = String::new();
+        file.rewind().expect("it is a file");
+        file.read_to_string(&mut said).expect("text");
+        assert_eq!(said, "one\n");
+        let ended = end_all();
+        assert!(status(&mut command).is_err());
+        drop(ended);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use cargo_metadata::MetadataCommand;
 use hotswap_protocol::address;
 
+use crate::base::compare;
 use crate::control::place;
 use crate::output;
 use crate::patch::below;
@@ -18,7 +19,8 @@ use crate::session::folder;
 /// What was asked for.
 #[derive(Debug, Default, clap::Args)]
 pub struct Options {
-    /// Also remove the records of builds, and what patches are built on; the next run builds its crates once more
+    /// Also remove the records of builds, what patches are built on and what programs were compared with; the next run
+    /// builds its crates once more
     #[arg(long)]
     pub all: bool,
     /// Show what would be removed, and remove nothing
@@ -66,6 +68,13 @@ pub fn run(options: &Options) -> Result<i32> {
         leftovers.extend(records);
         let kept = below::folder(&target);
         leftovers.extend(kept.exists().then_some(kept));
+        let compared = compare::folder(&target);
+        if compare::is_in_use(&compared) {
+            let folder = compared.display();
+            output::warning(&format!("programs are compared in {folder}: it is kept"));
+        } else {
+            leftovers.extend(compared.exists().then_some(compared));
+        }
         for folder in building {
             let folder = folder.display();
             output::warning(&format!("cargo builds in {folder}: its records are kept"));

@@ -49,6 +49,8 @@ pub mod selection;
 pub mod servers;
 pub mod session;
 pub mod shell;
+pub mod shell_command;
+pub mod statistics;
 pub mod status;
 pub mod texts;
 pub mod timings;

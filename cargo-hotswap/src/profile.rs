@@ -90,6 +90,12 @@ impl Profiles {
         lto.is_some_and(|lto| lto != Value::Boolean(false) && lto.as_str() != Some("off"))
     }
 
+    /// Whether a profile has all crates optimised as one.
+    pub fn has_fat_lto(&self, profile: &str) -> bool {
+        let lto = self.get(profile, "lto").map(|setting| setting.value);
+        lto.is_some_and(|lto| lto == Value::Boolean(true) || lto.as_str() == Some("fat"))
+    }
+
     fn asks_for_strip(&self, profile: &str) -> bool {
         let strip = self.get(profile, "strip").map(|setting| setting.value);
         strip.is_some_and(|strip| strip != Value::Boolean(false) && strip.as_str() != Some("none"))
@@ -185,6 +191,25 @@ mod tests {
             let found = overrides(folder.path(), profile);
             let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(names, expected.into_iter().collect::<Vec<_>>(), "{text}");
+        }
+    }
+
+    #[test]
+    fn fat_lto_has_two_names() {
+        for (lto, expected) in [
+            ("true", true),
+            ("\"fat\"", true),
+            ("\"thin\"", false),
+            ("\"off\"", false),
+            ("false", false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let text =
+                format!("[profile.release]\nlto = {lto}\n[profile.own]\ninherits = \"release\"");
+            std::fs::write(folder.path().join("Cargo.toml"), text).unwrap();
+            let profiles = Profiles::read(folder.path());
+            let found = ["release", "own", "dev"].map(|profile| profiles.has_fat_lto(profile));
+            assert_eq!(found, [expected, expected, false], "{lto}");
         }
     }
 

@@ -39,7 +39,7 @@ mod load;
 pub mod modules;
 pub mod options;
 mod running;
-mod signals;
+pub mod signals;
 mod talk;
 mod told;
 mod wanted;

@@ -313,6 +313,16 @@ impl Package {
         seed::plant(&self.root.join("target"))
     }
 
+    /// Sees to it that the runtime is built already in a folder below the shared target folder, where a tool builds too.
+    ///
+    /// # Errors
+    ///
+    /// When that does not build, or the target folder is not the shared one.
+    pub fn plant_below_shared_target(&self, folder: &str) -> Result<()> {
+        let target = self.shared_target()?;
+        seed::plant_once(&target.context("it has its own")?.join(folder))
+    }
+
     /// Removes from the shared target folder all that was built of this package.
     ///
     /// # Errors

@@ -86,8 +86,20 @@ fn only_what_is_dead_is_removed() -> Result<()> {
     );
     let text = clean(&package, &["--all"])?;
     ensure!(text.contains("Removed") && records() == 0, "{text}");
+
+    // What programs were compared with goes, unless somebody compares.
+    let compared = runs.join("compare");
+    fs::create_dir(&compared)?;
+    let lock = fs::File::create(compared.join("lock"))?;
+    lock.lock()?;
     let text = clean(&package, &["--all"])?;
-    ensure!(text.contains(" 0 files, 0B in total"), "{text}");
+    ensure!(text.contains("it is kept") && compared.exists(), "{text}");
+    drop(lock);
+    let text = clean(&package, &["--all"])?;
+    ensure!(
+        text.contains(" 1 files, 0B in total") && !compared.exists(),
+        "{text}"
+    );
 
     // What was removed is made again.
     let mut session = Session::run(&package, &[])?;

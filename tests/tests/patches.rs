@@ -1,6 +1,7 @@
 //! Patch files: a program that nobody watches, patched while it serves.
 
 mod broken;
+mod compared;
 mod hostile;
 mod optimised;
 mod stacks;

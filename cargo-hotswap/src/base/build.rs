@@ -9,6 +9,7 @@ use serde::Serialize;
 use toml::Value;
 
 use super::Base;
+use super::compare::{self, CompareArgs, Comparison};
 use crate::death;
 use crate::events::Event;
 use crate::facts::Cache;
@@ -28,6 +29,9 @@ pub struct Options {
     /// What to build.
     #[command(flatten)]
     pub selection: Selection,
+    /// What to compare it with.
+    #[command(flatten)]
+    compare: CompareArgs,
     /// How to tell what was built, on stdout
     #[arg(long, value_enum, value_name = "FMT", default_value_t)]
     message_format: Format,
@@ -56,6 +60,9 @@ pub struct Line<'a> {
     toolchain: &'a str,
     /// What is set otherwise than the user's profile has it, and what that costs.
     notes: Vec<String>,
+    /// What it costs beside the user's own profile, if that was asked for and could be found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Comparison>,
 }
 
 /// A program that stands, and its base.
@@ -75,7 +82,7 @@ pub struct Made {
 ///
 /// # Errors
 ///
-/// The program is not one that can be patched, or its base can't be written.
+/// The program is not one that can be patched, its base can't be written, or what it shall be compared with fails.
 pub fn run(options: &Options) -> Result<i32> {
     let mut selection = options.selection.clone();
     selection.messages.diagnostics = Diagnostics::Shown;
@@ -86,7 +93,7 @@ pub fn run(options: &Options) -> Result<i32> {
     let executable = &made.launch.built.executable;
     let bytes = std::fs::read(executable)
         .with_context(|| format!("could not read {}", executable.display()))?;
-    let line = Line {
+    let mut line = Line {
         format: FORMAT,
         executable,
         base: &made.path,
@@ -96,8 +103,22 @@ pub fn run(options: &Options) -> Result<i32> {
         loaded_bytes: loaded_bytes(&bytes)?,
         toolchain: &made.base.toolchain,
         notes: notes(&made.launch, &selection),
+        comparison: None,
     };
-    tell(&line, options.message_format).map(|()| 0)
+    let json = options.message_format == Format::Json;
+    if !json {
+        tell(&line);
+    }
+    // What was built stands, and is told of, whatever comes of this.
+    let compared = compare::run(&made, &selection, &options.compare).map(|comparison| {
+        line.comparison = comparison;
+    });
+    if json {
+        output::print(&(serde_json::to_string(&line)? + "\n"))?;
+    } else if let Some(comparison) = &line.comparison {
+        comparison.tell();
+    }
+    compared.map(|()| 0)
 }
 
 /// Builds a program and writes its base; if it does not compile, which cargo has told, the result is the exit code.
@@ -228,10 +249,7 @@ pub fn loaded_bytes(bytes: &[u8]) -> Result<u64> {
     Ok(loaded.map(|section| section.size()).sum())
 }
 
-fn tell(line: &Line<'_>, format: Format) -> Result<()> {
-    if format == Format::Json {
-        return output::print(&(serde_json::to_string(line)? + "\n"));
-    }
+fn tell(line: &Line<'_>) {
     let megabytes = |bytes: u64| format!("{:.1} MB", bytes as f64 / 1e6);
     for note in &line.notes {
         output::status("Set", note);
@@ -253,5 +271,4 @@ fn tell(line: &Line<'_>, format: Format) -> Result<()> {
         line.build_id
     );
     output::status("Base", &text);
-    Ok(())
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use super::line;
 use super::live::{self, Work};
 use crate::control::find::Found;
 use crate::output::{self, Format};
+use crate::shell_command;
 
 mod panics;
 
@@ -204,8 +205,7 @@ fn holds(command: &str, found: &Found) -> Result<()> {
 ///
 /// There is no `sh`, or it can't be waited for.
 pub fn command(command: &str, found: &Found, limit: Duration) -> Result<Option<ExitStatus>> {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", command]).stdin(Stdio::null());
+    let mut shell = shell_command::command(command);
     // What it says must not get between lines of JSON.
     shell.stdout(io::stderr());
     shell.env("HOTSWAP_NAME", &found.program.name);

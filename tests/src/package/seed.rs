@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::{
     compile::cargo,
@@ -32,20 +32,21 @@ pub fn plant(target: &Path) -> Result<()> {
 /// The target folder that scenarios share, which begins as a copy.
 pub fn shared() -> Result<PathBuf> {
     static PLANTED: OnceLock<Result<(), String>> = OnceLock::new();
-    let folder = paths::target()?.join("scenarios");
-    let target = folder.join("build");
+    let target = paths::target()?.join("scenarios").join("build");
     PLANTED
-        .get_or_init(|| plant_shared(&folder, &target).map_err(|error| format!("{error:#}")))
+        .get_or_init(|| plant_once(&target).map_err(|error| format!("{error:#}")))
         .as_ref()
         .map_err(|error| anyhow!("{error}"))?;
     Ok(target)
 }
 
-fn plant_shared(folder: &Path, target: &Path) -> Result<()> {
+/// Copies it to `target`, unless that stands.
+pub fn plant_once(target: &Path) -> Result<()> {
     if target.exists() {
         return Ok(());
     }
     // Whole or not at all, should this process be killed.
+    let folder = target.parent().context("it is in a folder")?;
     fs::create_dir_all(folder)?;
     let beside = tempfile::tempdir_in(folder)?;
     let copy = beside.path().join("build");
