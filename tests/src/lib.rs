@@ -13,6 +13,7 @@ mod compile;
 mod event;
 mod gate;
 mod interrupts;
+pub mod killed;
 mod outer;
 mod package;
 mod patches;

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use hotswap_protocol::event::Event;
@@ -20,13 +21,14 @@ impl Wire {
     ///
     /// When the program does not listen.
     pub fn open(pid: u32) -> Result<Self> {
-        let runtime = env::var_os(address::RUNTIME_DIR_VARIABLE);
-        let folders = address::socket_directories(runtime.as_deref(), getuid().as_raw());
-        let name = address::socket_name(pid);
-        let stream = folders
-            .iter()
-            .find_map(|folder| UnixStream::connect(folder.join(&name)).ok());
+        let stream = sockets(pid).find_map(|path| UnixStream::connect(path).ok());
         Ok(Self(stream.context("the program does not listen")?))
+    }
+
+    /// The file of a program's socket, which is there until somebody looks for programs after that one was killed.
+    #[must_use]
+    pub fn socket(pid: u32) -> Option<PathBuf> {
+        sockets(pid).find(|path| path.exists())
     }
 
     /// Sends a request and reads the answer.
@@ -57,4 +59,12 @@ impl Wire {
     pub fn event(&mut self) -> Result<Event> {
         Ok(frame::read(&mut self.0)?)
     }
+}
+
+/// Where a program can have its socket.
+fn sockets(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let runtime = env::var_os(address::RUNTIME_DIR_VARIABLE);
+    let folders = address::socket_directories(runtime.as_deref(), getuid().as_raw());
+    let name = address::socket_name(pid);
+    folders.into_iter().map(move |folder| folder.join(&name))
 }

@@ -3,6 +3,7 @@
 mod broken;
 mod compared;
 mod hostile;
+mod killed;
 mod optimised;
 mod stacks;
 

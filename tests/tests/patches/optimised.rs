@@ -8,7 +8,7 @@ use hotswap_protocol::patch::container;
 use hotswap_tests::{Package, Session, workspace};
 use serde_json::{Value, json};
 
-use super::{text, tool};
+use super::{killed, text, tool};
 
 /// A program with statics that are only written, only read, written in parts, or hold one of two values. None of this
 /// is so any more in the patch.
@@ -81,7 +81,7 @@ const SMALL: usize = 100_000;
 fn statics_of_a_release_build_are_whole() -> Result<()> {
     let key = fs::read_to_string(workspace().join("tests/keys/test.pub"))?;
     let key = key.lines().last().context("a key has two lines")?;
-    let package = Package::of_source("optimised", &SOURCE.replace("KEY", key))?;
+    let mut package = Package::of_source("optimised", &SOURCE.replace("KEY", key))?;
     // What is optimised for a run is compiled anew.
     let mut session = Session::run(&package, &["--release"])?;
     session.ask("1", "1 0 7 3")?;
@@ -118,7 +118,9 @@ fn statics_of_a_release_build_are_whole() -> Result<()> {
     program.ask("4", "4 5 after 4 [4, 16] 3 8 112")?;
     expect(&["patch", "revert", "--pid", &pid])?;
     // What it has written stays, as all state does.
-    program.ask("5", "5 5 8 115")
+    program.ask("5", "5 5 8 115")?;
+    drop(program);
+    killed::at_each_call(&mut package, path("executable")?, patch)
 }
 
 /// A patch of one function holds little, and nothing for debuggers.

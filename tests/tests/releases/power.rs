@@ -8,10 +8,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use hotswap_tests::{hotswap_verb, inside, not_tested, workspace};
+use hotswap_tests::{hotswap_verb, inside, killed, not_tested, workspace};
 use serde_json::Value;
 
-use super::killed::has_strace;
 use super::{Machine, file, text};
 
 /// What a file system may write down at, and after which nothing else is.
@@ -79,7 +78,7 @@ pub(super) fn fails(machine: &Machine) -> Result<()> {
 
 impl<'a> Disk<'a> {
     fn new(machine: &'a Machine) -> Result<Option<Self>> {
-        if !has_strace() {
+        if !killed::is_possible() {
             return Ok(None);
         }
         let root = &machine.package.root;
