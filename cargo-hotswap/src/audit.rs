@@ -4,11 +4,10 @@
 //! the most that any patch can ask for, and the result is thrown away. Operands on symbols of other
 //! files count as well: whether they are state can't be seen from the object.
 
-use std::io::{ErrorKind, Write};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hotswap_object::{Form, SiteCounts};
 
+use crate::output;
 use crate::plugin::capture::LinkCapture;
 use crate::project::Project;
 use crate::records::{self, Build, crate_name};
@@ -169,11 +168,7 @@ pub fn run(selection: &Selection, all: bool) -> Result<i32> {
     };
     let audits = audits(&built.units, all.then_some(&built.link))?;
     let refused = audits.iter().any(|audit| !audit.refused.is_empty());
-    match std::io::stdout().write_all(report(&audits).as_bytes()) {
-        // Whoever read the report has seen enough of it.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
-        written => written.context("could not write the report")?,
-    }
+    output::print(&report(&audits))?;
     Ok(i32::from(refused))
 }
 

@@ -8,6 +8,10 @@ use clap::ValueEnum;
 use crate::events::render;
 use crate::events::style::{self, GOOD};
 
+mod plain;
+
+pub use plain::plain;
+
 /// The form of data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -35,7 +39,7 @@ pub fn print(text: &str) -> Result<()> {
 pub fn offer(text: &str) -> Result<bool> {
     let mut stdout = anstream::stdout().lock();
     let written = stdout
-        .write_all(text.as_bytes())
+        .write_all(plain::guarded(text).as_bytes())
         .and_then(|()| stdout.flush());
     match written {
         Ok(()) => Ok(true),
@@ -44,9 +48,9 @@ pub fn offer(text: &str) -> Result<bool> {
     }
 }
 
-/// Tells of something that was done.
+/// Tells of something that was done, in one line.
 pub fn status(verb: &str, text: &str) {
-    talk(&style::status(GOOD, verb, text));
+    talk(&style::status(GOOD, verb, &plain(text)));
 }
 
 /// Tells of something that the user should know.
@@ -67,5 +71,7 @@ pub fn failure(error: &anyhow::Error) {
 
 fn talk(text: &str) {
     // A closed stderr changes nothing about it.
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    let _ = anstream::stderr()
+        .lock()
+        .write_all(plain::guarded(text).as_bytes());
 }

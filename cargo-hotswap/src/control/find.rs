@@ -14,6 +14,7 @@ use hotswap_protocol::address::{self, Program, SelectError, Selector};
 use super::client::{self, Client, ConnectError};
 use super::message::Hello;
 use super::place;
+use crate::output::plain;
 use crate::program::Connection;
 
 /// How long a program may take to say who it is. One that is stopped (a debugger, Ctrl-Z) never
@@ -132,7 +133,7 @@ impl Running {
                     program: Program {
                         pid,
                         tool: None,
-                        name: connection.hello.name.clone(),
+                        name: plain(&connection.hello.name),
                         executable: connection.hello.executable.clone(),
                     },
                     tool: None,
@@ -199,7 +200,7 @@ fn program_of(hello: &Hello) -> Program {
     Program {
         pid: hello.program,
         tool: Some(hello.pid),
-        name: hello.name.clone(),
+        name: plain(&hello.name),
         executable: hello.executable.clone(),
     }
 }

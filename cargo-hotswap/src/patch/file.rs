@@ -1,12 +1,15 @@
 //! Patch files on disk.
 
+use std::error::Error;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use hotswap_protocol::patch::container::{self, Container, MAX_BYTES};
 use hotswap_protocol::patch::{self, Contents};
+
+use crate::output::plain;
 
 /// The bytes of a patch file, as far as any may be long.
 ///
@@ -29,8 +32,12 @@ pub fn bytes(path: &Path) -> Result<Vec<u8>> {
 ///
 /// It is none, or contradicts itself.
 pub fn read<'a>(path: &Path, bytes: &'a [u8]) -> Result<(Container<'a>, Contents<'a>)> {
-    let context = || format!("{} can't be used", path.display());
-    let container = container::read(bytes).with_context(context)?;
-    let contents = patch::read(&container).with_context(context)?;
+    // The reasons name what is in the file.
+    let unusable = |reason: &dyn Error| {
+        let path = plain(&path.display().to_string());
+        anyhow!(plain(&reason.to_string())).context(format!("{path} can't be used"))
+    };
+    let container = container::read(bytes).map_err(|error| unusable(&error))?;
+    let contents = patch::read(&container).map_err(|error| unusable(&error))?;
     Ok((container, contents))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::forms::Applied;
 use super::{FORMAT, code};
-use crate::output::{self, Format};
+use crate::output::{self, Format, plain};
 
 /// What came of it in one program.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -179,7 +179,7 @@ pub(super) fn tell_list(line: &Line) {
         text += &format!(
             "  version {}: `{}` {} (sequence {}){}\n",
             patch.version,
-            patch.name,
+            plain(&patch.name),
             patch.digest.short(),
             patch.sequence,
             until(patch)

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::forms::{Plan, Provenance};
 use super::{FORMAT, FileArgs, build, code, file, signing};
-use crate::output::{self, Format};
+use crate::output::{self, Format, plain};
 
 /// What `patch verify` takes.
 #[derive(Debug, Clone, Args)]
@@ -129,6 +129,9 @@ impl Summary {
             "no"
         };
         lines.push(("signed", signed.to_owned()));
+        for (_, text) in &mut lines {
+            *text = plain(text);
+        }
         lines
     }
 }

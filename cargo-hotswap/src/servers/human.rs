@@ -6,7 +6,7 @@ use anyhow::Result;
 use hotswap_protocol::servers::ServerOrder;
 
 use super::{ServerLine, ServersLine};
-use crate::output;
+use crate::output::{self, plain};
 use crate::status::human::length;
 
 /// Tells what came of an order: data on stdout, talk on stderr.
@@ -40,7 +40,7 @@ fn title(server: &ServerLine) -> String {
 
 /// A table of all servers.
 fn servers(line: &ServersLine) -> String {
-    let mut text = format!("{} (process {})\n", line.name, line.pid);
+    let mut text = format!("{} (process {})\n", plain(&line.name), line.pid);
     if line.servers.is_empty() {
         text.push_str("  no server runs\n");
     }
@@ -50,13 +50,13 @@ fn servers(line: &ServersLine) -> String {
     let number = width(|server| server.number.to_string().len()).max(3);
     for server in &line.servers {
         let named = server.name.as_deref().unwrap_or("-");
-        let _ = write!(
-            text,
-            "{:>number$}  {named:<name$}  {:<kind$}  ",
-            server.number, server.kind
+        let row = format!(
+            "{:>number$}  {named:<name$}  {:<kind$}  {}",
+            server.number,
+            server.kind,
+            doing(server)
         );
-        text.push_str(&doing(server));
-        text.push('\n');
+        let _ = writeln!(text, "{}", plain(&row));
     }
     text
 }

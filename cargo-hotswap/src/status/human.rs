@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::{Activity, ProgramStatus, RunStatus, Swap, SwapOutcome, VersionInfo};
+use crate::output::plain;
 use crate::session::journal::now_ms;
 
 /// How many of the last swaps are shown.
@@ -100,7 +101,7 @@ fn heading(status: &ProgramStatus) -> String {
         }
         (None, None) => "not running".to_owned(),
     };
-    format!("{bold}{}{bold:#} {state}\n", status.name)
+    format!("{bold}{}{bold:#} {}\n", plain(&status.name), plain(&state))
 }
 
 fn tool(run: &RunStatus) -> String {
@@ -177,7 +178,7 @@ fn swap(swap: &Swap, folder: Option<&Path>) -> String {
 
 /// Adds a line with a label.
 fn line(text: &mut String, label: &str, content: &str) {
-    let _ = writeln!(text, "  {label:<12}{content}");
+    let _ = writeln!(text, "  {label:<12}{}", plain(content));
 }
 
 /// Adds lines, the first of which has a label.

@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use super::{HolderLine, VersionLine, VersionsReport};
+use crate::output::plain;
 use crate::status::human::{bytes, length};
 
 /// A table of all versions, with what keeps the old ones below each.
 pub(super) fn versions(report: &VersionsReport) -> String {
-    let mut text = format!("{} (process {})\n", report.name, report.pid);
+    let mut text = format!("{} (process {})\n", plain(&report.name), report.pid);
     for version in &report.versions {
-        text.push_str(&line(version));
-        text.push('\n');
+        let _ = writeln!(text, "{}", plain(&line(version)));
         for reason in reasons(version) {
             let _ = writeln!(text, "       {reason}");
         }
@@ -30,14 +30,14 @@ pub(super) fn purge(report: &VersionsReport, is_dry: bool) -> String {
     }
     let told = if is_dry { "would be" } else { "was" };
     for name in &report.ended {
-        let _ = writeln!(text, "{name} {told} told to end");
+        let _ = writeln!(text, "{} {told} told to end", plain(name));
     }
     for version in &report.versions {
         let number = version.number;
         if report.purged.contains(&number) {
             let _ = writeln!(text, "version {number} {verb}");
             for remark in &version.remarks {
-                let _ = writeln!(text, "  = {remark}");
+                let _ = writeln!(text, "  = {}", plain(remark));
             }
         } else if !version.holders.is_empty() || version.obstacle.is_some() {
             let _ = writeln!(text, "version {number} stays");
@@ -77,7 +77,8 @@ fn reasons(version: &VersionLine) -> Vec<String> {
         .iter()
         .map(|why| format!("not proven: {why}"));
     let remarks = version.remarks.iter().cloned();
-    holders.chain(obstacle).chain(remarks).collect()
+    let all = holders.chain(obstacle).chain(remarks);
+    all.map(|reason| plain(&reason)).collect()
 }
 
 /// One holder in words.

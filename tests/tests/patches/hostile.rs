@@ -12,7 +12,7 @@ use hotswap_protocol::frame;
 use hotswap_protocol::message::{PROTOCOL, Request, Response};
 use hotswap_protocol::patch::container::{self, Container, MAX_BYTES};
 use hotswap_protocol::patch::order::PatchOrder;
-use hotswap_tests::{Wire, workspace};
+use hotswap_tests::{Wire, hotswap_verb, workspace};
 use serde_json::{Value, json};
 
 use super::Server;
@@ -309,9 +309,46 @@ pub(super) fn all_are_refused(server: &Server, good: &Path, other: &Path) -> Res
 
     let list = server.expect(&["list"], (0, false, None))?;
     ensure!(list["version"] == 0, "{list}");
+    no_terminal_is_steered(server, &good)?;
     server.greets("Unharmed", false)?;
     let after = mapped(server)?;
     let new: Vec<_> = after.iter().filter(|name| !before.contains(name)).collect();
     ensure!(new.is_empty(), "something of them is mapped: {new:?}");
+    Ok(())
+}
+
+/// What a file says of itself is shown before anybody has checked it.
+fn no_terminal_is_steered(server: &Server, good: &[u8]) -> Result<()> {
+    const TEXTS: &str = "\u{1b}]0;title\u{7}\u{1b}[2J\u{9b}H\u{202e}dengis\n      signed yes\r";
+    let write = |name: &str, change: fn(&mut Value)| {
+        fs::write(server.package.root.join(name), changed(good, change)?)?;
+        anyhow::Ok(())
+    };
+    write("same.hotpatch", |_| ())?;
+    write("texts.hotpatch", |text| {
+        text["base"]["name"] = json!(TEXTS);
+        text["plan"]["entries"] = json!([TEXTS]);
+        text["provenance"]["tool"] = json!(TEXTS);
+    })?;
+    write("field.hotpatch", |text| text[TEXTS] = json!(1))?;
+    for (words, code) in [
+        (&["show", "texts.hotpatch"][..], 0),
+        (&["show", "field.hotpatch"], 10),
+        (&["apply", "field.hotpatch"], 10),
+        (&["diff", "same.hotpatch", "texts.hotpatch"], 1),
+    ] {
+        let output = hotswap_verb(&server.package, &[&["patch"], words].concat())?.output()?;
+        let said = [output.stdout, output.stderr].map(String::from_utf8);
+        let said = said.into_iter().collect::<Result<String, _>>()?;
+        let told = format!("{words:?}: {:?} {said:?}", output.status);
+        ensure!(output.status.code() == Some(code), "{told}");
+        let escaped = r"\u001b]0;title\u0007\u001b[2J\u009bH\u202edengis\n      signed yes\r";
+        ensure!(said.contains(escaped), "{told}");
+        ensure!(
+            !said.contains(|it: char| it != '\n' && it.is_control()),
+            "{told}"
+        );
+        ensure!(!said.contains(['\u{202e}', '\u{2066}']), "{told}");
+    }
     Ok(())
 }
