@@ -50,7 +50,8 @@ pub(crate) enum Obstacle {
     #[error("memory at {start:#x} to {end:#x} can't be read")]
     Unread { start: u64, end: u64 },
     #[error(
-        "thread {thread} can't be traced ({}): a debugger or another tracer may have it",
+        "thread {thread} can't be traced ({}): a debugger or another tracer may have it, or a filter forbids it, as in some \
+         containers",
         std::io::Error::from_raw_os_error(*error)
     )]
     NotTraced { thread: i32, error: i32 },
