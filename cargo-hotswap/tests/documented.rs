@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use cargo_hotswap::cli;
 use clap::error::ErrorKind;
@@ -140,4 +142,28 @@ fn the_unit_of_a_service_is_that_of_the_tool() {
             env::SYSTEM_TUNABLES
         ]
     );
+}
+
+#[test]
+fn systemd_takes_the_unit() {
+    let unit = root().join("docs/examples/web.service");
+    let verify = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(unit)
+        .output();
+    let Ok(verify) = verify else {
+        // Past the captured output; whoever closed it does not read it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT TESTED: systemd-analyze is not installed"
+        );
+        return;
+    };
+    let said = String::from_utf8_lossy(&verify.stderr);
+    // Here there is no release. What it says of other units is theirs.
+    let of_it = said.lines().filter(|line| line.contains("web.service"));
+    let wrong: Vec<_> = of_it
+        .filter(|line| !line.contains("is not executable"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
