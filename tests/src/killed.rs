@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::outer::{inside, not_tested};
 
 /// What changes anything outside a process.
-const CALLS: [&str; 23] = [
+const CALLS: [&str; 22] = [
     "connect",
     "sendto",
     "sendmsg",
@@ -35,7 +35,6 @@ const CALLS: [&str; 23] = [
     "rmdir",
     "chmod",
     "fchmod",
-    START,
 ];
 
 /// How a command begins, where nobody is killed.
@@ -86,7 +85,9 @@ impl Place {
         Attached::by(self.strace(), pid)?.context("this system let its users trace before")
     }
 
-    fn strace(&self) -> Command {
+    /// What kills a command there whose words are added.
+    #[must_use]
+    pub fn strace(&self) -> Command {
         let Self { call, number, .. } = self;
         let mut strace = Command::new("strace");
         strace.args(["--output=/dev/null", "--inject"]);
@@ -115,9 +116,28 @@ pub fn is_possible() -> bool {
 ///
 /// When it fails, or can't be run.
 pub fn places(command: &Command, calls: &Path) -> Result<Vec<Place>> {
-    let output = inside(noting(calls, &CALLS.join(",")), command).output()?;
+    let output = inside(noting(calls, &CALLS), command).output()?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{stderr}");
+    noted(calls)
+}
+
+/// What notes those calls of a command that have these names, in a file. The words of the command are added.
+#[must_use]
+pub fn noting(calls: &Path, names: &[&str]) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["--follow-forks", "--trace"]);
+    strace.arg([&[START], names].concat().join(","));
+    strace.arg("--output").arg(calls);
+    strace
+}
+
+/// The places in what was noted of a command.
+///
+/// # Errors
+///
+/// When there is nothing.
+pub fn noted(calls: &Path) -> Result<Vec<Place>> {
     let noted = fs::read_to_string(calls)?;
     // The first one is its start.
     let first = noted.split_whitespace().next().context("no calls")?;
@@ -135,7 +155,7 @@ pub fn places_in(
     calls: &Path,
     until_its_end: impl FnOnce() -> Result<()>,
 ) -> Result<Option<Vec<Place>>> {
-    let names = [&CALLS[..], &OF_LOADING].concat().join(",");
+    let names = [&CALLS[..], &OF_LOADING].concat();
     let Some(attached) = Attached::by(noting(calls, &names), pid)? else {
         not_tested("this system does not let its users trace");
         return Ok(None);
@@ -144,13 +164,6 @@ pub fn places_in(
     attached.wait()?;
     let noted = fs::read_to_string(calls)?;
     Ok(Some(places_of(&noted, &pid.to_string())))
-}
-
-fn noting(calls: &Path, names: &str) -> Command {
-    let mut strace = Command::new("strace");
-    strace.args(["--follow-forks", "--trace", names, "--output"]);
-    strace.arg(calls);
-    strace
 }
 
 /// The places in what was noted. Where the first thread and another one make the same calls, each is a place of its own.

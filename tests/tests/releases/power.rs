@@ -14,8 +14,19 @@ use serde_json::Value;
 use super::{Machine, file, text};
 
 /// What a file system may write down at, and after which nothing else is.
-const CALLS: &str =
-    "fsync,fdatasync,rename,renameat,renameat2,symlink,symlinkat,unlink,unlinkat,mkdir,rmdir";
+const CALLS: [&str; 11] = [
+    "fsync",
+    "fdatasync",
+    "rename",
+    "renameat",
+    "renameat2",
+    "symlink",
+    "symlinkat",
+    "unlink",
+    "unlinkat",
+    "mkdir",
+    "rmdir",
+];
 
 /// Room for two releases of a program with debug information.
 const DISK_BYTES: u64 = 512 << 20;
@@ -121,33 +132,15 @@ impl<'a> Disk<'a> {
     }
 
     /// The states of all releases before a verb and after it.
-    fn fails_at_each_call(&self, words: &[&str], (before, after): (&str, &str)) -> Result<()> {
+    fn fails_at_each_call(&self, words: &[&str], states: (&str, &str)) -> Result<()> {
+        let calls = self.machine.package.root.join("calls");
         let mut seen = [0; 2];
-        for call in 1.. {
-            let kill = format!(
-                "strace --follow-forks --output=/dev/null --inject {CALLS}:signal=KILL:when={call}"
-            );
-            let said = self.run(&CUT.replace("KILL", &kill), words)?;
-            let (ended, left) = told(&said, "ended ")?;
-            let (again, repeated) = told(left, "again ")?;
-            let is_over = ended == "0";
-            let found = states(left, repeated)?;
-            ensure!(
-                found == after || found == before && !is_over,
-                "{words:?} ended at call {call}: {said}"
-            );
-            seen[usize::from(found == after)] += 1;
-            // What is removed already can't be.
-            let is_removed = words[0] == "remove" && found == after;
-            ensure!(
-                again == if is_removed { "13" } else { "0" },
-                "{words:?}: {said}"
-            );
-            let found = states(repeated, "")?;
-            ensure!(found == after, "{words:?} again after call {call}: {said}");
-            if is_over {
-                break;
-            }
+        let is_after = self.fails_in(&killed::noting(&calls, &CALLS), words, states)?;
+        ensure!(is_after, "{words:?} is done, and lost");
+        for place in killed::noted(&calls)? {
+            let is_after = self.fails_in(&place.strace(), words, states);
+            let is_after = is_after.with_context(|| format!("ended at {place:?}"))?;
+            seen[usize::from(is_after)] += 1;
         }
         ensure!(seen[0] > 0 && seen[1] > 0, "{words:?}: {seen:?}");
         println!(
@@ -155,6 +148,34 @@ impl<'a> Disk<'a> {
             words[0], seen[0], seen[1]
         );
         Ok(())
+    }
+
+    /// Has a command run a verb, the power fail, and the verb do its work again. Whether all was as after it already.
+    fn fails_in(
+        &self,
+        outer: &Command,
+        words: &[&str],
+        (before, after): (&str, &str),
+    ) -> Result<bool> {
+        let outer = [outer.get_program()].into_iter().chain(outer.get_args());
+        let outer = outer.map(|word| format!("'{}'", word.display()));
+        let outer = outer.collect::<Vec<_>>().join(" ");
+        let said = self.run(&CUT.replace("KILL", &outer), words)?;
+        let (ended, left) = told(&said, "ended ")?;
+        let (again, repeated) = told(left, "again ")?;
+        let found = states(left, repeated)?;
+        let is_after = found == after;
+        ensure!(
+            is_after || found == before && ended != "0",
+            "{words:?}: {said}"
+        );
+        // What is removed already can't be.
+        let is_removed = words[0] == "remove" && is_after;
+        let expected = if is_removed { "13" } else { "0" };
+        ensure!(again == expected, "{words:?}: {said}");
+        let found = states(repeated, "")?;
+        ensure!(found == after, "{words:?} again: {said}");
+        Ok(is_after)
     }
 }
 
