@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::about::{About, Part};
 use super::{code, file};
-use crate::output::{self, Format};
+use crate::output::{self, Format, plain};
 
 /// Version of the JSON form.
 const FORMAT: u32 = 1;
@@ -82,11 +82,11 @@ impl Summary {
             let text = format!("{number} from {} (build id {})", way.shown(), way.build_id);
             lines.push(("way", text));
             let mut all = |what, texts: &[String]| {
-                lines.extend(
-                    texts
-                        .iter()
-                        .map(|text| (what, text.trim_end().replace('\n', "\n             "))),
-                );
+                for text in texts {
+                    let whats = [what].into_iter().chain(std::iter::repeat(""));
+                    let of_text = text.trim_end().lines().map(str::to_owned);
+                    lines.extend(whats.zip(of_text));
+                }
             };
             all("new code", &way.crates);
             all("new layout", &way.cells);
@@ -111,6 +111,9 @@ impl Summary {
             "no"
         };
         lines.push(("signed", signed.to_owned()));
+        for (_, text) in &mut lines {
+            *text = plain(text);
+        }
         lines
     }
 }
@@ -145,4 +148,31 @@ pub fn run(args: &ShowArgs) -> Result<i32> {
         }
     };
     output::print(&text).map(|()| code::DONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::release::about::tests::{about, way};
+
+    #[test]
+    fn what_a_release_says_stays_in_its_place() {
+        let mut release = about("1.1.0", vec![way(&["1.0.0"])]);
+        release.ways[0].restart = vec!["one:\n\u{1b}[2Jtwo".to_owned()];
+        release.toolchain = "rustc\u{202e}\nmore".to_owned();
+        let summary = Summary {
+            format: FORMAT,
+            signed: false,
+            plans: Vec::new(),
+            release,
+        };
+        let lines = summary.lines();
+        let found =
+            |what: &str, text: &str| lines.iter().any(|line| *line == (what, text.to_owned()));
+        assert!(
+            found("restart", "one:") && found("", "\\u001b[2Jtwo"),
+            "{lines:?}"
+        );
+        assert!(found("compiler", "rustc\\u202e"), "{lines:?}");
+    }
 }
