@@ -19,8 +19,11 @@ use hotswap_bench::{Measure, measure, wrk};
 /// Requests of which the instructions are counted at a time.
 const COUNTED: usize = 1000;
 
-/// How often they are counted.
+/// How often they are counted in one process.
 const COUNTS: usize = 5;
+
+/// Processes of each kind in which they are counted: how tasks wake each other is not the same in all.
+const PROCESSES: usize = 5;
 
 /// Rounds in which each kind is loaded once.
 const ROUNDS: usize = 20;
@@ -88,29 +91,43 @@ fn instructions(builds: &Builds, report: &mut Report) -> Result<()> {
         .into_iter()
         .chain([format!("--callgrind-out-file={}", files.display())])
         .collect();
-    let mut rows = Vec::new();
-    let servers = servers(builds, &by)?;
-    for server in &servers {
-        let mut client = Client::connect(&server.address)?;
-        let serve = |client: &mut Client| (0..COUNTED).try_for_each(|_| client.greet());
-        serve(&mut client)?;
-        let mut counts = Vec::new();
-        for _ in 0..COUNTS {
-            control(server, "--zero")?;
-            serve(&mut client)?;
-            control(server, "--dump")?;
-            counts.push(newest(&folder, server.pid())? / COUNTED as f64);
+    let mut rows = [const { Vec::new() }; KINDS.len()];
+    for _ in 0..PROCESSES {
+        for (server, row) in servers(builds, &by)?.iter().zip(&mut rows) {
+            row.push(median(&counts(server, &folder)?));
         }
-        rows.push(median(&counts));
     }
-    drop(servers);
     fs::remove_dir_all(&folder)?;
-    let mut table = Table::new("instructions a request", &["median", "to plain"], 3);
-    for (name, count) in KINDS.iter().zip(&rows) {
-        table.row(name, &[*count, count / rows[0]]);
+    let headings = ["median", "to plain", "least", "most"];
+    let mut table = Table::new("instructions a request", &headings, 3);
+    let plain = median(&rows[0]);
+    for (name, row) in KINDS.iter().zip(&rows) {
+        let part = |part| percentile(row, part) / plain;
+        table.row(
+            name,
+            &[median(row), median(row) / plain, part(0.0), part(100.0)],
+        );
     }
     report.table(&table);
+    report.line(&format!(
+        "  (of {PROCESSES} processes of each; least, most: of these, to the median of plain)\n"
+    ));
     Ok(())
+}
+
+/// Instructions a request of this server, which callgrind runs.
+fn counts(server: &Server, folder: &Path) -> Result<Vec<f64>> {
+    let mut client = Client::connect(&server.address)?;
+    let serve = |client: &mut Client| (0..COUNTED).try_for_each(|_| client.greet());
+    serve(&mut client)?;
+    let mut counts = Vec::new();
+    for _ in 0..COUNTS {
+        control(server, "--zero")?;
+        serve(&mut client)?;
+        control(server, "--dump")?;
+        counts.push(newest(folder, server.pid())? / COUNTED as f64);
+    }
+    Ok(counts)
 }
 
 fn control(server: &Server, what: &str) -> Result<()> {
