@@ -37,9 +37,9 @@ const RECORD: &str = "record.json";
 #[serde(deny_unknown_fields)]
 struct Record {
     format: u32,
-    /// The crates that are not as in the base.
+    /// The crates that are not as in the base or a patch below.
     units: Vec<KeptUnit>,
-    /// What the files said that are not as in the base; nothing, if they were gone or no text.
+    /// What the files said that are not as in the base or a patch below; nothing, if they were gone or no text.
     said: BTreeMap<PathBuf, String>,
 }
 
@@ -61,6 +61,8 @@ pub(super) struct Below {
     sources: Digest,
     manifest: Manifest,
     made: Vec<Made>,
+    /// The stems of the crates that it was compiled to.
+    stems: BTreeSet<String>,
     said: Said,
 }
 
@@ -97,6 +99,7 @@ pub(super) fn read(base: &Base, patches: &[build::On]) -> Result<Vec<Below>> {
             digest: contents.digest,
             sources: contents.patch.provenance.sources,
             manifest: contents.patch.manifest,
+            stems: made.iter().map(|one| one.stem.clone()).collect(),
             made,
             said,
         });
@@ -172,12 +175,19 @@ fn folder_of(base: &Base, digest: Digest) -> PathBuf {
     folder(&base.target_directory).join(digest.to_string())
 }
 
-/// Keeps what a patch was compiled to, and what the files said that are not as in the base.
+/// Keeps what a patch was compiled to, and what the files said that are not as in the base, or not as in a patch below:
+/// an edit that was taken back is none since the base, but one since that patch.
 ///
 /// # Errors
 ///
 /// The target folder can't be written.
-pub(super) fn keep(base: &Base, digest: Digest, units: &[Unit], edited: &[PathBuf]) -> Result<()> {
+pub(super) fn keep(
+    base: &Base,
+    digest: Digest,
+    units: &[Unit],
+    below: &[Below],
+    edited: &[PathBuf],
+) -> Result<()> {
     let folder = folder_of(base, digest);
     if folder.exists() {
         return Ok(());
@@ -191,7 +201,11 @@ pub(super) fn keep(base: &Base, digest: Digest, units: &[Unit], edited: &[PathBu
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).with_context(context)?;
     let begun = tempfile::tempdir_in(parent).with_context(context)?;
-    let units: Vec<&Unit> = units.iter().filter(|unit| base.differs(unit)).collect();
+    let is_below = |unit: &Unit| below.iter().any(|below| below.stems.contains(&unit.stem));
+    let units = units.iter();
+    let units: Vec<&Unit> = units
+        .filter(|unit| base.differs(unit) || is_below(unit))
+        .collect();
     let objects = units.iter().flat_map(|unit| &unit.objects);
     for (number, object) in objects.enumerate() {
         fs::write(begun.path().join(number.to_string()), &object.bytes).with_context(context)?;

@@ -170,7 +170,8 @@ pub fn make(opened: &Opened, edited: &[PathBuf], wanted: &Wanted<'_>) -> Result<
     let digest = digest(base, edited, &logged.paths, &below)?;
     engine.set_mark(&mark(digest));
     engine.log_calls(&logged.names);
-    let event = engine.update(&since(&below, edited), Instant::now());
+    let since = since(&below, edited);
+    let event = engine.update(&since, Instant::now());
     let manifest = engine.take_manifest();
     let (plan, manifest) = match (&event, manifest) {
         (Event::Swapped { .. }, Some(manifest)) => (plan(&event, &manifest), manifest),
@@ -193,7 +194,7 @@ pub fn make(opened: &Opened, edited: &[PathBuf], wanted: &Wanted<'_>) -> Result<
     };
     let bytes = written(&mut patch, wanted.key)?;
     let (_, contents) = file::read(Path::new("the patch"), &bytes)?;
-    below::keep(base, contents.digest, engine.units(), edited)?;
+    below::keep(base, contents.digest, engine.units(), &below, &since)?;
     let crates = crates(&event, engine.units());
     Ok(Outcome::Made { bytes, crates })
 }

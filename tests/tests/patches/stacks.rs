@@ -39,6 +39,12 @@ pub(super) fn lie_on_each_other(server: &Server, greeting: &str) -> Result<()> {
     is_compared_with_what_is_below(server, first, second)?;
     server.package.edit(HANDLERS, &larger, greeting)?;
     show(server, first, second)?;
+    // What was edited is taken back, and edited again.
+    let back = server.build("back.hotpatch", &["--on", first])?;
+    let back = text(&back)?;
+    server.package.edit(HANDLERS, greeting, &two)?;
+    let again = server.build("again.hotpatch", &["--on", first, "--on", back])?;
+    server.package.edit(HANDLERS, &two, greeting)?;
 
     let does = |words: &[&str], expected| server.expect(words, expected);
     let not_on_it = (11, false, Some("wrong-stack"));
@@ -59,7 +65,14 @@ pub(super) fn lie_on_each_other(server: &Server, greeting: &str) -> Result<()> {
     // Whichever is the newest.
     let left = does(&["revert"], (0, true, None))?;
     ensure!(applied(&left) == ["first"], "{left}");
-    let none = does(&["revert"], (0, true, None))?;
+    does(&["apply", back], (0, true, None))?;
+    server.greets("F", false)?;
+    does(&["apply", text(&again)?], (0, true, None))?;
+    server.greets("G", true)?;
+    for _ in 0..3 {
+        does(&["revert"], (0, true, None))?;
+    }
+    let none = does(&["revert"], (0, false, None))?;
     ensure!(applied(&none).is_empty(), "{none}");
     does(&["apply", second], not_on_it)?;
     server.greets("Bare", false)
