@@ -99,7 +99,9 @@ impl Engine {
             entries: &self.current,
             hooks: &swap.hooks,
         };
-        let still_old = still_old(&edited.functions, &graph, &roots, &kept, objects);
+        let crates = self.units.iter().map(|unit| unit.name.as_str()).collect();
+        let edited = (&edited.functions, &crates);
+        let still_old = still_old(edited, &graph, &roots, &kept, objects);
         let cause = Cause {
             reverts_to: None,
             files,

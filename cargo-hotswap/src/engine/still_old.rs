@@ -20,11 +20,11 @@ pub struct Roots<'a> {
 }
 
 /// Functions that were edited and that no entry leads to: whoever runs them now goes on in the
-/// old code. `graph` is that of the image; `kept` are the statics that stay as they are: what their
-/// initial values point at is code of the version that they come from. `objects` are the image's, and
-/// may be more.
+/// old code. `crates` are the names of those that can be edited. `graph` is that of the image; `kept` are the statics
+/// that stay as they are: what their initial values point at is code of the version that they come from. `objects` are
+/// the image's, and may be more.
 pub fn still_old<'object>(
-    edited: &BTreeSet<String>,
+    (edited, crates): (&BTreeSet<String>, &BTreeSet<&str>),
     graph: &Graph,
     roots: &Roots<'_>,
     kept: &HashSet<&str>,
@@ -33,7 +33,7 @@ pub fn still_old<'object>(
     if edited.is_empty() {
         return Vec::new();
     }
-    let mut candidates = candidates_among(graph.functions(), edited);
+    let mut candidates = candidates_among(graph.functions(), edited, crates);
     let have_code = candidates.values();
     let have_code = have_code
         .filter_map(|path| edits::edited_name(path))
@@ -42,7 +42,11 @@ pub fn still_old<'object>(
     if !without_code.is_empty() {
         // An optimised function may be nowhere but in those that call it.
         graph.add_inlined(objects.clone());
-        candidates.extend(candidates_among(graph.inlined_functions(), &without_code));
+        candidates.extend(candidates_among(
+            graph.inlined_functions(),
+            &without_code,
+            crates,
+        ));
     }
     if candidates.is_empty() {
         return Vec::new();
@@ -86,6 +90,7 @@ pub fn still_old<'object>(
 fn candidates_among<'graph>(
     functions: impl Iterator<Item = &'graph str>,
     edited: &BTreeSet<String>,
+    crates: &BTreeSet<&str>,
 ) -> BTreeMap<&'graph str, String> {
     let identifiers: BTreeSet<&str> = edited
         .iter()
@@ -99,7 +104,26 @@ fn candidates_among<'graph>(
     let with_paths = symbols.map(|symbol| (symbol, reach::function_path(symbol)));
     with_paths
         .filter(|(_, path)| edits::edited_name(path).is_some_and(|name| edited.contains(&name)))
+        .filter(|(_, path)| can_be_of(crates, path))
         .collect()
+}
+
+/// Whether one of these crates can have written the function with this path: others have functions of the same name,
+/// whose code is in these crates' objects where it is generic or inlined.
+fn can_be_of(crates: &BTreeSet<&str>, path: &str) -> bool {
+    // An implementation is of its type's crate, its trait's, or one of a type that either of them is given.
+    let wholes: Vec<&str> = match path.starts_with('<') {
+        true => path.split(|letter| !is_of_path(letter)).collect(),
+        false => vec![path],
+    };
+    let mut roots = wholes
+        .into_iter()
+        .filter_map(|path| path.split("::").next());
+    roots.any(|root| crates.contains(root))
+}
+
+fn is_of_path(letter: char) -> bool {
+    letter.is_alphanumeric() || matches!(letter, '_' | ':')
 }
 
 /// The paths of those candidates that are among these symbols.
@@ -132,5 +156,37 @@ fn found_old(function: &str, from_main: bool) -> StillOld {
         function: function.to_owned(),
         cause,
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_of_other_crates_are_not_edited() {
+        let crates = BTreeSet::from(["app", "util"]);
+        for (path, expected) in [
+            ("app::swap", true),
+            ("app::m::swap", true),
+            ("util::swap", true),
+            ("core::mem::swap", false),
+            ("<app::m::Error as core::fmt::Display>::fmt", true),
+            ("<std::io::Error as core::fmt::Display>::fmt", false),
+            ("<alloc::vec::Vec<u8> as util::Named>::name", true),
+            (
+                "<anyhow::Error as core::convert::From<&app::Error>>::from",
+                true,
+            ),
+            (
+                "<anyhow::Error as core::convert::From<std::io::Error>>::from",
+                false,
+            ),
+            ("<(app::A, u8) as core::cmp::Ord>::cmp", true),
+            ("<core::app::A>::cmp", false),
+            ("<apply::A>::cmp", false),
+        ] {
+            assert_eq!(can_be_of(&crates, path), expected, "{path}");
+        }
     }
 }
