@@ -1,5 +1,6 @@
 //! `cargo hotswap release make`: a build, and the ways to it from the one before.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,13 +8,13 @@ use anyhow::{Context, Result, bail};
 use hotswap_protocol::patch::Digest;
 
 use super::about::{About, Described, FORMAT, Part, Way, check_name, check_version};
-use super::origin::{self, Origins};
+use super::origin::{self, Origins, Patched};
 use super::plan::Plan;
 use super::{code, file, show};
 use crate::base::{Base, build};
 use crate::death;
 use crate::output::{self, Format};
-use crate::patch::{self, signing};
+use crate::patch::signing;
 use crate::project::Project;
 use crate::selection::{Diagnostics, Selection};
 use crate::whole;
@@ -78,7 +79,7 @@ pub fn run(options: &Options) -> Result<i32> {
         Err(code) => return Ok(code),
     };
     for way in &ways {
-        same_sources(&made.base, &way.way, way.patch.as_deref())?;
+        same_sources(&made.base, &way.way, way.patch.as_ref())?;
     }
     write(options, &made, ways)
 }
@@ -102,7 +103,7 @@ fn target_folder(target: &Path, version: &str) -> PathBuf {
 }
 
 /// Whether the build was made from the sources of the patch.
-fn same_sources(base: &Base, way: &Way, patch: Option<&[u8]>) -> Result<()> {
+fn same_sources(base: &Base, way: &Way, patch: Option<&Patched>) -> Result<()> {
     if way.below.is_empty() && base.build_id == way.build_id {
         bail!(
             "the build is that of release {}\n  = help: edit something, or make a release of its own without `--from`",
@@ -110,22 +111,28 @@ fn same_sources(base: &Base, way: &Way, patch: Option<&[u8]>) -> Result<()> {
         );
     }
     let Some(patch) = patch else { return Ok(()) };
-    let (_, contents) = patch::file::read(Path::new("the patch"), patch)?;
-    let built: Vec<(String, Digest)> = base
-        .sources
-        .iter()
-        .map(|(path, digest)| (base.shown(path), *digest))
-        .collect();
-    for (path, digest) in &contents.patch.provenance.edited {
-        // A file that the build has no use for makes no difference to it.
-        let other = built
-            .iter()
-            .any(|(name, built)| name == path && built != digest);
-        if other {
-            bail!("{path} was edited while the release was made\n  = help: make it again");
+    // What build scripts write is cargo's affair: it may write the same anew.
+    let sources = base.sources.iter();
+    let sources = sources.filter(|(path, _)| !path.starts_with(&base.target_directory));
+    let built = sources.map(|(path, digest)| (base.shown(path), *digest));
+    match edited_between(&patch.sources, built) {
+        Some(path) => {
+            bail!("{path} was edited while the release was made\n  = help: make it again")
         }
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// A source that said something else when the patch was made than when the program was built. A file that one of both
+/// has no use for makes no difference to it.
+fn edited_between(
+    patched: &BTreeMap<String, Digest>,
+    built: impl IntoIterator<Item = (String, Digest)>,
+) -> Option<String> {
+    let mut built = built.into_iter();
+    let other =
+        |(path, built): &(String, Digest)| patched.get(path).is_some_and(|said| said != built);
+    built.find(other).map(|(path, _)| path)
 }
 
 /// Puts it together.
@@ -149,7 +156,7 @@ fn write(options: &Options, made: &build::Made, ways: Vec<origin::Made>) -> Resu
     };
     let plans = plans(&options.plan, &about)?;
     for (at, (patch, plan)) in patches.into_iter().zip(plans).enumerate() {
-        parts.extend(patch.map(|patch| (Part::Patch(at), patch)));
+        parts.extend(patch.map(|patch| (Part::Patch(at), patch.bytes)));
         parts.push((Part::Plan(at), plan.into_bytes()));
     }
     about.parts = parts
@@ -254,6 +261,27 @@ mod tests {
     fn each_release_has_a_target_folder() {
         let folder = target_folder(Path::new("/p/target"), "1.0.0");
         assert_eq!(folder, Path::new("/p/target/releases/1.0.0"));
+    }
+
+    #[test]
+    fn what_is_edited_between_patch_and_build_is_found() {
+        let sources = |text: &str| -> BTreeMap<String, Digest> {
+            let words = text.split_whitespace().filter_map(|it| it.split_once(':'));
+            let said = words.map(|(path, said)| (path.to_owned(), Digest::of(said.as_bytes())));
+            said.collect()
+        };
+        for (patched, built, expected) in [
+            ("a:1 b:1", "a:1 b:1", None),
+            ("a:2 b:1", "a:3 b:1", Some("a")),
+            // It was as in the release before when the patch was made.
+            ("a:2 b:1", "a:2 b:2", Some("b")),
+            // One of both has no use for it.
+            ("a:2", "a:2 b:1", None),
+            ("a:2 b:1", "a:2", None),
+        ] {
+            let found = edited_between(&sources(patched), sources(built));
+            assert_eq!(found.as_deref(), expected, "{patched}, {built}");
+        }
     }
 
     #[test]

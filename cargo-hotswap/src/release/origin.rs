@@ -2,6 +2,7 @@
 //! programs that went over to it while they ran. From each of these leads a way of its own, since a patch is made for
 //! the executable that a program was started from and for the patches that lie on it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -42,7 +43,14 @@ pub(super) struct Origins {
 /// A way, and its patch if it has one.
 pub(super) struct Made {
     pub(super) way: Way,
-    pub(super) patch: Option<Vec<u8>>,
+    pub(super) patch: Option<Patched>,
+}
+
+/// A patch, and what it was made from.
+pub(super) struct Patched {
+    pub(super) bytes: Vec<u8>,
+    /// What each source said, by its path as people see it.
+    pub(super) sources: BTreeMap<String, Digest>,
 }
 
 /// What the patches of a release have in common.
@@ -249,7 +257,8 @@ fn make(
             way.crates = crates;
             way.cells = contents.patch.plan.migrated;
             way.no_way_back = contents.patch.plan.no_way_back;
-            let patch = Some(bytes);
+            let sources = sources(&opened.base, &edited, contents.patch.provenance.edited);
+            let patch = Some(Patched { bytes, sources });
             Ok(Some(Made { way, patch }))
         }
         build::Outcome::Not(event) => Ok(restart(*event)?.map(|reason| {
@@ -257,6 +266,19 @@ fn make(
             Made { way, patch: None }
         })),
     }
+}
+
+/// What all sources of a base said when a patch of these edits was made. `present` are those of the edited ones that
+/// were not gone.
+fn sources(
+    base: &Base,
+    edited: &[PathBuf],
+    present: BTreeMap<String, Digest>,
+) -> BTreeMap<String, Digest> {
+    let as_built = base.sources.iter();
+    let as_built = as_built.filter(|(path, _)| !edited.contains(path));
+    let as_built = as_built.map(|(path, digest)| (base.shown(path), *digest));
+    as_built.chain(present).collect()
 }
 
 /// Why an edit asks for a restart; none if it does not compile, which is told.
