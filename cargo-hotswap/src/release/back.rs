@@ -1,5 +1,7 @@
 //! `cargo hotswap release rollback`: from a release to the one before.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -14,7 +16,7 @@ use super::{Place, Refused, code};
 #[derive(Debug, Clone, Args)]
 pub struct RollbackArgs {
     /// The version to go back from: nothing is done where it is neither installed nor permanent. Without it,
-    /// the one that is installed or, if none is, the permanent one
+    /// the one that is installed and comes after the permanent one or, if none is, the permanent one
     #[arg(value_name = "VERSION")]
     version: Option<String>,
     #[command(flatten)]
@@ -52,11 +54,12 @@ pub fn rollback(args: &RollbackArgs) -> Result<i32> {
     )
 }
 
-/// The newest release that some program runs beside the permanent one.
+/// The newest release that some program went over to, which is neither the permanent one nor one of those before that:
+/// whoever has made another one permanent does not mean to go back from one before it.
 fn installed(store: &Store, programs: &[Live]) -> Result<Option<String>> {
-    let permanent = store.permanent()?;
     let mut releases = store.releases()?;
-    releases.retain(|release| Some(&release.about.version) != permanent.as_ref());
+    let older = until(&releases, store.permanent()?);
+    releases.retain(|release| !older.contains(&release.about.version));
     let runs = |about: &About, live: &Live| {
         let standing = live.standing(about);
         standing.runs() && standing != Standing::Started
@@ -65,6 +68,17 @@ fn installed(store: &Store, programs: &[Live]) -> Result<Option<String>> {
         .into_iter()
         .rfind(|release| programs.iter().any(|live| runs(&release.about, live)));
     Ok(found.map(|release| release.about.version))
+}
+
+/// A release and all that it was made from, one after the other.
+fn until(releases: &[Release], mut version: Option<String>) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    while let Some(one) = version.filter(|one| !all.contains(one)) {
+        let release = releases.iter().find(|it| it.about.version == one);
+        version = release.and_then(|it| it.about.before().map(str::to_owned));
+        all.insert(one);
+    }
+    all
 }
 
 /// Goes back from the permanent release. The next start comes first: whoever is ended in between leaves a program

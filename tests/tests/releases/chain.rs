@@ -82,6 +82,10 @@ fn a_program_goes_on_from_release_to_release() -> Result<()> {
     machine.expect(&["remove", "1.3.0"], (0, true))?;
     machine.expect(&["rollback", "1.2.0"], (0, true))?;
     is(&machine, "old permanent! unpacked")?;
+    // What the permanent one was made from is installed, and not meant.
+    machine.expect(&["permanent", "1.2.0", "--on-restart"], (0, true))?;
+    machine.expect(&["rollback"], (0, true))?;
+    is(&machine, "old permanent! unpacked")?;
     first.ask("i", "i by two, 6 50")?;
     second.ask("j", "j by two, 4 40")?;
     // The second program was started from it.
