@@ -10,7 +10,7 @@ use crate::events::style::{self, GOOD};
 
 mod plain;
 
-pub use plain::plain;
+pub use plain::{plain, plain_lines};
 
 /// The form of data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]

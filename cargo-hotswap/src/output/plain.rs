@@ -19,15 +19,26 @@ pub fn plain(text: &str) -> String {
     shown
 }
 
+/// Lines that somebody else has made: they stay lines, and have no colours, of which one shows nothing.
+#[must_use]
+pub fn plain_lines(text: &str) -> String {
+    shown(text, |_| 0)
+}
+
 /// All that is written, before it is: lines and colours stay. JSON has the same meaning afterwards.
 pub(super) fn guarded(text: &str) -> String {
+    shown(text, colour)
+}
+
+/// A text whose lines stay, and those orders whose length is given.
+fn shown(text: &str, order: impl Fn(&str) -> usize) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
         let ours = match letter {
             '\n' | '\t' => 1,
             '\r' if rest.starts_with("\r\n") => 2,
-            '\u{1b}' => colour(rest),
+            '\u{1b}' => order(rest),
             _ => 0,
         };
         match ours {
@@ -76,7 +87,7 @@ fn steers(letter: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{guarded, plain};
+    use super::{guarded, plain, plain_lines};
 
     #[test]
     fn nothing_steers_a_terminal() {
@@ -132,6 +143,8 @@ mod tests {
         ] {
             assert_eq!(plain(text), as_part, "{text:?}");
             assert_eq!(guarded(text), written, "{text:?}");
+            let lines = plain_lines(text);
+            assert_eq!(lines, written.replace('\u{1b}', r"\u001b"), "{text:?}");
             let json = serde_json::to_string(text).unwrap();
             let read: String = serde_json::from_str(&guarded(&json)).unwrap();
             assert_eq!(read, text);

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::about::{About, Part};
 use super::{code, file};
-use crate::output::{self, Format, plain};
+use crate::output::{self, Format, plain, plain_lines};
 
 /// Version of the JSON form.
 const FORMAT: u32 = 1;
@@ -137,13 +137,17 @@ pub fn run(args: &ShowArgs) -> Result<i32> {
             let ways = summary.plans.len();
             let at = way.checked_sub(1);
             let plan = at.and_then(|at| summary.plans.into_iter().nth(at));
-            plan.with_context(|| format!("the release has no way {way}: {ways} lead to it"))?
+            let plan =
+                plan.with_context(|| format!("the release has no way {way}: {ways} lead to it"))?;
+            // A good one has nothing in it that is shown otherwise.
+            plain_lines(&plan)
         }
         (None, Format::Json) => summary.json()?,
         (None, Format::Human) => {
             let lines = summary.lines().into_iter();
             let lines = lines.map(|(what, text)| format!("{what:>12} {text}\n"));
-            let plans = summary.plans.iter().map(|plan| format!("\n{plan}"));
+            let plans = summary.plans.iter();
+            let plans = plans.map(|plan| format!("\n{}", plain_lines(plan)));
             lines.chain(plans).collect()
         }
     };
