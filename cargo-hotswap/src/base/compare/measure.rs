@@ -10,6 +10,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use hotswap_protocol::env;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -93,6 +94,9 @@ fn run(command: &str, program: &Program<'_>) -> Result<Used> {
     let mut shell = shell_command::command(command);
     shell
         .env(VARIABLE, program.path)
+        // With these, the program would listen for patches, or be the release that is permanent here.
+        .env_remove(env::LISTEN)
+        .env_remove(env::RELEASES)
         .stdout(Stdio::null())
         .stderr(said.try_clone()?);
     let before = processes::used()?;
