@@ -85,6 +85,9 @@ fn expire(digest: Digest, again: bool) -> Result<PatchReport, Failure> {
     // It is undone whether that can be written down or not.
     let act = Act::begin("expire", Who::Clock);
     let mut act = act.unwrap_or_else(|_| Act::unwritten("expire", Who::Clock));
+    if again {
+        act.again();
+    }
     let outcome = go_back(Some(digest), &mut act);
     if outcome.is_ok() || !again {
         act.end(&outcome);

@@ -94,6 +94,8 @@ fn past(file: File, base: &str) -> io::Result<Past> {
 pub(crate) struct Act {
     line: Line,
     file: Option<File>,
+    /// It has begun before, and failed, and both stand there.
+    again: bool,
 }
 
 impl Act {
@@ -126,7 +128,13 @@ impl Act {
                 ..Line::default()
             },
             file: None,
+            again: false,
         }
+    }
+
+    /// Another attempt at what was written down before: only its end will be.
+    pub(super) fn again(&mut self) {
+        self.again = true;
     }
 
     /// It is about this patch.
@@ -138,7 +146,7 @@ impl Act {
 
     /// Writes down that it will be done now. What is done can't be undone for a full disk, so that shows here.
     pub(super) fn begun(&mut self) -> Result<(), Failure> {
-        let Some(file) = &mut self.file else {
+        let Some(file) = self.file.as_mut().filter(|_| !self.again) else {
             return Ok(());
         };
         self.line.time_ms = now_ms();
@@ -216,3 +224,39 @@ fn tell(line: &Line) {
 
 #[cfg(not(feature = "tracing"))]
 fn tell(_: &Line) {}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn another_attempt_has_no_second_beginning() {
+        let path = std::env::temp_dir().join(format!("hotswap-audit-{}", std::process::id()));
+        let attempt = |again| {
+            let file = Some(open(&path).unwrap());
+            let mut act = Act {
+                file,
+                again,
+                ..Act::unwritten("expire", Who::Clock)
+            };
+            act.begun().unwrap();
+            act
+        };
+        let written = |result: &str| {
+            let text = fs::read_to_string(&path).unwrap();
+            text.matches(&format!("\"result\":\"{result}\"")).count()
+        };
+        drop(attempt(false));
+        drop(attempt(true));
+        assert_eq!((written(BEGUN), written(DONE)), (1, 0));
+        let report = PatchReport {
+            changed: true,
+            ..PatchReport::default()
+        };
+        attempt(true).end(&Ok(report));
+        assert_eq!((written(BEGUN), written(DONE)), (1, 1));
+        fs::remove_file(&path).unwrap();
+    }
+}
