@@ -21,7 +21,7 @@ use hotswap_protocol::event::Event;
 use hotswap_protocol::manifest::Manifest;
 use hotswap_protocol::message::{ErrorCode, PROTOCOL, Request, Response};
 use hotswap_tests::{Package, Wire, hotswap_verb, is_of_schema, workspace};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::examples::http::Connection;
 
@@ -445,6 +445,19 @@ fn refused(server: &Server, patch: &Path, over: &Path) -> Result<()> {
     server.expect(&words, (10, false, Some("not-signed")))?;
     let words = ["apply", text(over)?];
     server.expect(&words, (11, false, Some("patch-expired")))?;
+    // It would stay for good.
+    let stays = hostile::changed(&good, |text| {
+        text["plan"]["no_way_back"] = json!(["a field is gone"]);
+    })?;
+    fs::write(&damaged, stays)?;
+    for time in ["--ttl=1m", "--watch=1m"] {
+        let words = ["apply", text(&damaged)?, time];
+        let line = server.expect(&words, (11, false, None))?;
+        ensure!(
+            line["error"].to_string().contains("a field is gone"),
+            "{line}"
+        );
+    }
     // What a tool that edits the program would send.
     let mut wire = Wire::open(server.child.id())?;
     let Response::Hello(hello) = wire.greet(PROTOCOL)? else {

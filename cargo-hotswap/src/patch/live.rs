@@ -103,6 +103,13 @@ pub fn apply(args: &ApplyArgs) -> Result<i32> {
         }
     };
     let trial = Trial::of(&args.trial, contents.digest);
+    let for_a_time = args.ttl.is_some() || trial.is_some();
+    let no_way_back = contents.patch.plan.no_way_back.as_slice();
+    if for_a_time && !no_way_back.is_empty() {
+        let line = Line::failed(None, code::DOES_NOT_FIT, None, stays(no_way_back));
+        line::tell(&line, args.programs.message_format, line::tell_applied)?;
+        return Ok(code::DOES_NOT_FIT);
+    }
     let work = |ttl: Option<Duration>, tell: fn(&Line)| Work {
         order: PatchOrder::Apply {
             bytes: bytes.len() as u64,
@@ -131,6 +138,15 @@ pub fn apply(args: &ApplyArgs) -> Result<i32> {
     }
     let held = trial.run(programs, &work(args.ttl, line::tell_kept), format)?;
     Ok(if taken == code::DONE { held } else { taken })
+}
+
+/// Why a patch is not applied for a time.
+fn stays(no_way_back: &[String]) -> String {
+    format!(
+        "no program goes back from the patch, so it can't be applied for a time\n  = why: {}\n  \
+         = help: apply it without `--ttl` and `--watch`, if it may stay until the program ends",
+        no_way_back.join("; ")
+    )
 }
 
 /// Goes back from a patch; the result is the exit code.
