@@ -74,9 +74,10 @@ pub(crate) fn obey(order: Order, who: Who) -> Result<PatchReport, Failure> {
     }
 }
 
-/// Whether a patch file is applied.
-pub(crate) fn any_applied() -> bool {
-    !fork::undivided(stack::applied).is_empty()
+/// Whether a patch file is applied that is to go when its time is over.
+pub(crate) fn any_for_a_time() -> bool {
+    let applied = fork::undivided(stack::applied);
+    applied.iter().any(Entry::is_for_a_time)
 }
 
 /// Goes back from a patch whose time is over; `again` if that has failed before, and was told. To be called

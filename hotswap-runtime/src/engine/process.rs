@@ -118,7 +118,7 @@ impl Engine for Process {
 
     fn purge(&self, manner: Manner) -> PurgeReport {
         // Whoever wants memory back does not mean that a patch shall stay when its time is over.
-        let keeps_way = self.takes_signed_only && manner == Manner::Full && patch::any_applied();
+        let keeps_way = manner == Manner::Full && patch::any_for_a_time();
         purge::order(if keeps_way { Manner::Soft } else { manner })
     }
 

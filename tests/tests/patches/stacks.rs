@@ -75,7 +75,26 @@ pub(super) fn lie_on_each_other(server: &Server, greeting: &str) -> Result<()> {
     let none = does(&["revert"], (0, false, None))?;
     ensure!(applied(&none).is_empty(), "{none}");
     does(&["apply", second], not_on_it)?;
-    server.greets("Bare", false)
+    server.greets("Bare", false)?;
+    a_purge_gives_up_what_nobody_has_promised(server, first)
+}
+
+/// What is applied for a time goes, whoever wants memory back meanwhile. Afterwards the server has a patch for good.
+fn a_purge_gives_up_what_nobody_has_promised(server: &Server, patch: &str) -> Result<()> {
+    let pid = server.child.id().to_string();
+    let gives_up = || -> Result<bool> {
+        let words = ["purge", "--pid", &pid, "--message-format=json"];
+        let output = hotswap_verb(&server.package, &words)?.output()?;
+        let purged: Value = serde_json::from_slice(&output.stdout)?;
+        let ways = purged["ways_given_up"].as_array().context("no ways")?;
+        Ok(!ways.is_empty())
+    };
+    server.expect(&["apply", patch, "--ttl=1h"], (0, true, None))?;
+    ensure!(!gives_up()?, "it has a time");
+    server.expect(&["apply", patch], (0, false, None))?;
+    ensure!(gives_up()?, "it has none");
+    server.expect(&["revert"], (12, false, Some("revert-refused")))?;
+    Ok(())
 }
 
 fn logs(server: &Server, expected: &[(&str, &str, u32)]) -> Result<()> {

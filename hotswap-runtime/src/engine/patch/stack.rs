@@ -41,6 +41,11 @@ impl Entry {
         self.digest != digest && !below.contains(&self.digest) && !self.below.contains(&digest)
     }
 
+    /// Whether it goes by itself some time.
+    pub(super) fn is_for_a_time(&self) -> bool {
+        self.deadline.is_some()
+    }
+
     /// What is told of it.
     pub(super) fn status(&self) -> AppliedPatch {
         let left = self
