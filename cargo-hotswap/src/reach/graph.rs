@@ -50,11 +50,19 @@ impl Graph {
             .map(|(_, function)| function.name.as_str())
     }
 
-    /// Functions whose code is within others', by mangled name, as far as references by inlined code were added.
+    /// Functions whose code is within others', by mangled name, as far as references by inlined code were added: not
+    /// what is only within functions that are not meant.
     pub fn inlined_functions(&self) -> impl Iterator<Item = &str> {
-        let objects = self.objects.iter();
-        let pairs = objects.flat_map(|object| object.inlined.get().into_iter().flatten());
-        pairs.map(|(_, callee)| callee.as_str())
+        let objects = self.objects.iter().zip(&self.sections);
+        objects.flat_map(|(object, meant)| {
+            let others = object.functions.iter();
+            let others = others.filter(|function| !meant.contains(&function.section));
+            let others: HashSet<&str> = others.map(|function| function.name.as_str()).collect();
+            let pairs = object.inlined.get().into_iter().flatten();
+            pairs
+                .filter(move |(caller, _)| !others.contains(caller.as_str()))
+                .map(|(_, callee)| callee.as_str())
+        })
     }
 
     fn all_functions(&self) -> impl Iterator<Item = (usize, &Function)> {

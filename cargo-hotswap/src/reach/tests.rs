@@ -96,6 +96,14 @@ fn follows_references_by_section_and_by_inlined_code() {
     // It has no code of its own.
     let inlined: Vec<&str> = graph.inlined_functions().collect();
     assert_eq!(inlined, ["x", "c", "e"]);
+    // What is within `b`, which is not meant, is as it was.
+    let mut all = objects.iter().map(|object| all_of(Arc::clone(object)));
+    let (first, mut meant) = all.next().unwrap();
+    let b = first.functions.iter().find(|function| function.name == "b");
+    meant.remove(&b.unwrap().section);
+    let part = Graph::of(std::iter::once((first, meant)).chain(all));
+    let inlined: Vec<&str> = part.inlined_functions().collect();
+    assert_eq!(inlined, ["e"]);
     for (root, expected) in [("a", vec!["x"]), ("c", vec![])] {
         let reached = graph.reached([root], &HashSet::new(), ["x", "y"]);
         assert_eq!(reached.into_iter().collect::<Vec<_>>(), expected);

@@ -110,11 +110,20 @@ fn statics_of_a_release_build_are_whole() -> Result<()> {
     let patch = package.root.join("whole.hotpatch");
     let (patch, secret) = (text(&patch)?, workspace().join("tests/keys/test.key"));
     let made = ["patch", "build", "--base", path("base")?, "-o", patch];
-    // There is no code of it but in `main`, where it stays.
-    package.edit("src/main.rs", "number * 3", "number * 4")?;
+    let made = [&made[..], &["--key", text(&secret)?]].concat();
+    // There is no code of it but in `main`, where it is as it was.
+    package.edit(
+        "src/main.rs",
+        "    number * 3",
+        "    let twice = number + number;\n    twice + number",
+    )?;
+    let built = expect(&made)?;
+    ensure!(built["plan"]["still_old"] == json!([]), "{built}");
+    // Now it is another, and stays there.
+    package.edit("src/main.rs", "    twice + number", "    twice + twice")?;
     // That is in the entry, and one of that name, of another crate, in `main`.
     package.edit("src/main.rs", "{ 90 }", "{ 80 }")?;
-    let built = expect(&[&made[..], &["--key", text(&secret)?]].concat())?;
+    let built = expect(&made)?;
     ensure!(
         built["plan"]["still_old"] == json!(["optimised::thrice"]),
         "{built}"
