@@ -173,7 +173,8 @@ pub fn remove(args: &RemoveArgs) -> Result<i32> {
             // Also one that is not meant uses it, and one that can't say so may.
             let (programs, silent) = Live::with_silent(store, &Target::default())?;
             let in_use = programs.iter().find(uses);
-            let in_use = in_use.map(|live| format!("is in use: {} runs it", live.shown()));
+            let in_use = in_use
+                .map(|live| format!("is in use: {} runs it, or can go back to it", live.shown()));
             let unknown =
                 |text| format!("may be in use: {text}\n  = help: let it go on, or end it");
             if let Some(why) = in_use.or_else(|| silent.first().map(unknown)) {
