@@ -6,6 +6,7 @@ mod hostile;
 mod killed;
 mod optimised;
 mod stacks;
+mod trial;
 
 use std::fs;
 use std::fs::File;
@@ -187,18 +188,6 @@ impl Server {
         Ok((said, output.status.code().unwrap_or(-1)))
     }
 
-    /// Applies a patch, and has the tool watch.
-    fn tries(&self, words: &[&str]) -> Result<Tries> {
-        let pid = self.child.id().to_string();
-        let more = ["--pid", &pid, "--message-format=json"];
-        let words = [&["patch", "apply"], words, &more].concat();
-        let mut child = hotswap_verb(&self.package, &words)?
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let lines = BufReader::new(child.stdout.take().context("it has no output")?);
-        Ok(Tries { child, lines })
-    }
-
     /// What is done with patches in the server.
     fn patch(&self, words: &[&str]) -> Result<(Value, i32)> {
         let pid = self.child.id().to_string();
@@ -307,7 +296,7 @@ fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
     server.start_again()?;
     stacks::lie_on_each_other(&server, greeting)?;
     server.start_again()?;
-    stays_only_if_it_holds(&server, handlers, greeting)
+    trial::stays_only_if_it_holds(&server, handlers, greeting)
 }
 
 /// What is compiled by another compiler than the program was is no patch for it.
@@ -355,79 +344,6 @@ fn calls_are_logged(server: &Server) -> Result<()> {
     ensure!(log.contains(called) && log.contains(ended), "{log}");
     ensure!(!log.contains("Silent"), "{log}");
     Ok(())
-}
-
-/// A patch on trial is kept, or taken back.
-fn stays_only_if_it_holds(server: &Server, handlers: &str, greeting: &str) -> Result<()> {
-    let panics = format!("    assert_ne!(name, \"Boom\");\n{greeting}");
-    server.package.edit(handlers, greeting, &panics)?;
-    let patch = server.build("boom.hotpatch", &[])?;
-    let path = text(&patch)?;
-
-    let mut held = server.tries(&[path, "--watch", "1ms", "--revert-if", "exit 1"])?;
-    let applied = held.line()?;
-    ensure!(applied["patch"]["expires_ms"].is_u64(), "{applied}");
-    let kept = held.line()?;
-    ensure!(kept["applied"][0]["expires_ms"].is_null(), "{kept}");
-    ensure!(held.code()? == 0, "{kept}");
-    server.expect(&["revert", path], (0, true, None))?;
-
-    let reported = "test $HOTSWAP_NAME = web && kill -0 $HOTSWAP_PID";
-    let mut bad = server.tries(&[path, "--watch", "1h", "--revert-if", reported])?;
-    taken_back(&mut bad, "succeeded", || Ok(()))?;
-
-    // One in an hour is borne.
-    let mut panicked = server.tries(&[path, "--watch", "1h", "--max-panics", "1/h"])?;
-    taken_back(&mut panicked, "calls panicked", || {
-        for _ in 0..2 {
-            // It is not answered.
-            let answer = Connection::open(&server.address)?.gives("GET /hello/Boom", "", "");
-            ensure!(answer.is_err(), "it did not panic");
-        }
-        Ok(())
-    })?;
-    let list = server.expect(&["list"], (0, false, None))?;
-    ensure!(list["applied"] == Value::Array(Vec::new()), "{list}");
-    server.greets("Boom", false)
-}
-
-fn taken_back(trial: &mut Tries, reason: &str, then: impl FnOnce() -> Result<()>) -> Result<()> {
-    let applied = trial.line()?;
-    ensure!(applied["changed"] == true, "{applied}");
-    then()?;
-    let reverted = trial.line()?;
-    let told = reverted["error"].as_str().unwrap_or_default();
-    let right = reverted["changed"] == true && told.contains(reason);
-    ensure!(right && reverted["failure"] == "did-not-hold", "{reverted}");
-    ensure!(trial.code()? == 14, "{reverted}");
-    Ok(())
-}
-
-/// The tool while it watches.
-struct Tries {
-    child: Child,
-    lines: BufReader<std::process::ChildStdout>,
-}
-
-impl Tries {
-    fn line(&mut self) -> Result<Value> {
-        let mut line = String::new();
-        self.lines.read_line(&mut line)?;
-        let line = serde_json::from_str(&line).with_context(|| format!("`{line}` is no JSON"))?;
-        is_of_schema("patches", &line)?;
-        Ok(line)
-    }
-
-    fn code(&mut self) -> Result<i32> {
-        Ok(self.child.wait()?.code().unwrap_or(-1))
-    }
-}
-
-impl Drop for Tries {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// What must not be applied is refused by name, and the program goes on as it was.
