@@ -154,6 +154,18 @@ impl Origins {
                     || below.any(|below| before.patch(*below).is_some())
             };
             if !origins.iter().any(comes) {
+                if origins
+                    .iter()
+                    .any(|origin| origin.from.contains(&about.version))
+                {
+                    bail!(
+                        "{} is another build of release {} than that from which programs came to release {}\n  \
+                         = help: give the file from which that one was made",
+                        path.display(),
+                        about.version,
+                        self.releases[0].about.version
+                    );
+                }
                 bail!(
                     "no program comes from {} to release {} while it runs\n  = help: leave out `--earlier {}`",
                     about.version,
@@ -371,6 +383,10 @@ mod tests {
         let twice = refused(vec![before("2", &[&["1"]]), first(), first()]);
         assert_eq!(twice, "release 1 is given twice");
         let other = refused(vec![before("2", &[]), first()]);
+        let mut rebuilt = first();
+        rebuilt.about.build_id = BuildId::from_bytes(b"rebuilt").unwrap();
+        let rebuilt = refused(vec![before("2", &[&["1"]]), rebuilt]);
+        assert!(rebuilt.contains("another build of release 1"), "{rebuilt}");
         assert!(
             other.contains("no program comes from 1 to release 2"),
             "{other}"
