@@ -1,6 +1,7 @@
 //! The folder of one run: replayed artefacts, images, and the executable under a second name.
 
 use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -42,9 +43,7 @@ impl RunFolder {
             .prefix(&prefix)
             .tempdir_in(std::fs::canonicalize(&parent).with_context(context)?)
             .with_context(context)?;
-        let lock = File::create(folder.path().join(LOCK)).with_context(context)?;
-        // A file system without locks leaves the process id to tell.
-        let _ = lock.try_lock();
+        let lock = locked(folder.path()).with_context(context)?;
         Ok(Self {
             folder,
             _lock: lock,
@@ -66,6 +65,17 @@ impl RunFolder {
         keep(file, &kept)?;
         Ok(kept)
     }
+}
+
+/// Makes the lock of a folder, and takes it before it has its name: another tool that begins at this
+/// moment would find it free, and take the folder for one that was left.
+fn locked(folder: &Path) -> io::Result<File> {
+    let unnamed = folder.join("lock-new");
+    let lock = File::create(&unnamed)?;
+    // A file system without locks leaves the process id to tell.
+    let _ = lock.try_lock();
+    std::fs::rename(unnamed, folder.join(LOCK))?;
+    Ok(lock)
 }
 
 /// The folder of a run, of this tool or another.
@@ -104,7 +114,7 @@ fn lives(folder: &Path, pid: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{PARENT, RunFolder, runs};
+    use super::{LOCK, PARENT, RunFolder, runs};
 
     #[test]
     fn what_lives_is_told_from_what_is_left() {
@@ -148,5 +158,21 @@ mod tests {
         let gone = own.path();
         drop(own);
         assert!(!gone.exists());
+    }
+    #[test]
+    fn who_begins_at_the_same_time_keeps_its_folder() {
+        let target = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        let own = RunFolder::new(target.path()).unwrap();
+                        // Who begins after it asks for it, too.
+                        drop(RunFolder::new(target.path()).unwrap());
+                        assert!(own.path().join(LOCK).exists());
+                    }
+                });
+            }
+        });
     }
 }
