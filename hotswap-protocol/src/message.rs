@@ -275,6 +275,8 @@ pub enum ErrorCode {
     PatchReplayed,
     /// Code of another patch, which was reverted, is still in memory.
     PatchInMemory,
+    /// The patch is to go by itself, and nothing leads back from it.
+    PatchStays,
     /// The patch to go back from is not the newest.
     NotApplied,
     /// What is done can't be written to the audit log, so it is not done.

@@ -3,6 +3,7 @@
 mod chain;
 mod full;
 mod killed;
+mod one_way;
 mod power;
 
 use std::fs;

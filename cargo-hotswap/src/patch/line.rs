@@ -102,6 +102,7 @@ pub(crate) fn code_of(failure: ErrorCode) -> i32 {
         | ErrorCode::PatchExpired
         | ErrorCode::PatchReplayed
         | ErrorCode::PatchInMemory
+        | ErrorCode::PatchStays
         | ErrorCode::NotApplied => code::DOES_NOT_FIT,
         ErrorCode::BadRequest | ErrorCode::Internal | ErrorCode::Unknown => code::FAILED,
         _ => code::NOT_TAKEN,

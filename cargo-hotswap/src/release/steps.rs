@@ -51,7 +51,7 @@ const GRACE: Duration = Duration::from_secs(60);
 /// Does these steps.
 ///
 /// On the way up the program goes back by itself if this does not come to its end: whoever ends the tool leaves a
-/// program that is as it was.
+/// program that is as it was. Where it can't go back, as `returns` tells, the load itself is the point of no return.
 ///
 /// # Errors
 ///
@@ -59,10 +59,11 @@ const GRACE: Duration = Duration::from_secs(60);
 pub fn run(
     steps: &[Step],
     direction: Direction,
+    returns: bool,
     program: &mut impl Program,
 ) -> Result<(), Failure> {
     let up = direction == Direction::Up;
-    let time = steps.iter().map(time).sum::<Duration>() + GRACE;
+    let time = returns.then(|| steps.iter().map(time).sum::<Duration>() + GRACE);
     let mut undo = Vec::new();
     let mut stays = false;
     for step in steps {
@@ -72,7 +73,8 @@ pub fn run(
             }
             undo.extend(reverse);
         }
-        if *step == (Step::PointOfNoReturn {}) {
+        let is_one_way = up && !returns && matches!(step, Step::Load { .. });
+        if is_one_way || *step == (Step::PointOfNoReturn {}) {
             // Who is held back has to go on in any case.
             undo.retain(|act| matches!(act, Act::Resume(_)));
             stays = true;
@@ -96,8 +98,9 @@ fn take_back(error: Error, stays: bool, undo: Vec<Act<'_>>, program: &mut impl P
     }
 }
 
-/// What a step is made of, each with what undoes it. `time` is how long a program waits for all steps.
-fn acts(step: &Step, up: bool, time: Duration) -> Vec<(Act<'_>, Option<Act<'_>>)> {
+/// What a step is made of, each with what undoes it. `time` is how long a program waits for all steps; none: it does
+/// not go back.
+fn acts(step: &Step, up: bool, time: Option<Duration>) -> Vec<(Act<'_>, Option<Act<'_>>)> {
     match step {
         Step::Suspend { servers, timeout } => {
             let suspend = |name| (Act::Suspend(name, timeout.0), Some(Act::Resume(name)));
@@ -107,7 +110,7 @@ fn acts(step: &Step, up: bool, time: Duration) -> Vec<(Act<'_>, Option<Act<'_>>)
             let resume = |name| (Act::Resume(name), None);
             names(servers).into_iter().map(resume).collect()
         }
-        Step::Load { .. } if up => vec![(Act::Forward(Some(time)), Some(Act::Back))],
+        Step::Load { .. } if up => vec![(Act::Forward(time), time.map(|_| Act::Back))],
         Step::Load { .. } => vec![(Act::Back, Some(Act::Forward(None)))],
         Step::Call {
             command,
@@ -124,7 +127,7 @@ fn acts(step: &Step, up: bool, time: Duration) -> Vec<(Act<'_>, Option<Act<'_>>)
             };
             vec![(Act::Purge(manner), None)]
         }
-        Step::PointOfNoReturn {} if up => vec![(Act::Forward(None), None)],
+        Step::PointOfNoReturn {} if up && time.is_some() => vec![(Act::Forward(None), None)],
         // A migration is part of its load, and after a restart there is nothing to be done.
         Step::PointOfNoReturn {} | Step::Migrate { .. } | Step::Restart { .. } => Vec::new(),
     }
@@ -204,11 +207,20 @@ mod tests {
     }
 
     fn check(steps: &[Step], direction: Direction, fails: &'static [&'static str], expected: &str) {
+        check_way(steps, (direction, true), fails, expected);
+    }
+
+    fn check_way(
+        steps: &[Step],
+        (direction, returns): (Direction, bool),
+        fails: &'static [&'static str],
+        expected: &str,
+    ) {
         let mut notes = Notes {
             done: Vec::new(),
             fails,
         };
-        let mut told = match run(steps, direction, &mut notes) {
+        let mut told = match run(steps, direction, returns, &mut notes) {
             Ok(()) => String::new(),
             Err(failure) => {
                 let stays = if failure.stays { ", stays" } else { "" };
@@ -245,6 +257,26 @@ mod tests {
         ] {
             check(&steps, up, fails, &expected);
         }
+    }
+
+    #[test]
+    fn where_nothing_leads_back_the_load_is_the_point_of_no_return() {
+        let one_way = (Direction::Up, false);
+        let begin = "suspend a, suspend b, stay, resume a, resume b";
+        for (fails, expected) in [
+            (&[][..], format!("{begin}, call, purge Full")),
+            (
+                &["stay"],
+                "suspend a, suspend b, resume b, resume a: stay failed".to_owned(),
+            ),
+            (
+                &["call"],
+                format!("{begin}, resume b, resume a: call failed, stays"),
+            ),
+        ] {
+            check_way(&steps(), one_way, fails, &expected);
+        }
+        check_way(&steps()[..3], one_way, &[], "suspend a, suspend b, stay");
     }
 
     #[test]

@@ -48,6 +48,8 @@ struct Way {
     /// The patch, if there is one.
     patch: Vec<u8>,
     digest: Option<Digest>,
+    /// Whether a program that went it can come back.
+    returns: bool,
 }
 
 impl Way {
@@ -62,6 +64,7 @@ impl Way {
             plan,
             patch: patch.transpose()?.unwrap_or_default(),
             digest: way.patch,
+            returns: way.no_way_back.is_empty(),
         })
     }
 
@@ -86,7 +89,8 @@ impl Way {
             patch,
             digest,
         };
-        let done = steps::run(self.plan.steps(direction), direction, &mut traveller);
+        let steps = self.plan.steps(direction);
+        let done = steps::run(steps, direction, self.returns, &mut traveller);
         done.map_err(explained)
     }
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hotswap_protocol::event::Cause;
 use hotswap_protocol::message::ErrorCode;
 use hotswap_protocol::patch::order::{AppliedPatch, PatchReport};
-use hotswap_protocol::patch::{self, Contents, Digest, container};
+use hotswap_protocol::patch::{self, Contents, Digest, Patch, container};
+use hotswap_protocol::state::Back;
 
 use crate::engine::control::Failure;
 use crate::engine::fork;
@@ -17,6 +18,7 @@ use crate::engine::loaded;
 use crate::engine::purge;
 use crate::engine::revert;
 use crate::engine::swap;
+use crate::engine::version;
 use crate::table;
 use crate::transaction::Aborted;
 
@@ -122,12 +124,14 @@ fn apply(
     act.about(&subject);
     let applied = fork::undivided(stack::applied);
     let stack: Vec<Digest> = applied.iter().map(|entry| entry.digest).collect();
+    let stays = ttl.and_then(|_| stays(&patch, digest, &applied));
     let facts = Facts {
         build_id: loaded::executable().and_then(|file| file.build_id.as_ref()),
         stack: &stack,
         others: &fork::undivided(|| stack::in_memory(digest, &patch.below)),
         floor: stack::floor(),
         now: now(),
+        stays: stays.as_deref(),
     };
     if admit::admit(&patch, digest, &facts)? == Admission::Applied {
         if !dry_run {
@@ -169,6 +173,19 @@ fn apply(
     report.prepared = Some(changes);
     report.committed = Some(committed);
     Ok(report)
+}
+
+/// Why nothing leads back from a patch, be it applied or not.
+fn stays(patch: &Patch, digest: Digest, applied: &[Entry]) -> Option<String> {
+    let entry = applied.iter().find(|entry| entry.digest == digest);
+    match (entry, &patch.manifest.back) {
+        (Some(entry), _) => {
+            let leads_back = fork::undivided(|| version::leads_back_from(entry.version));
+            (!leads_back).then(|| "it is applied, and the way back was given up".to_owned())
+        }
+        (None, Back::None(reasons)) => Some(reasons.join("; ")),
+        (None, Back::Way(_) | Back::AsFrom(_)) => None,
+    }
 }
 
 /// Why a patch that was prepared is not current.

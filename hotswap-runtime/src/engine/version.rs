@@ -294,6 +294,24 @@ impl Versions {
         }
     }
 
+    /// Whether one can go back from the current version to the one before the version with this code, step by step.
+    fn leads_back_from(&self, code: u64) -> bool {
+        let mut at = self.all.last();
+        while let Some(version) = at {
+            let Before::Way(way) = &version.before else {
+                return false;
+            };
+            if matches!(way.values, Values::Stay(_)) {
+                return false;
+            }
+            if version.reverts_to.unwrap_or(version.number) == code {
+                return true;
+            }
+            at = self.find(way.to);
+        }
+        false
+    }
+
     /// Versions without a call under way have drained.
     fn notice_drained(&mut self) {
         for version in &mut self.all {
@@ -383,6 +401,12 @@ pub(crate) fn before_current() -> Before {
     let versions = Versions::lock();
     let current = versions.all.last();
     current.map_or(Before::Nothing, |it| it.before.clone())
+}
+
+/// Whether the versions from the current one down to the one that brought this code can be gone back from, one after
+/// the other.
+pub(crate) fn leads_back_from(code: u64) -> bool {
+    Versions::lock().leads_back_from(code)
 }
 
 /// The cells that the code of a version knows.

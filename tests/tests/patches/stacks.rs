@@ -94,6 +94,10 @@ fn a_purge_gives_up_what_nobody_has_promised(server: &Server, patch: &str) -> Re
     server.expect(&["apply", patch], (0, false, None))?;
     ensure!(gives_up()?, "it has none");
     server.expect(&["revert"], (12, false, Some("revert-refused")))?;
+    server.expect(
+        &["apply", patch, "--ttl=1h"],
+        (11, false, Some("patch-stays")),
+    )?;
     Ok(())
 }
 

@@ -20,6 +20,8 @@ pub(super) struct Facts<'a> {
     pub(super) floor: u64,
     /// Seconds since 1970.
     pub(super) now: u64,
+    /// Why nothing leads back from the patch, which is to go by itself.
+    pub(super) stays: Option<&'a str>,
 }
 
 /// What is to be done with a patch.
@@ -68,6 +70,11 @@ pub(super) enum Refusal {
          were not checked against each other: `cargo hotswap versions` says what keeps it; wait, or restart the program"
     )]
     InMemory { other: String },
+    #[error(
+        "the program can't go back from the patch, so it can't be applied for a time: {reason}; apply it without one, \
+         if it may stay until the program ends"
+    )]
+    Stays { reason: String },
 }
 
 impl Refusal {
@@ -78,6 +85,7 @@ impl Refusal {
             Self::Replayed { .. } => ErrorCode::PatchReplayed,
             Self::Stack { .. } => ErrorCode::WrongStack,
             Self::InMemory { .. } => ErrorCode::PatchInMemory,
+            Self::Stays { .. } => ErrorCode::PatchStays,
         }
     }
 }
@@ -111,6 +119,10 @@ pub(super) fn admit(patch: &Patch, digest: Digest, facts: &Facts) -> Result<Admi
     {
         let now = facts.now;
         return Err(Refusal::Expired { not_after, now });
+    }
+    if let Some(reason) = facts.stays {
+        let reason = reason.to_owned();
+        return Err(Refusal::Stays { reason });
     }
     if facts.stack.contains(&digest) {
         return Ok(Admission::Applied);
@@ -178,6 +190,7 @@ mod tests {
         others: Vec<String>,
         floor: u64,
         now: u64,
+        stays: Option<&'static str>,
     }
 
     fn check(change: impl FnOnce(&mut Process), expected: &str) {
@@ -188,6 +201,7 @@ mod tests {
             others: Vec::new(),
             floor: 5,
             now: 100,
+            stays: None,
         };
         change(&mut process);
         let facts = Facts {
@@ -196,6 +210,7 @@ mod tests {
             others: &process.others,
             floor: process.floor,
             now: process.now,
+            stays: process.stays,
         };
         let patch = Patch {
             beyond_base: process.beyond_base,
@@ -240,5 +255,15 @@ mod tests {
         check(|p| p.stack.push(patch), "Applied");
         check(|p| (p.stack, p.floor) = (vec![below, patch], 9), "Applied");
         check(|p| (p.stack, p.now) = (vec![below, patch], 101), expired);
+        let stays = |p: &mut Process| p.stays = Some("`T` has no `back`");
+        check(
+            stays,
+            "PatchStays: the program can't go back from the patch",
+        );
+        let applied_and_stays = |p: &mut Process| {
+            p.stack.push(patch);
+            stays(p);
+        };
+        check(applied_and_stays, "for a time: `T` has no `back`");
     }
 }

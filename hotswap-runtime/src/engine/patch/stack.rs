@@ -15,7 +15,7 @@ pub(super) struct Entry {
     pub(super) digest: Digest,
     pub(super) name: String,
     sequence: u64,
-    version: u64,
+    pub(super) version: u64,
     /// It has types of its own, of which another patch could have others.
     beyond_base: bool,
     /// The patches that it lies on, and was compared with.

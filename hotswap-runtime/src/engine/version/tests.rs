@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The record after these swaps: an edit, a patch, or the revert that the record itself leads to.
+/// The record after these swaps: an edit, a patch, one whose values stay, or the revert that the record itself leads to.
 fn after(swaps: &str) -> Versions {
     let mut versions = Versions {
         all: vec![Version::host()],
@@ -12,10 +12,11 @@ fn after(swaps: &str) -> Versions {
     for (number, swap) in (1..).zip(swaps.chars()) {
         let origin = match swap {
             'e' | 'p' => Origin::Edit(Values::Change(Migration::default())),
+            's' => Origin::Edit(Values::Stay(Vec::new())),
             _ => Origin::Revert(back_from(&versions).unwrap()),
         };
         let mut version = Version::loading(number, None, None);
-        if swap == 'p' {
+        if matches!(swap, 'p' | 's') {
             version.mark_of_patch();
         }
         versions.is_current(version, origin, Bodies::default());
@@ -77,6 +78,31 @@ fn all_patches_can_be_gone_back_from() {
         ("pppperr", Err("dropped")),
     ] {
         assert_eq!(back_from(&after(swaps)), expected, "{swaps}");
+    }
+}
+
+#[test]
+fn it_is_known_how_far_back_all_ways_lead() {
+    for (swaps, code, expected) in [
+        ("p", 1, true),
+        ("s", 1, false),
+        ("pp", 1, true),
+        ("ps", 1, false),
+        ("sp", 2, true),
+        ("sp", 1, false),
+        // What was reverted is behind.
+        ("ppr", 2, false),
+        ("ppr", 1, true),
+        ("pprp", 1, true),
+        ("pprp", 4, true),
+        ("eeepp", 5, true),
+        ("eeepp", 1, false),
+    ] {
+        assert_eq!(
+            after(swaps).leads_back_from(code),
+            expected,
+            "{swaps} {code}"
+        );
     }
 }
 
