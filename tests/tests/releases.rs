@@ -59,6 +59,10 @@ command = "test ! -e kill || kill -9 $PPID; test $HOTSWAP_NAME = released && ! g
 undo = "touch undone"
 
 [[down]]
+step = "call"
+command = "! grep -sx $HOTSWAP_PID stay"
+
+[[down]]
 step = "suspend"
 
 [[down]]
@@ -395,7 +399,7 @@ fn back_again(machine: &Machine) -> Result<()> {
     let installed = acts
         .iter()
         .filter(|act| act["act"] == "install" && act["changed"] == true);
-    ensure!(installed.count() == 5, "{log}");
+    ensure!(installed.count() == 7, "{log}");
     Ok(())
 }
 
@@ -410,18 +414,31 @@ fn several_go_together(machine: &Machine) -> Result<()> {
     let fail = machine.package.root.join("fail");
     fs::write(&fail, pids[1].to_string())?;
     let (lines, code) = machine.run(&["install", "1.1.0", "--all"])?;
-    let came: Vec<(Option<i64>, bool)> = lines
-        .iter()
-        .map(|line| (line["code"].as_i64(), line["changed"] == true))
-        .collect();
+    let came = |lines: &[Value]| -> Vec<(Option<i64>, bool)> {
+        let lines = lines.iter();
+        let came = lines.map(|line| (line["code"].as_i64(), line["changed"] == true));
+        came.collect()
+    };
     let expected = [(Some(0), true), (Some(12), false), (Some(0), true)];
-    ensure!(code == Some(12) && came == expected, "{lines:?}");
+    ensure!(code == Some(12) && came(&lines) == expected, "{lines:?}");
     ensure!(
         lines[0]["pid"] == lines[2]["pid"] && lines[0]["pid"] != lines[1]["pid"],
         "{lines:?}"
     );
     fs::remove_file(&fail)?;
-    second.ask("y", "y by one, 2")
+    second.ask("y", "y by one, 2")?;
+
+    let (lines, code) = machine.run(&["install", "1.1.0", "--all"])?;
+    ensure!(code == Some(0) && lines.len() == 2, "{lines:?}");
+    let stay = machine.package.root.join("stay");
+    fs::write(&stay, pids[1].to_string())?;
+    let (lines, code) = machine.run(&["rollback"])?;
+    ensure!(code == Some(12) && came(&lines) == expected, "{lines:?}");
+    second.ask("z", "z by two, 3 10")?;
+    fs::remove_file(&stay)?;
+    let (lines, code) = machine.run(&["rollback"])?;
+    ensure!(code == Some(0) && lines.len() == 2, "{lines:?}");
+    second.ask("z", "z by one, 4")
 }
 
 /// An edit that can't go live: what the cell holds has another type.

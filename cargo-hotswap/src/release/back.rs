@@ -9,7 +9,7 @@ use super::about::{About, Part};
 use super::line::{self, ReleaseLine};
 use super::live::{Live, Standing};
 use super::store::{Change, Release, Store};
-use super::way::back;
+use super::way::{back, forward};
 use super::{Place, Refused, code};
 
 /// What `release rollback` takes.
@@ -117,31 +117,57 @@ fn go_back(
             .into_iter()
             .filter(|line| line.pid.is_some()),
     );
-    let failed = |line: &ReleaseLine| ![code::DONE, code::NEEDS_RESTART].contains(&line.code);
-    if lines.iter().any(failed) {
+    if lines.iter().any(has_failed) {
         change.set_permanent(version)?;
         lines.remove(0);
     }
     Ok(lines)
 }
 
-/// Has programs go back that run a release.
+/// A restart does what is left; anything else undoes what was done before.
+fn has_failed(line: &ReleaseLine) -> bool {
+    ![code::DONE, code::NEEDS_RESTART].contains(&line.code)
+}
+
+/// Has programs go back that run a release. If one fails, those before it go there again.
 fn leave(release: &Release, programs: Vec<Live>) -> Vec<ReleaseLine> {
     let about = &release.about;
-    let mut lines = Vec::new();
+    let (mut lines, mut gone) = (Vec::new(), Vec::new());
     for mut live in programs {
         let standing = live.standing(about);
-        if standing.runs() {
-            let line = leave_one(release, standing, &mut live);
-            let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(about), &error));
-            lines.push(line.of(live.pid()));
+        if !standing.runs() {
+            continue;
         }
+        let line = leave_one(release, standing, &mut live);
+        let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(about), &error));
+        let line = line.of(live.pid());
+        if has_failed(&line) {
+            // Those that need a restart do not any more.
+            lines.retain(|line: &ReleaseLine| line.code == code::DONE);
+            lines.push(line);
+            lines.extend(forward_all(release, gone));
+            break;
+        }
+        if let (code::DONE, Some(way)) = (line.code, standing.way()) {
+            gone.push((way, live));
+        }
+        lines.push(line);
     }
     if lines.is_empty() {
         let text = format!("nothing: {} is not installed", about.version);
         lines.push(ReleaseLine::done(about, false, ("Rolled back", text)));
     }
     lines
+}
+
+/// Has programs go over to a release that went back from it before one of them failed.
+fn forward_all(release: &Release, programs: Vec<(usize, Live)>) -> Vec<ReleaseLine> {
+    let lines = programs.into_iter().map(|(way, mut live)| {
+        let line = forward(release, way, &mut live);
+        let line = line.unwrap_or_else(|error| ReleaseLine::failed(Some(&release.about), &error));
+        line.of(live.pid())
+    });
+    lines.collect()
 }
 
 fn leave_one(release: &Release, standing: Standing, live: &mut Live) -> Result<ReleaseLine> {

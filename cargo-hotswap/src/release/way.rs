@@ -287,6 +287,15 @@ pub(super) fn back(release: &Release, way: usize, live: &mut Live) -> Result<Rel
     ))
 }
 
+/// Has a program go over to a release again, from which it went back by this way.
+pub(super) fn forward(release: &Release, way: usize, live: &mut Live) -> Result<ReleaseLine> {
+    let way = Way::read(release, way)?;
+    way.check_live(Direction::Up, &restart_help(&release.about))?;
+    way.go(Direction::Up, live)?;
+    let text = format!("{} in {} again", release.about.version, live.shown());
+    Ok(ReleaseLine::done(&release.about, true, ("Installed", text)))
+}
+
 /// Has the program start from a release; the result is the exit code.
 ///
 /// # Errors
