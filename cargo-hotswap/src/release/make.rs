@@ -155,7 +155,8 @@ fn write(options: &Options, made: &build::Made, ways: Vec<origin::Made>) -> Resu
         parts: Vec::new(),
     };
     let plans = plans(&options.plan, &about)?;
-    for (at, (patch, plan)) in patches.into_iter().zip(plans).enumerate() {
+    let live: Vec<bool> = plans.iter().map(|(plan, _)| plan.is_live()).collect();
+    for (at, (patch, (_, plan))) in patches.into_iter().zip(plans).enumerate() {
         parts.extend(patch.map(|patch| (Part::Patch(at), patch.bytes)));
         parts.push((Part::Plan(at), plan.into_bytes()));
     }
@@ -180,18 +181,18 @@ fn write(options: &Options, made: &build::Made, ways: Vec<origin::Made>) -> Resu
     whole::write(&path, &bytes)?;
     match options.message_format {
         Format::Json => output::print(&summary.json()?)?,
-        Format::Human => tell(&path, &about, signature.is_some()),
+        Format::Human => tell(&path, &about, &live, signature.is_some()),
     }
     Ok(code::DONE)
 }
 
-/// The plan of each way: that which was edited for it, or else the one that follows from the way.
-fn plans(edited: &[PathBuf], about: &About) -> Result<Vec<String>> {
+/// The plan of each way and its text: that which was edited for it, or else the one that follows from the way.
+fn plans(edited: &[PathBuf], about: &About) -> Result<Vec<(Plan, String)>> {
     let mut plans = Vec::new();
     for way in &about.ways {
         let text = Plan::generate(way).text(about, way)?;
-        Plan::read(&text, way).context("the plan that was generated")?;
-        plans.push(text);
+        let plan = Plan::read(&text, way).context("the plan that was generated")?;
+        plans.push((plan, text));
     }
     let mut taken = vec![false; plans.len()];
     for path in edited {
@@ -210,26 +211,25 @@ fn plans(edited: &[PathBuf], about: &About) -> Result<Vec<String>> {
         if std::mem::replace(&mut taken[at], true) {
             bail!("{} is a second plan for the same way", path.display());
         }
-        Plan::read(&text, &about.ways[at]).with_context(context)?;
-        plans[at] = text;
+        let plan = Plan::read(&text, &about.ways[at]).with_context(context)?;
+        plans[at] = (plan, text);
     }
     Ok(plans)
 }
 
-fn tell(path: &Path, about: &About, signed: bool) {
-    let how = match (about.before(), about.ways.as_slice()) {
-        (Some(before), ways) if ways.iter().any(|way| way.patch.is_some()) => {
-            format!(", from {before} while it runs")
-        }
-        (Some(before), _) => format!(", from {before} by a restart"),
+/// `live` says of each way whether its plan is one for programs that run.
+fn tell(path: &Path, about: &About, live: &[bool], signed: bool) {
+    let how = match (about.before(), live.contains(&true)) {
+        (Some(before), true) => format!(", from {before} while it runs"),
+        (Some(before), false) => format!(", from {before} by a restart"),
         (None, _) => String::new(),
     };
     output::status(
         "Made",
         &format!("{} ({} {}{how})", path.display(), about.name, about.version),
     );
-    for way in &about.ways {
-        if !way.below.is_empty() && way.patch.is_some() {
+    for (way, live) in about.ways.iter().zip(live) {
+        if !way.below.is_empty() && *live {
             output::status("Way", &format!("also from {}", way.shown()));
         }
         for reason in &way.restart {
@@ -288,7 +288,11 @@ mod tests {
     fn an_edited_plan_belongs_to_the_way_that_it_names() {
         let ways = vec![way(&["1.0.0"]), way(&["0.9.0", "1.0.0"])];
         let about = about("1.1.0", ways);
-        let generated = plans(&[], &about).unwrap();
+        let texts = |edited: &[PathBuf]| -> Result<Vec<String>> {
+            let plans = plans(edited, &about)?.into_iter();
+            Ok(plans.map(|(_, text)| text).collect())
+        };
+        let generated = texts(&[]).unwrap();
         assert!(
             !generated[0].contains("0.9.0")
                 && generated[1].contains("# It is for 1.0.0 in a program that came from 0.9.0"),
@@ -302,7 +306,7 @@ mod tests {
         };
         let edited = format!("{}# edited\n", generated[1]);
         let good = file("good", &edited);
-        let read = plans(std::slice::from_ref(&good), &about).unwrap();
+        let read = texts(std::slice::from_ref(&good)).unwrap();
         assert_eq!(read, [generated[0].clone(), edited]);
         let other = file("other", &generated[0].replace("\"1.0.0\"", "\"1.0.1\""));
         for (files, expected) in [
@@ -311,7 +315,7 @@ mod tests {
             (vec![file("none", "")], "the plan can't be read"),
             (vec![folder.path().join("gone")], "could not read"),
         ] {
-            let error = format!("{:#}", plans(&files, &about).unwrap_err());
+            let error = format!("{:#}", texts(&files).unwrap_err());
             assert!(error.contains(expected), "{expected}: {error}");
         }
     }

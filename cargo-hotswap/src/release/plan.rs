@@ -290,6 +290,11 @@ impl Plan {
         ))
     }
 
+    /// Whether a program goes to the release while it runs.
+    pub fn is_live(&self) -> bool {
+        !matches!(self.up.as_slice(), [Step::Restart { .. }])
+    }
+
     /// The steps of one way.
     pub fn steps(&self, direction: Direction) -> &[Step] {
         match direction {

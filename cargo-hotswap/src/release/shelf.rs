@@ -10,6 +10,7 @@ use minisign::PublicKey;
 use super::line::{self, ReleaseLine};
 use super::live::Live;
 use super::store::{Release, Store};
+use super::way;
 use super::{Place, Refused, code, file};
 use crate::control::find::Target;
 use crate::patch::signing;
@@ -134,11 +135,7 @@ fn listed(release: &Release, history: &[String], programs: &[Live]) -> ReleaseLi
     }
     let from = about.before();
     if let Some(from) = from {
-        let how = match about.ways.iter().any(|way| way.patch.is_some()) {
-            true => "live",
-            false => "by a restart",
-        };
-        text += &format!(", from {from} {how}");
+        text += &format!(", from {from} {}", way::how(release));
     }
     ReleaseLine {
         state: Some(state.to_owned()),

@@ -130,6 +130,20 @@ fn restart_help(about: &About) -> String {
     )
 }
 
+/// How programs come to a release from the one before, for people.
+pub(super) fn how(release: &Release) -> &'static str {
+    let ways = release.about.ways.iter().enumerate();
+    let plans = ways.map(|(at, way)| {
+        let text = release.part(Part::Plan(at)).ok()?;
+        Plan::read(&String::from_utf8_lossy(&text), way).ok()
+    });
+    match plans.collect::<Option<Vec<_>>>() {
+        None => "by a plan that is damaged",
+        Some(plans) if plans.iter().any(Plan::is_live) => "live",
+        Some(_) => "by a restart",
+    }
+}
+
 /// The programs that are meant.
 fn meant(args: &WayArgs, store: &Store) -> Result<Vec<Live>> {
     let programs = Live::of(store, &args.place.target)?;

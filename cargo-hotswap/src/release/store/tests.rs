@@ -4,15 +4,25 @@ use super::*;
 use crate::release::about::Described;
 use crate::release::about::tests::{about, way};
 use crate::release::file;
+use crate::release::plan::{Plan, Step};
+use crate::release::way as ways;
 
 /// The bytes of a release of this version.
 fn bytes(version: &str) -> Vec<u8> {
+    with_plan(version, &format!("plan of {version}"))
+}
+
+/// The same, with this plan if a way leads to it.
+fn with_plan(version: &str, plan: &str) -> Vec<u8> {
     let ways: Vec<_> = (version != "1").then(|| way(&["1"])).into_iter().collect();
     let mut about = about(version, ways);
     let parts: Vec<(Part, Vec<u8>)> = about
         .parts
         .iter()
-        .map(|it| (it.part, format!("{:?} of {version}", it.part).into_bytes()))
+        .map(|it| match it.part {
+            Part::Plan(_) => (it.part, plan.as_bytes().to_vec()),
+            part => (part, format!("{part:?} of {version}").into_bytes()),
+        })
         .collect();
     let parts: Vec<(Part, &[u8])> = parts
         .iter()
@@ -275,4 +285,30 @@ fn versions_are_in_their_order() {
     let mut versions = ["2", "1.10.0", "1.9.0", "1.9.0-rc.1", "night"];
     versions.sort_by_cached_key(|version| order(version));
     assert_eq!(versions, ["2", "night", "1.9.0-rc.1", "1.9.0", "1.10.0"]);
+}
+
+/// What the plan says counts, and not whether there is a patch.
+#[test]
+fn it_is_told_how_programs_come_to_a_release() {
+    let to = about("2", vec![way(&["1"])]);
+    let plan = Plan::generate(&to.ways[0]);
+    let mut restart = plan.clone();
+    restart.up = vec![Step::Restart {
+        reasons: vec!["so it was edited".to_owned()],
+    }];
+    let text = |plan: Plan| plan.text(&to, &to.ways[0]).unwrap();
+    for (plan, expected) in [
+        (text(plan), "live"),
+        (text(restart), "by a restart"),
+        (String::new(), "by a plan that is damaged"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::of(folder.path(), "web");
+        let bytes = with_plan("2", &plan);
+        let sealed = file::open(&bytes).unwrap();
+        let change = store.change().unwrap();
+        change.unpack(&sealed, &sealed.contents().unwrap()).unwrap();
+        let release = store.release("2").unwrap();
+        assert_eq!(ways::how(&release), expected, "{plan}");
+    }
 }
