@@ -3,8 +3,11 @@
 //! Where it is not installed, this says so; the scenario `compiler-cache` has a stand-in for it.
 
 use std::{
+    io::{self, Read as _},
     net::TcpListener,
-    process::{Command, Stdio},
+    os::unix::net::{UnixListener, UnixStream},
+    process::{Child, Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -143,10 +146,15 @@ fn swap(package: &Package) -> Result<()> {
 }
 
 /// A server of the cache with a folder and a port of its own, ended when this is dropped.
-struct Server(Vec<(String, String)>);
+struct Server {
+    variables: Vec<(String, String)>,
+    child: Child,
+}
 
 impl Server {
     /// Starts it, and has the package's builds use it.
+    ///
+    /// It stays in the foreground: of the servers that `--start-server` makes, some hang.
     fn start(package: &mut Package) -> Result<Self> {
         let free = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let folder = package.root.join("cache");
@@ -156,17 +164,36 @@ impl Server {
             // Should this process be killed.
             ("SCCACHE_IDLE_TIMEOUT", "300".to_owned()),
         ];
-        let server = Self(
-            variables
-                .map(|(name, value)| (name.to_owned(), value))
-                .into(),
+        let variables: Vec<_> = variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+        // The package's folder may be too long for the address of a socket.
+        let scratch = tempfile::tempdir()?;
+        let notify = scratch.path().join("started");
+        let listener = UnixListener::bind(&notify)?;
+        let mut child = Command::new("sccache")
+            .envs(variables.iter().cloned())
+            .envs([("SCCACHE_START_SERVER", "1"), ("SCCACHE_NO_DAEMON", "1")])
+            .env("SCCACHE_STARTUP_NOTIFY", &notify)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut alive = child.stdout.take().context("it is piped")?;
+        let server = Self { variables, child };
+        package.env.extend(server.variables.iter().cloned());
+        // One that ends at once says nothing.
+        thread::spawn(move || {
+            let _ = io::copy(&mut alive, &mut io::sink());
+            let _ = UnixStream::connect(notify);
+        });
+        let mut told = Vec::new();
+        listener.accept()?.0.read_to_end(&mut told)?;
+        // Its length, and zero for success.
+        ensure!(
+            told.get(4..8) == Some(&[0; 4]),
+            "the server of sccache does not start: {told:?}"
         );
-        package.env.extend(server.0.iter().cloned());
-        let started = server
-            .command("--start-server")
-            .stdout(Stdio::null())
-            .status()?;
-        ensure!(started.success(), "the server of sccache does not start");
         Ok(server)
     }
 
@@ -176,7 +203,7 @@ impl Server {
             .arg(order)
             .stdin(Stdio::null())
             .stderr(Stdio::null());
-        command.envs(self.0.iter().map(|(name, value)| (name, value)));
+        command.envs(self.variables.iter().cloned());
         command
     }
 
@@ -195,6 +222,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.command("--stop-server").stdout(Stdio::null()).status();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
