@@ -88,6 +88,14 @@ fn a_patchable_build_is_compared_with_a_plain_one() -> Result<()> {
     let base = line["base"].as_str().context("no base")?;
     ensure!(Path::new(base).exists(), "{line}");
 
+    let output =
+        hotswap_verb(&package, &with("cat /dev/zero | head -c 99999999 | wc -c"))?.output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.code() == Some(101) && said.contains("did not run your profile `dev`"),
+        "{said}"
+    );
+
     let mut tool = hotswap_verb(&package, &with(ENDLESS))?;
     let mut tool = tool.stderr(Stdio::piped()).spawn()?;
     let said = BufReader::new(tool.stderr.take().context("it is piped")?);

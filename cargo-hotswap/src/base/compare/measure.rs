@@ -14,7 +14,7 @@ use hotswap_protocol::env;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::processes;
+use super::processes::{self, Openings};
 use crate::children;
 use crate::shell_command;
 
@@ -68,13 +68,22 @@ struct Used {
 ///
 /// # Errors
 ///
-/// It fails, or does not do the same each time.
+/// It fails, does not run the program, or does not do the same each time.
 pub(super) fn measure(command: &str, programs: &[Program<'_>], rounds: u32) -> Result<Times> {
     processes::adopt()?;
     let mut runs = vec![Vec::new(); programs.len()];
     for round in 0..=rounds as usize {
         for at in order(round, programs.len()) {
-            let used = run(command, &programs[at]).inspect_err(|_| processes::go_on())?;
+            let program = &programs[at];
+            let openings = (round == 0).then(|| Openings::of(program.path)).flatten();
+            let used = run(command, program).inspect_err(|_| processes::go_on())?;
+            if openings.is_some_and(|openings| !openings.any()) {
+                bail!(
+                    "`{command}` did not run {} ({})\n  = help: the path of the program to run is in {VARIABLE}",
+                    program.name,
+                    program.path.display()
+                );
+            }
             // In the first one caches are cold.
             if round > 0 {
                 runs[at].push(used);

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
+use rustix::fs::inotify;
 use rustix::io::Errno;
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, getpid, kill_process, set_child_subreaper,
@@ -42,6 +44,25 @@ pub(super) fn adopt() -> Result<()> {
             signals::end_by(signal);
         }
     })
+}
+
+/// Notices whether a file is opened, which is the beginning of running it.
+#[derive(Debug)]
+pub(super) struct Openings(OwnedFd);
+
+impl Openings {
+    /// From now on; none where the system has no more to give.
+    pub(super) fn of(file: &Path) -> Option<Self> {
+        let flags = inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC;
+        let events = inotify::init(flags).ok()?;
+        inotify::add_watch(&events, file, inotify::WatchFlags::OPEN).ok()?;
+        Some(Self(events))
+    }
+
+    /// Whether there was any.
+    pub(super) fn any(self) -> bool {
+        rustix::io::read(self.0, &mut [0; 64]).is_ok_and(|bytes| bytes > 0)
+    }
 }
 
 /// Returns if this process goes on. If it was asked to end, nothing else should be said of what ended therefore.
