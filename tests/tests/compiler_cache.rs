@@ -169,12 +169,12 @@ impl Server {
             .into();
         // The package's folder may be too long for the address of a socket.
         let scratch = tempfile::tempdir()?;
-        let notify = scratch.path().join("started");
-        let listener = UnixListener::bind(&notify)?;
+        let told_at = scratch.path().join("started");
+        let listener = UnixListener::bind(&told_at)?;
         let mut child = Command::new("sccache")
             .envs(variables.iter().cloned())
             .envs([("SCCACHE_START_SERVER", "1"), ("SCCACHE_NO_DAEMON", "1")])
-            .env("SCCACHE_STARTUP_NOTIFY", &notify)
+            .env("SCCACHE_STARTUP_NOTIFY", &told_at)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -185,7 +185,7 @@ impl Server {
         // One that ends at once says nothing.
         thread::spawn(move || {
             let _ = io::copy(&mut alive, &mut io::sink());
-            let _ = UnixStream::connect(notify);
+            let _ = UnixStream::connect(told_at);
         });
         let mut told = Vec::new();
         listener.accept()?.0.read_to_end(&mut told)?;
