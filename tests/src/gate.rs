@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{CWD, FileType, Mode};
 
 /// How long a compiler may take to reach a gate before the test fails.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// A named pipe that a source file includes with `include_str!`.
 #[derive(Debug)]

@@ -19,11 +19,9 @@ use rustix::{
 
 use crate::interrupts;
 
-/// How long anything may take before the test fails; nothing waits for this when all is well.
-const DEADLINE: Duration = Duration::from_secs(120);
-
-/// The same for what comes after a build.
-const BUILD_DEADLINE: Duration = Duration::from_secs(1800);
+/// How long anything may take before the test fails; nothing waits for this when all is well. Much of it comes after a
+/// build, and other tests may hold cargo's lock while they build all that they depend on.
+const DEADLINE: Duration = Duration::from_secs(1800);
 
 /// The keys that a terminal turns into signals.
 pub const INTERRUPT: &str = "\u{3}";
@@ -146,20 +144,7 @@ impl Terminal {
     ///
     /// It never is.
     pub fn shows(&mut self, right: impl Fn(&str) -> bool) -> Result<String> {
-        self.shows_within(DEADLINE, right)
-    }
-
-    /// The same where dependencies are built first, while other tests hold cargo's lock.
-    ///
-    /// # Errors
-    ///
-    /// It never is.
-    pub fn shows_once_built(&mut self, right: impl Fn(&str) -> bool) -> Result<String> {
-        self.shows_within(BUILD_DEADLINE, right)
-    }
-
-    fn shows_within(&mut self, limit: Duration, right: impl Fn(&str) -> bool) -> Result<String> {
-        let deadline = Instant::now() + limit;
+        let deadline = Instant::now() + DEADLINE;
         loop {
             let screen = self.screen();
             if right(&screen) {

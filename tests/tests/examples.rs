@@ -21,7 +21,7 @@ use anyhow::{Context, Result, ensure};
 use hotswap_tests::{Package, Session};
 
 /// How long a peer may take to answer.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Starts an example that serves at an address, and gives the address.
 fn serve(package: &Package, name: &str) -> Result<(Session, String)> {

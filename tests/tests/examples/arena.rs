@@ -15,7 +15,7 @@ fn arena_keeps_its_balls_in_the_air() -> Result<()> {
     let mut command = hotswap(&package)?;
     command.args(["run", "-p", "arena"]);
     let mut terminal = Terminal::start(&command, 100, 30)?;
-    terminal.shows_once_built(|screen| screen.contains("0 balls, 0 bounces"))?;
+    terminal.shows(|screen| screen.contains("0 balls, 0 bounces"))?;
     terminal.type_keys("   ")?;
     let before = terminal.shows(|screen| screen.contains("3 balls"))?;
     // A crate that the program depends on.

@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use super::program::{on_terminal, package, run, run_folders};
 
 /// How long anything may take before the test fails.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(600);
 
 /// Asks the program until this is its answer: signals arrive when they arrive.
 fn settle(terminal: &mut Terminal, question: &str, answer: &str) -> Result<()> {
