@@ -5,7 +5,7 @@
 //! again until the last edit is live.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -16,10 +16,10 @@ use hotswap_bench::mini_redis::{Server, mini_redis};
 use hotswap_bench::resp::Client;
 use hotswap_bench::tool;
 use hotswap_bench::work::{Edit, Work};
+use hotswap_bench::{known_keys, redis_benchmark};
 use hotswap_tests::Session;
 
 const EDITS: usize = 20;
-const KEYS: usize = 1000;
 
 /// Runs of `redis-benchmark`; more than the edits ever take.
 const RUNS: usize = 1000;
@@ -53,41 +53,21 @@ impl Load {
     }
 }
 
-fn redis_benchmark(port: u16, done: &AtomicBool) -> Result<Load> {
+fn under_load(port: u16, done: &AtomicBool) -> Result<Load> {
     let mut load = Load::default();
     for _ in 0..RUNS {
         if done.load(Ordering::Relaxed) {
             break;
         }
-        let mut command = Command::new("redis-benchmark");
-        command.args(["-q", "-t", "set,get", "-c", "50", "-r", "10000"]);
-        command.args(["-n", &REQUESTS.to_string(), "-p", &port.to_string()]);
-        load.add(&command.output().context("running redis-benchmark")?);
+        let mut command = redis_benchmark::command(port, "set,get", REQUESTS);
+        load.add(
+            &command
+                .arg("-q")
+                .output()
+                .context("running redis-benchmark")?,
+        );
     }
     Ok(load)
-}
-
-fn key(number: usize) -> (String, String) {
-    (format!("known:{number}"), format!("value {number}"))
-}
-
-/// The number of keys that don't have their values.
-fn wrong(client: &mut Client) -> Result<usize> {
-    let mut wrong = 0;
-    for (key, value) in (0..KEYS).map(key) {
-        wrong += usize::from(client.get(&key)?.as_deref() != Some(&value));
-    }
-    Ok(wrong)
-}
-
-/// Reads all keys over one connection until the edits are done: rounds, and wrong answers.
-fn read_over(client: &mut Client, done: &AtomicBool) -> Result<(usize, usize)> {
-    let mut found = (0, 0);
-    while !done.load(Ordering::Relaxed) {
-        found.0 += 1;
-        found.1 += wrong(client)?;
-    }
-    Ok(found)
 }
 
 /// Milliseconds from save to swap, edit by edit.
@@ -111,20 +91,18 @@ fn bench(tool: &Path) -> Result<()> {
     let work = mini_redis()?;
     let Server { mut session, port } = Server::start(&work, tool)?;
     let mut client = Client::connect(port)?;
-    for (key, value) in (0..KEYS).map(key) {
-        client.set(&key, &value)?;
-    }
+    known_keys::set(&mut client)?;
     let done = AtomicBool::new(false);
     let (times, load, read) = thread::scope(|scope| {
-        let load = scope.spawn(|| redis_benchmark(port, &done));
-        let read = scope.spawn(|| read_over(&mut client, &done));
+        let load = scope.spawn(|| under_load(port, &done));
+        let read = scope.spawn(|| known_keys::read_over(&mut client, &done));
         let times = edits(&mut session, &work);
         done.store(true, Ordering::Relaxed);
         (times, load.join(), read.join())
     });
     let (times, load) = (times?, load.expect("no panic")?);
-    let (rounds, misread) = read.expect("no panic")?;
-    let lost = wrong(&mut client)?.max(wrong(&mut Client::connect(port)?)?);
+    let (reads, misread) = read.expect("no panic")?;
+    let lost = known_keys::wrong(&mut client)?.max(known_keys::wrong(&mut Client::connect(port)?)?);
     drop(client);
     Server { session, port }.end()?;
     let mut table = Table::new("edits under load (ms)", &["median", "p95"], 1);
@@ -141,10 +119,9 @@ fn bench(tool: &Path) -> Result<()> {
         report.line(&format!("    {line}"));
     }
     report.line(&format!(
-        "  {} reads of known keys meanwhile, {misread} wrong",
-        rounds * KEYS
+        "  {reads} reads of known keys meanwhile, {misread} wrong"
     ));
-    report.line(&format!("  {lost} of {KEYS} keys lost"));
+    report.line(&format!("  {lost} of {} keys lost", known_keys::COUNT));
     Ok(report.finish()?)
 }
 
@@ -152,11 +129,7 @@ fn main() -> Result<()> {
     if !hotswap_bench::is_bench() {
         return Ok(());
     }
-    if Command::new("redis-benchmark")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
+    if !redis_benchmark::is_installed() {
         println!("load: left out, since redis-benchmark is not installed");
         return Ok(());
     }

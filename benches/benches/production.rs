@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use hotswap_bench::figures::{Report, Table, interval, median, pairs, percentile};
+use hotswap_bench::figures::{Report, Table, interval, median, percentile};
+use hotswap_bench::patchable::{Generator, swaps_under, wanted_swaps};
 use hotswap_bench::web::{Builds, Client, Server, under_load};
 use hotswap_bench::{Measure, measure, wrk};
 
@@ -36,9 +37,6 @@ const CLIENTS: usize = 4;
 /// Between two requests of a client while patches come and go: the processors are not busy all the time.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Between two acts on patches.
-const BETWEEN_ACTS: Duration = Duration::from_millis(10);
-
 /// Applies and reverts between two quiet times of the same length.
 const BLOCK: usize = 25;
 
@@ -55,7 +53,6 @@ const KINDS: [&str; 6] = [
     "reverted",
 ];
 
-/// Measures something of the builds and adds it to the report.
 /// One server of each kind.
 fn servers(builds: &Builds, by: &[String]) -> Result<Vec<Server>> {
     let start = |executable: &Path| Server::start(executable, by);
@@ -67,9 +64,9 @@ fn servers(builds: &Builds, by: &[String]) -> Result<Vec<Server>> {
         start(&builds.patchable)?,
         start(&builds.patchable)?,
     ];
-    servers[4].apply(&builds.patch)?;
-    servers[5].apply(&builds.patch)?;
-    servers[5].revert()?;
+    servers[4].program.apply(&builds.patch)?;
+    servers[5].program.apply(&builds.patch)?;
+    servers[5].program.revert()?;
     Ok(servers)
 }
 
@@ -125,14 +122,14 @@ fn counts(server: &Server, folder: &Path) -> Result<Vec<f64>> {
         control(server, "--zero")?;
         serve(&mut client)?;
         control(server, "--dump")?;
-        counts.push(newest(folder, server.pid())? / COUNTED as f64);
+        counts.push(newest(folder, server.program.pid())? / COUNTED as f64);
     }
     Ok(counts)
 }
 
 fn control(server: &Server, what: &str) -> Result<()> {
     let output = Command::new("callgrind_control")
-        .args([what, &server.pid().to_string()])
+        .args([what, &server.program.pid().to_string()])
         .output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(output.status.success() && said.contains("OK"), "{said}");
@@ -213,28 +210,7 @@ fn sizes(builds: &Builds, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// How many patches are applied, and reverted.
-fn wanted_swaps() -> usize {
-    let given = std::env::var("HOTSWAP_BENCH_SWAPS").ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or(1000)
-}
-
-/// Applies a patch and goes back, and notes how many milliseconds each took.
-fn apply_and_revert(server: &Server, patch: &[u8], acts: &mut Vec<f64>) -> Result<()> {
-    for is_apply in [true, false] {
-        let begun = Instant::now();
-        let report = match is_apply {
-            true => server.apply(patch)?,
-            false => server.revert()?,
-        };
-        ensure!(report.changed, "{report:?}");
-        acts.push(begun.elapsed().as_secs_f64() * 1e3);
-        thread::sleep(BETWEEN_ACTS);
-    }
-    Ok(())
-}
-
-/// What `wrk` meets with while patches come and go, and in quiet times between: it asks as fast as it can.
+/// What `wrk` meets with while patches come and go.
 fn by_wrk(builds: &Builds, report: &mut Report) -> Result<()> {
     if !wrk::is_installed() {
         report.line("wrk: left out, since it is not installed\n");
@@ -242,45 +218,12 @@ fn by_wrk(builds: &Builds, report: &mut Report) -> Result<()> {
     }
     let server = Server::start(&builds.patchable, &["env".to_owned()])?;
     let url = format!("http://{}/hello/Alice", server.address);
-    // The first one only warms up.
-    wrk::end(wrk::start(&url, WRK_SECONDS)?)?;
-    let (mut acts, mut rows) = (Vec::new(), [Vec::new(), Vec::new()]);
-    let (mut requests, mut failed) = (0, 0);
-    for round in 0.. {
-        if acts.len() / 2 >= wanted_swaps() {
-            break;
-        }
-        for turn in 0..2 {
-            // Which comes first changes from round to round.
-            let swaps = (round + turn) % 2 == 1;
-            let mut load = wrk::start(&url, WRK_SECONDS)?;
-            while swaps && load.try_wait()?.is_none() {
-                apply_and_revert(&server, &builds.patch, &mut acts)?;
-            }
-            let met = wrk::end(load)?;
-            rows[usize::from(swaps)].push(met.p99);
-            requests += met.requests;
-            failed += met.failed;
-        }
-    }
-    let mut table = Table::new(
-        "microseconds, of 100 requests by wrk the 99th",
-        &["median"],
-        1,
-    );
-    table.row("without swaps", &[median(&rows[0])]);
-    table.row("during swaps", &[median(&rows[1])]);
-    report.table(&table);
-    let ratios = pairs(&rows[1], &rows[0], |with, without| with / without);
-    report.line(&format!(
-        "  {} applies and as many reverts, {:.1} ms each in the median; {failed} of {requests} requests failed; p99 during \
-         swaps is {:.2} times that without (median of {} pairs of {WRK_SECONDS} s)\n",
-        acts.len() / 2,
-        median(&acts),
-        median(&ratios),
-        ratios.len()
-    ));
-    Ok(())
+    let generator = Generator {
+        name: "wrk",
+        start: &|| wrk::start(&url, WRK_SECONDS),
+        end: &wrk::end,
+    };
+    swaps_under(&generator, &server.program, &builds.patch, report)
 }
 
 /// Latencies while patches come and go, and in quiet times between.
@@ -291,8 +234,8 @@ fn swaps(builds: &Builds, report: &mut Report) -> Result<()> {
     let (mut failed, mut acts) = (Vec::new(), Vec::new());
     for _ in 0..wanted.div_ceil(BLOCK) {
         let begun = Instant::now();
-        let block =
-            || (0..BLOCK).try_for_each(|_| apply_and_revert(&server, &builds.patch, &mut acts));
+        let (program, patch) = (&server.program, &builds.patch);
+        let block = || (0..BLOCK).try_for_each(|_| program.apply_and_revert(patch, &mut acts));
         let ((), met) = under_load(&server, CLIENTS, PAUSE, block)?;
         let long = begun.elapsed();
         during.extend(met.times);

@@ -6,9 +6,12 @@
 pub mod figures;
 pub mod floor;
 pub mod histories;
+pub mod known_keys;
 pub mod large;
 pub mod mini_redis;
 pub mod others;
+pub mod patchable;
+pub mod redis_benchmark;
 pub mod resp;
 pub mod servers;
 pub mod tiny;

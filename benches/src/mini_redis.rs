@@ -1,19 +1,27 @@
 //! mini-redis, as it was published, with the runtime and one attribute.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use cargo_metadata::MetadataCommand;
 use hotswap_tests::Session;
 use rustix::process::Signal;
 
+use crate::patchable::Patchable;
 use crate::tool;
-use crate::work::Work;
+use crate::work::{Edit, Work};
 
 const NAME: &str = "mini-redis";
 const VERSION: &str = "0.4.1";
+const SERVER: &str = "mini-redis-server";
+
+/// What it is to log, and the line with which it is ready.
+const LOG: &str = "mini_redis=info";
+const ACCEPTS: &str = "accepting inbound connections";
 
 /// Copies the package out of cargo's registry (cargo fetches it if need be) and adds the attribute.
 ///
@@ -82,6 +90,84 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The server as a release build that takes patches, and a patch file that exchanges how a key is read by the same with
+/// another number in it.
+///
+/// # Errors
+///
+/// One of them does not build.
+pub fn patchable(tool: &Path) -> Result<(PathBuf, Vec<u8>)> {
+    let work = mini_redis()?;
+    let keys = hotswap_tests::workspace().join("tests/keys");
+    let public = fs::read_to_string(keys.join("test.pub"))?;
+    let public = public.lines().last().context("a key has two lines")?;
+    let says = |words: &[&str]| {
+        let mut command = tool::command(tool, &work);
+        command.arg("hotswap").args(words);
+        command.env("HOTSWAP_PUBLIC_KEY", public);
+        tool::says(command)
+    };
+    let built = says(&["build", "--release", "--bin", SERVER])?;
+    let path = |name: &str| built[name].as_str().context("no path");
+    work.save(Edit::InPlace, 1)?;
+    let (file, key) = (work.root.join("get.hotpatch"), keys.join("test.key"));
+    let text = |path: &Path| path.to_str().map(str::to_owned).context("no text");
+    says(&[
+        "patch",
+        "build",
+        "--base",
+        path("base")?,
+        "-o",
+        &text(&file)?,
+        "--key",
+        &text(&key)?,
+    ])?;
+    Ok((path("executable")?.into(), fs::read(file)?))
+}
+
+/// The server as it is in production, without the tool.
+pub struct Deployed {
+    /// Its process.
+    pub program: Patchable,
+    /// Where it listens.
+    pub port: u16,
+    /// Where it writes, as long as it runs.
+    _log: BufReader<ChildStdout>,
+}
+
+impl Deployed {
+    /// Starts it, and waits until it accepts connections.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn start(executable: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = Command::new(executable);
+        command
+            .args(["--port", &port.to_string()])
+            .env("HOTSWAP_LISTEN", "1")
+            .env("RUST_LOG", LOG);
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let log = child.stdout.take().context("it has no output")?;
+        let (program, mut log) = (Patchable::new(child), BufReader::new(log));
+        let mut line = String::new();
+        while !line.contains(ACCEPTS) {
+            line.clear();
+            ensure!(log.read_line(&mut line)? > 0, "the server does not start");
+        }
+        Ok(Self {
+            program,
+            port,
+            _log: log,
+        })
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
 /// The server under the tool.
 pub struct Server {
     /// The tool and the server.
@@ -97,13 +183,13 @@ impl Server {
     ///
     /// It is not built or does not start.
     pub fn start(work: &Work, tool: &Path) -> Result<Self> {
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let mut command = tool::run(tool, work, &["--bin", "mini-redis-server"]);
-        command.env("RUST_LOG", "mini_redis=info");
+        let port = free_port()?;
+        let mut command = tool::run(tool, work, &["--bin", SERVER]);
+        command.env("RUST_LOG", LOG);
         command.args(["--", "--port", &port.to_string()]);
         let mut session = Session::spawn(command)?;
         session.await_ready()?;
-        while !session.line()?.contains("accepting inbound connections") {}
+        while !session.line()?.contains(ACCEPTS) {}
         Ok(Self { session, port })
     }
 

@@ -77,6 +77,17 @@ pub fn command(program: impl AsRef<OsStr>, work: &Work) -> Command {
     command
 }
 
+/// The JSON object that a verb of the tool prints.
+///
+/// # Errors
+///
+/// It prints none; what it says of that is in the error.
+pub fn says(mut verb: Command) -> Result<Value> {
+    let output = verb.arg("--message-format=json").output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_slice(&output.stdout).with_context(|| said.into_owned())
+}
+
 /// The phases of a swap, in the order in which they happen.
 pub const PHASES: [&str; 5] = ["detect", "compile", "check", "link", "load"];
 

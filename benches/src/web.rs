@@ -3,17 +3,16 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use hotswap_protocol::frame;
-use hotswap_protocol::message::{PROTOCOL, Request, Response};
-use hotswap_protocol::patch::order::{PatchOrder, PatchReport};
-use hotswap_tests::{Package, Wire, cargo, hotswap_verb, workspace};
-use serde_json::Value;
+use hotswap_tests::{Package, cargo, hotswap_verb, workspace};
+
+use crate::patchable::Patchable;
+use crate::tool;
 
 const HANDLERS: &str = "examples/web/src/handlers.rs";
 
@@ -76,9 +75,7 @@ impl Builds {
         let says = |words: &[&str]| {
             let mut command = with_key(hotswap_verb(&package, words)?);
             command.env("CARGO_TARGET_DIR", root.join("target"));
-            let output = command.arg("--message-format=json").output()?;
-            let said = String::from_utf8_lossy(&output.stderr);
-            serde_json::from_slice::<Value>(&output.stdout).with_context(|| said.into_owned())
+            tool::says(command)
         };
         let built = says(&["build", "--release", "-p", "web"])?;
         let path = |name: &str| built[name].as_str().map(PathBuf::from).context("no path");
@@ -111,7 +108,8 @@ impl Builds {
 /// A server that runs.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    /// Its process.
+    pub program: Patchable,
     /// Where it listens.
     pub address: String,
 }
@@ -140,58 +138,8 @@ impl Server {
             .next()
             .unwrap_or_default()
             .to_owned();
-        Ok(Self { child, address })
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Has it do something with patches; a file follows the order where one is to be applied.
-    ///
-    /// # Errors
-    ///
-    /// It refuses.
-    pub fn patch(&self, order: PatchOrder, file: &[u8]) -> Result<PatchReport> {
-        let mut wire = Wire::open(self.pid())?;
-        wire.greet(PROTOCOL)?;
-        frame::write(&mut wire.0, &Request::Patch { order })?;
-        wire.0.write_all(file)?;
-        match frame::read(&mut wire.0)? {
-            Response::Patched(report) => Ok(*report),
-            other => anyhow::bail!("{other:?}"),
-        }
-    }
-
-    /// Applies a patch for good.
-    ///
-    /// # Errors
-    ///
-    /// It refuses.
-    pub fn apply(&self, file: &[u8]) -> Result<PatchReport> {
-        let order = PatchOrder::Apply {
-            bytes: file.len() as u64,
-            ttl_ms: None,
-            dry_run: false,
-        };
-        self.patch(order, file)
-    }
-
-    /// Goes back from the newest patch.
-    ///
-    /// # Errors
-    ///
-    /// It refuses.
-    pub fn revert(&self) -> Result<PatchReport> {
-        self.patch(PatchOrder::Revert { digest: None }, &[])
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let program = Patchable::new(child);
+        Ok(Self { program, address })
     }
 }
 

@@ -4,6 +4,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::patchable::Met;
+
 /// Threads and connections: the processors are busy all the time.
 const WORDS: [&str; 5] = [
     "--threads=2",
@@ -12,17 +14,6 @@ const WORDS: [&str; 5] = [
     "--latency",
     "--duration",
 ];
-
-/// What it met with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Met {
-    /// Answers that it got.
-    pub requests: u64,
-    /// Connections that broke, requests without an answer, and answers that were no success.
-    pub failed: u64,
-    /// Microseconds that 99 of 100 requests don't exceed.
-    pub p99: f64,
-}
 
 /// Whether it is there.
 pub fn is_installed() -> bool {
