@@ -8,6 +8,7 @@
 
 pub mod client;
 pub mod crates;
+mod elsewhere;
 pub mod find;
 pub mod message;
 pub mod place;

@@ -24,7 +24,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::children;
-use crate::control::place;
+use crate::control::place::{self, Peer};
 use crate::handover;
 
 pub mod listener;
@@ -265,6 +265,8 @@ pub struct Connection {
     /// An answer did not come in time or in full: what comes next may be the answer to an earlier
     /// request, so the connection is of no use any more.
     broken: bool,
+    /// Its process id here: in its own namespace it may have another one.
+    pub pid: u32,
     /// What the runtime said of itself.
     pub hello: Hello,
 }
@@ -309,9 +311,11 @@ impl Connection {
         match ask(&mut stream, &request)? {
             Response::Hello(hello) => {
                 check_protocol(hello.protocol)?;
+                let peer = Peer::of(&stream).and_then(|peer| peer.pid);
                 Ok(Self {
                     stream,
                     broken: false,
+                    pid: peer.unwrap_or(hello.pid),
                     hello,
                 })
             }

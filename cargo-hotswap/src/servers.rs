@@ -204,12 +204,12 @@ fn finish(args: &ServersArgs, order: &ServerOrder) -> i32 {
 }
 
 fn ask(args: &ServersArgs, order: &ServerOrder, line: &mut ServersLine) -> Result<()> {
-    let found = Running::look().select(&args.target)?;
+    let found = Running::look(&args.target).select(&args.target)?;
     line.name.clone_from(&found.program.name);
     let Some(mut connection) = found.connection else {
         bail!("{} does not answer", found.program);
     };
-    line.pid = connection.hello.pid;
+    line.pid = connection.pid;
     let report = connection.servers(order.clone()).map_err(explained)?;
     line.servers = report.servers.into_iter().map(server).collect();
     line.state = report.state;

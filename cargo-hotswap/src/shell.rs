@@ -37,7 +37,7 @@ pub struct ShellArgs {
 ///
 /// It is not clear which program is meant, or the terminal can't be used.
 pub fn run(args: &ShellArgs) -> Result<i32> {
-    let program = Running::look().select(&args.target)?.program;
+    let program = Running::look(&args.target).select(&args.target)?.program;
     // That of the tool stays the same when the program is started again.
     let pid = program.tool.or(program.pid);
     let pid = pid.context("the program has no process id")?;

@@ -73,7 +73,7 @@ pub fn run(args: &TimingsArgs) -> i32 {
 }
 
 fn tell(args: &TimingsArgs) -> Result<i32> {
-    let found = Running::look().select(&args.target)?;
+    let found = Running::look(&args.target).select(&args.target)?;
     let Some(mut tool) = found.tool else {
         bail!(
             "{} has no times to show\n  \

@@ -162,7 +162,7 @@ fn finish(outcome: Result<()>) -> i32 {
 }
 
 fn tell(args: &ProgramArgs, manner: Option<Manner>, is_purge: bool) -> Result<()> {
-    let found = Running::look().select(&args.target)?;
+    let found = Running::look(&args.target).select(&args.target)?;
     let Some(mut connection) = found.connection else {
         bail!("{} does not answer", found.program);
     };
@@ -188,7 +188,7 @@ fn gather(
     let servers = servers.unwrap_or_default().servers;
     let mut report = VersionsReport {
         format: FORMAT,
-        pid: connection.hello.pid,
+        pid: connection.pid,
         ..VersionsReport::default()
     };
     for version in status.versions {

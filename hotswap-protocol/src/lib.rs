@@ -34,3 +34,4 @@ pub mod saved;
 pub mod servers;
 pub mod state;
 pub mod status;
+pub mod users;

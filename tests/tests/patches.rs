@@ -2,6 +2,7 @@
 
 mod broken;
 mod compared;
+mod elsewhere;
 mod hostile;
 mod killed;
 mod optimised;
@@ -291,6 +292,7 @@ fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
     // Of the first patch statics stay in memory, and it has no types of its own.
     server.package.edit(handlers, &logged, greeting)?;
     another_compiler_is_refused(&server)?;
+    elsewhere::are_patched_by_number(&server, &patch)?;
     calls_are_logged(&server)?;
     broken::exactly_the_old_or_the_new(&mut server, &patch)?;
     server.start_again()?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use hotswap_protocol::frame;
 
 use super::message::{Hello, Outcome, PROTOCOL, Request, Response, Verb};
-use super::place;
+use super::place::Peer;
 use crate::status::RunStatus;
 
 /// How long a tool may take to answer what it knows. Its threads for this do nothing else, so only
@@ -37,14 +37,34 @@ pub enum ConnectError {
 ///
 /// Nobody listens, or it is another user.
 pub fn connect(path: &Path) -> Result<UnixStream, ConnectError> {
+    connect_to(path, Peer::is_own, "it belongs to another user")
+}
+
+/// Connects to a socket of this process, whoever's the folder is.
+///
+/// # Errors
+///
+/// Nobody listens, or it is another process.
+pub fn connect_to_process(path: &Path, pid: u32) -> Result<UnixStream, ConnectError> {
+    connect_to(
+        path,
+        |peer| peer.pid == Some(pid),
+        "another process answers",
+    )
+}
+
+fn connect_to(
+    path: &Path,
+    is_right: impl FnOnce(Peer) -> bool,
+    otherwise: &str,
+) -> Result<UnixStream, ConnectError> {
     let silent = |error: std::io::Error| ConnectError::Silent(error.to_string());
     let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused | ErrorKind::NotFound => ConnectError::LeftOver,
         _ => silent(error),
     })?;
-    if !place::peer_is_own(&stream) {
-        let text = "it belongs to another user".to_owned();
-        return Err(ConnectError::Refused(text));
+    if !Peer::of(&stream).is_some_and(is_right) {
+        return Err(ConnectError::Refused(otherwise.to_owned()));
     }
     stream.set_read_timeout(Some(PATIENCE)).map_err(silent)?;
     stream.set_write_timeout(Some(PATIENCE)).map_err(silent)?;

@@ -12,6 +12,7 @@ use clap::Args;
 use hotswap_protocol::address::{self, Program, SelectError, Selector};
 
 use super::client::{self, Client, ConnectError};
+use super::elsewhere;
 use super::message::Hello;
 use super::place;
 use crate::output::plain;
@@ -88,9 +89,9 @@ enum Answer {
 }
 
 impl Running {
-    /// Asks at every socket of this user, at all of them at once. Those of killed processes are
-    /// removed.
-    pub fn look() -> Self {
+    /// Asks at every socket of this user, at all of them at once. Those of killed processes are removed. A process that is
+    /// meant by its number and not among them is asked where it would listen, as another user or in a container.
+    pub fn look(target: &Target) -> Self {
         let sockets = sockets();
         let answers: Vec<Answer> = thread::scope(|scope| {
             let asked = sockets
@@ -102,7 +103,21 @@ impl Running {
                 .map(|answer| answer.unwrap_or(Answer::Nobody))
                 .collect()
         });
-        Self::sorted(answers)
+        let mut running = Self::sorted(answers);
+        if let Some(pid) = target.pid.filter(|pid| !running.has(*pid)) {
+            running.programs.extend(elsewhere(pid));
+        }
+        running
+    }
+
+    /// Whether a program, a tool or a silent socket has this number.
+    fn has(&self, pid: u32) -> bool {
+        let silent = || self.silent.iter().any(|(path, _)| is_named(path, pid));
+        let programs = self.programs.iter().map(|found| &found.program);
+        programs
+            .into_iter()
+            .any(|one| [one.pid, one.tool].contains(&Some(pid)))
+            || silent()
     }
 
     /// Brings programs and their tools together.
@@ -122,23 +137,18 @@ impl Running {
             }
         }
         for connection in connections {
+            // As both say it.
             let pid = Some(connection.hello.pid);
             let with_tool = running
                 .programs
                 .iter_mut()
                 .find(|found| found.program.pid == pid);
             match with_tool {
-                Some(found) => found.connection = Some(connection),
-                None => running.programs.push(Found {
-                    program: Program {
-                        pid,
-                        tool: None,
-                        name: plain(&connection.hello.name),
-                        executable: connection.hello.executable.clone(),
-                    },
-                    tool: None,
-                    connection: Some(connection),
-                }),
+                Some(found) => {
+                    found.program.pid = Some(connection.pid);
+                    found.connection = Some(connection);
+                }
+                None => running.programs.push(alone(connection)),
             }
         }
         running
@@ -178,18 +188,55 @@ impl Running {
                 let place = programs.iter().position(|one| one == program);
                 Ok(self.programs.swap_remove(place.unwrap_or(0)))
             }
-            Err(error @ SelectError::NoneRunning) => bail!("{error}{HOW_TO_START}"),
-            Err(error) => bail!(error),
+            Err(error) => bail!("{error}{}", help(target, &error)),
         }
     }
 
     /// The silent socket that is asked for by its process.
     fn silent_one(&self, target: &Target) -> Option<&(PathBuf, String)> {
         let pid = target.pid?;
-        self.silent.iter().find(|(path, _)| {
-            let name = path.file_name().unwrap_or_default();
-            [address::socket_pid(name), address::tool_socket_pid(name)].contains(&Some(pid))
-        })
+        self.silent.iter().find(|(path, _)| is_named(path, pid))
+    }
+}
+
+/// Whether this is the name of a socket of this process.
+fn is_named(path: &Path, pid: u32) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    [address::socket_pid(name), address::tool_socket_pid(name)].contains(&Some(pid))
+}
+
+/// A program without its tool.
+fn alone(connection: Connection) -> Found {
+    Found {
+        program: Program {
+            pid: Some(connection.pid),
+            tool: None,
+            name: plain(&connection.hello.name),
+            executable: connection.hello.executable.clone(),
+        },
+        tool: None,
+        connection: Some(connection),
+    }
+}
+
+/// The program with this number, if it listens in folders that are not this process's.
+fn elsewhere(pid: u32) -> Option<Found> {
+    elsewhere::sockets(pid).iter().find_map(|socket| {
+        let stream = client::connect_to_process(&socket.path(), pid).ok()?;
+        Connection::greet(stream, PATIENCE).ok().map(alone)
+    })
+}
+
+/// What to do where none was found that is meant.
+fn help(target: &Target, error: &SelectError) -> String {
+    let lives = |pid: &u32| Path::new("/proc").join(pid.to_string()).exists();
+    match target.pid.filter(lives) {
+        Some(pid) => format!(
+            "\n  = help: process {pid} does not listen, or where only its own user and root can see it: run this as one \
+             of them"
+        ),
+        None if matches!(error, SelectError::NoneRunning) => HOW_TO_START.to_owned(),
+        None => String::new(),
     }
 }
 

@@ -7,7 +7,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use hotswap_protocol::address;
+use hotswap_protocol::{address, users};
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::sockopt::PeerCredentials;
 
 /// The folders in which programs and tools of this user have their sockets.
 pub fn directories() -> Vec<PathBuf> {
@@ -63,6 +65,15 @@ impl Place {
     ///
     /// None of them can.
     pub fn take(name: &str) -> Result<(Self, UnixListener)> {
+        let (map, overflow) = (
+            fs::read_to_string(users::OWN_MAP).ok(),
+            fs::read_to_string(users::OVERFLOW),
+        );
+        if users::stands_for_others(own_user(), map.as_deref(), &overflow.unwrap_or_default()) {
+            bail!(
+                "users without a number in this user namespace can't be told from this process's own"
+            );
+        }
         let mut problem = None;
         for folder in directories() {
             match Self::take_in(&folder, name) {
@@ -108,10 +119,29 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether the process at the other end may talk to this one: it runs as the same user, or as root.
-pub fn peer_is_own(stream: &UnixStream) -> bool {
-    let peer = rustix::net::sockopt::socket_peercred(stream);
-    peer.is_ok_and(|peer| allowed(peer.uid.as_raw(), own_user()))
+/// Who is at the other end of a connection, as the kernel tells it: of a socket that listens, who had it listen.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// The user that it acts for, in this process's namespace.
+    user: u32,
+    /// Its process id in this process's namespace; none if it has none here.
+    pub pid: Option<u32>,
+}
+
+impl Peer {
+    /// The one at the other end of this; none if the kernel does not tell.
+    pub fn of(stream: &UnixStream) -> Option<Self> {
+        let peer = getsockopt(stream, PeerCredentials).ok()?;
+        Some(Self {
+            user: peer.uid(),
+            pid: u32::try_from(peer.pid()).ok().filter(|pid| *pid != 0),
+        })
+    }
+
+    /// Whether it may talk to this process: it runs as the same user, or as root.
+    pub fn is_own(self) -> bool {
+        allowed(self.user, own_user())
+    }
 }
 
 /// Whether a peer of user `peer` may talk to a process of user `own`.
@@ -125,7 +155,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::net::UnixStream;
 
-    use super::{Place, allowed, peer_is_own, private};
+    use super::{Peer, Place, allowed, private};
 
     #[test]
     fn only_the_user_and_root_may_talk() {
@@ -139,7 +169,8 @@ mod tests {
             assert_eq!(allowed(peer, own), expected, "{peer} {own}");
         }
         let (one, _other) = UnixStream::pair().unwrap();
-        assert!(peer_is_own(&one));
+        let peer = Peer::of(&one).unwrap();
+        assert!(peer.is_own() && peer.pid == Some(std::process::id()));
     }
 
     #[test]

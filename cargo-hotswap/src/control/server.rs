@@ -141,7 +141,7 @@ impl Service {
             let message = message.to_owned();
             let _ = frame::write(&mut &stream, &Response::Error { message });
         };
-        if !place::peer_is_own(&stream) {
+        if !place::Peer::of(&stream).is_some_and(place::Peer::is_own) {
             return refuse("this tool belongs to another user");
         }
         if self.connections.fetch_add(1, Ordering::AcqRel) >= PLACES {

@@ -113,7 +113,7 @@ fn told(verb: &Verb) -> &'static str {
 ///
 /// It is not clear which program, or it has no tool any more, or that ends.
 pub(super) fn perform(verb: Verb, target: &Target, name: &mut String) -> Result<Outcome> {
-    let Found { program, tool, .. } = Running::look().select(target)?;
+    let Found { program, tool, .. } = Running::look(target).select(target)?;
     name.clone_from(&program.name);
     let Some(tool) = tool else {
         bail!(

@@ -25,7 +25,7 @@ impl Sink {
     /// The program's process id; 0 if there is none.
     pub fn pid(&self) -> u32 {
         match self {
-            Self::Program(connection) => connection.hello.pid,
+            Self::Program(connection) => connection.pid,
             Self::File(_) => 0,
         }
     }
@@ -49,7 +49,7 @@ impl Sink {
     /// The system does not tell.
     pub(super) fn libraries(&self, host: &Host) -> Result<Vec<PathBuf>> {
         match self {
-            Self::Program(connection) => libraries::of_process(host, connection.hello.pid),
+            Self::Program(connection) => libraries::of_process(host, connection.pid),
             Self::File(_) => libraries::of_executable(host),
         }
     }

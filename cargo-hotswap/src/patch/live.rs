@@ -220,7 +220,7 @@ pub(super) fn act_on_all(
 }
 
 fn meant(programs: &Programs, build_id: Option<&BuildId>) -> Result<Vec<Found>> {
-    let running = Running::look();
+    let running = Running::look(&programs.target);
     if !programs.all {
         return running.select(&programs.target).map(|found| vec![found]);
     }

@@ -122,7 +122,7 @@ impl Live {
         let ways = ways.flat_map(|way| way.below.iter().copied().chain(way.patch));
         let ways: BTreeSet<Digest> = ways.collect();
         let mut programs = Vec::new();
-        let running = Running::look();
+        let running = Running::look(target);
         let silent = silent(&running, &store.name);
         for mut found in running.programs {
             let pids = [found.program.pid, found.program.tool];

@@ -29,7 +29,7 @@ impl Complete {
             pid: Some(self.pid),
             name: None,
         };
-        let Ok(found) = Running::look().select(&target) else {
+        let Ok(found) = Running::look(&target).select(&target) else {
             return Vec::new();
         };
         match (kind, found.connection, found.tool) {

@@ -36,7 +36,7 @@ pub fn run(args: &StatusArgs) -> i32 {
 }
 
 fn tell(args: &StatusArgs) -> Result<i32> {
-    let running = Running::look();
+    let running = Running::look(&args.target);
     for (path, problem) in &running.silent {
         let process = path.file_stem().unwrap_or_default().to_string_lossy();
         output::warning(&format!("process {process} has a socket, but {problem}"));

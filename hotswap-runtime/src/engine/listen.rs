@@ -16,6 +16,7 @@ use std::time::Duration;
 use hotswap_protocol::address;
 use hotswap_protocol::frame;
 use hotswap_protocol::message::{ErrorCode, Response};
+use hotswap_protocol::users;
 
 use crate::engine::control::{Failure, LIMITS, Service};
 use crate::engine::fork::{self, Place};
@@ -60,6 +61,11 @@ pub(crate) enum ListenError {
     Socket { path: PathBuf, error: io::Error },
     #[error("socket `{}` is in use by another program of the same process id", path.display())]
     Taken { path: PathBuf },
+    #[error(
+        "in this process's user namespace, users without a number have that of its own, {user}, so it can't tell who may \
+         talk to it: run it as a user that has a number of its own"
+    )]
+    Unknown { user: u32 },
     #[error("this process has listened before, or was forked from one that does")]
     Again,
     #[error("thread: {0}")]
@@ -142,6 +148,13 @@ pub(crate) fn with_signals_blocked<T>(f: impl FnOnce() -> T) -> T {
 /// The first directory that can be used decides.
 fn bind() -> Result<(UnixListener, PathBuf), ListenError> {
     let user = user();
+    let (map, overflow) = (
+        fs::read_to_string(users::OWN_MAP).ok(),
+        fs::read_to_string(users::OVERFLOW),
+    );
+    if users::stands_for_others(user, map.as_deref(), &overflow.unwrap_or_default()) {
+        return Err(ListenError::Unknown { user });
+    }
     let runtime_dir = std::env::var_os(address::RUNTIME_DIR_VARIABLE);
     let mut first_error = None;
     for directory in address::socket_directories(runtime_dir.as_deref(), user) {

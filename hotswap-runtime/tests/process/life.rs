@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use hotswap_protocol::address::{socket_name, socket_pid};
 
 use crate::ROLE;
-use crate::program::{Program, command};
+use crate::program::{NAMELESS, Program, command};
 
 pub(crate) fn asleep() {
     let mut child = Command::new(std::env::current_exe().unwrap())
@@ -152,5 +152,23 @@ pub(crate) fn other_directory() {
     });
     assert_eq!(program.ready, "1");
     assert_eq!(program.order("status"), "0 true");
+    program.end();
+}
+
+/// Its user has no number, and who else has none can't be told from it.
+pub(crate) fn unknown_user() {
+    let probe = Command::new("unshare").args(["--user", "true"]).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        return println!("NOT TESTED: this system does not let its users make namespaces");
+    }
+    let folder =
+        std::env::temp_dir().join(format!("hotswap-process-unknown-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(NAMELESS), "").unwrap();
+    let mut program = Program::start_in(folder, |_, _| ());
+    let told = "it can't tell who may talk to it";
+    assert!(program.ready.contains(told), "{}", program.ready);
+    assert_eq!(program.order("status"), "0 false");
+    assert!(!program.folder.join("hotswap").exists());
     program.end();
 }

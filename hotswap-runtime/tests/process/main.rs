@@ -42,6 +42,10 @@ const TESTS: &[(&str, fn())] = &[
         life::other_directory,
     ),
     (
+        "does not listen where users can't be told apart",
+        life::unknown_user,
+    ),
+    (
         "swaps to the host's own code and reports it",
         own_code::swaps,
     ),

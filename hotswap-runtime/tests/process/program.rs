@@ -1,7 +1,7 @@
 //! The process under test as its tester sees it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
@@ -14,6 +14,9 @@ use hotswap_protocol::frame;
 use hotswap_protocol::message::{Hello, PROTOCOL, Request, Response};
 
 use crate::ROLE;
+
+/// A file in the folder of a process that shall be in a namespace of its own, in which no user has a number.
+pub(crate) const NAMELESS: &str = "nameless";
 
 /// Starts this executable again, as the tool would, with the ready pipe's number.
 pub(crate) fn command(folder: &Path, ready: RawFd, before_exec: fn(&Path, u32)) -> Command {
@@ -30,11 +33,15 @@ pub(crate) fn command(folder: &Path, ready: RawFd, before_exec: fn(&Path, u32)) 
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let inside = folder.to_owned();
-    // SAFETY: the closure runs in the forked child; clearing a flag is async-signal-safe, and what
-    // tests add only touches files.
+    let nameless = folder.join(NAMELESS).exists();
+    // SAFETY: the closure runs in the forked child; clearing a flag and leaving a namespace are async-signal-safe, and
+    // what tests add only touches files.
     unsafe {
         command.pre_exec(move || {
             libc::fcntl(ready, libc::F_SETFD, 0);
+            if nameless && libc::unshare(libc::CLONE_NEWUSER) != 0 {
+                return Err(io::Error::last_os_error());
+            }
             before_exec(&inside, std::process::id());
             Ok(())
         });
