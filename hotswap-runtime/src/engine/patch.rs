@@ -124,7 +124,7 @@ fn apply(
     act.about(&subject);
     let applied = fork::undivided(stack::applied);
     let stack: Vec<Digest> = applied.iter().map(|entry| entry.digest).collect();
-    let stays = ttl.and_then(|_| stays(&patch, digest, &applied));
+    let stays = stays(&patch, digest, ttl, &applied);
     let facts = Facts {
         build_id: loaded::executable().and_then(|file| file.build_id.as_ref()),
         stack: &stack,
@@ -175,16 +175,26 @@ fn apply(
     Ok(report)
 }
 
-/// Why nothing leads back from a patch, be it applied or not.
-fn stays(patch: &Patch, digest: Digest, applied: &[Entry]) -> Option<String> {
+/// Why nothing leads back from a patch that is to go by itself: when its own time is over, be it applied or not, or
+/// with one that it lies on.
+fn stays(
+    patch: &Patch,
+    digest: Digest,
+    ttl: Option<Duration>,
+    applied: &[Entry],
+) -> Option<String> {
     let entry = applied.iter().find(|entry| entry.digest == digest);
     match (entry, &patch.manifest.back) {
-        (Some(entry), _) => {
+        (Some(entry), _) if ttl.is_some() => {
             let leads_back = fork::undivided(|| version::leads_back_from(entry.version));
             (!leads_back).then(|| "it is applied, and the way back was given up".to_owned())
         }
-        (None, Back::None(reasons)) => Some(reasons.join("; ")),
-        (None, Back::Way(_) | Back::AsFrom(_)) => None,
+        (None, Back::None(reasons))
+            if ttl.is_some() || applied.iter().any(Entry::is_for_a_time) =>
+        {
+            Some(reasons.join("; "))
+        }
+        _ => None,
     }
 }
 

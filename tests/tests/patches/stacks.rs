@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use hotswap_tests::hotswap_verb;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{HANDLERS, Server, text, tool};
+use super::{HANDLERS, Server, hostile, text, tool};
 
 /// Counts, so that it shows whose static it is.
 fn counting(kind: &str, what: &str, greeting: &str) -> String {
@@ -76,11 +76,15 @@ pub(super) fn lie_on_each_other(server: &Server, greeting: &str) -> Result<()> {
     ensure!(applied(&none).is_empty(), "{none}");
     does(&["apply", second], not_on_it)?;
     server.greets("Bare", false)?;
-    a_purge_gives_up_what_nobody_has_promised(server, first)
+    a_purge_gives_up_what_nobody_has_promised(server, first, second)
 }
 
 /// What is applied for a time goes, whoever wants memory back meanwhile. Afterwards the server has a patch for good.
-fn a_purge_gives_up_what_nobody_has_promised(server: &Server, patch: &str) -> Result<()> {
+fn a_purge_gives_up_what_nobody_has_promised(
+    server: &Server,
+    patch: &str,
+    on_it: &str,
+) -> Result<()> {
     let pid = server.child.id().to_string();
     let gives_up = || -> Result<bool> {
         let words = ["purge", "--pid", &pid, "--message-format=json"];
@@ -91,6 +95,17 @@ fn a_purge_gives_up_what_nobody_has_promised(server: &Server, patch: &str) -> Re
     };
     server.expect(&["apply", patch, "--ttl=1h"], (0, true, None))?;
     ensure!(!gives_up()?, "it has a time");
+    // It would have to go with the one that it lies on.
+    let stays = hostile::changed(&fs::read(on_it)?, |text| {
+        text["manifest"]["back"] = json!({ "none": ["a field is gone"] });
+    })?;
+    let file = server.package.root.join("stays.hotpatch");
+    fs::write(&file, stays)?;
+    let refused = server.expect(&["apply", text(&file)?], (11, false, Some("patch-stays")))?;
+    ensure!(
+        refused["error"].to_string().contains("a field is gone"),
+        "{refused}"
+    );
     server.expect(&["apply", patch], (0, false, None))?;
     ensure!(gives_up()?, "it has none");
     server.expect(&["revert"], (12, false, Some("revert-refused")))?;

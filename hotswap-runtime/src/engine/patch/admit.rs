@@ -20,7 +20,7 @@ pub(super) struct Facts<'a> {
     pub(super) floor: u64,
     /// Seconds since 1970.
     pub(super) now: u64,
-    /// Why nothing leads back from the patch, which is to go by itself.
+    /// Why nothing leads back from the patch, which is to go by itself, or with one that it lies on.
     pub(super) stays: Option<&'a str>,
 }
 
@@ -71,8 +71,8 @@ pub(super) enum Refusal {
     )]
     InMemory { other: String },
     #[error(
-        "the program can't go back from the patch, so it can't be applied for a time: {reason}; apply it without one, \
-         if it may stay until the program ends"
+        "the program can't go back from the patch, so it can't be applied for a time, nor on a patch that is: {reason}; \
+         apply it, and those it lies on, without one, if they may stay until the program ends"
     )]
     Stays { reason: String },
 }
@@ -264,6 +264,9 @@ mod tests {
             p.stack.push(patch);
             stays(p);
         };
-        check(applied_and_stays, "for a time: `T` has no `back`");
+        check(
+            applied_and_stays,
+            "nor on a patch that is: `T` has no `back`",
+        );
     }
 }
