@@ -12,6 +12,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -22,6 +24,9 @@ struct Running {
     /// No other may begin.
     ending: bool,
 }
+
+/// Between two looks whether a command has ended that may take only so long.
+const PAUSE: Duration = Duration::from_millis(25);
 
 static RUNNING: Mutex<Running> = Mutex::new(Running {
     groups: BTreeSet::new(),
@@ -90,6 +95,34 @@ pub fn status(command: &mut Command) -> io::Result<ExitStatus> {
     let status = child.wait();
     running().groups.remove(&child.id().cast_signed());
     status
+}
+
+/// The same, but it is ended with all that it started when it has not ended within this time, and the result is none.
+///
+/// # Errors
+///
+/// As those of [`status`], or it can't be ended.
+pub fn status_within(command: &mut Command, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let mut child = spawn(command, None)?;
+    let status = ended(&mut child, limit);
+    running().groups.remove(&child.id().cast_signed());
+    status
+}
+
+fn ended(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let begin = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if begin.elapsed() >= limit {
+            let group = Pid::from_raw(child.id().cast_signed());
+            kill_process_group(group.ok_or(io::ErrorKind::InvalidInput)?, Signal::KILL)?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 /// Runs a command without input in a process group of its own, with a descriptor, and shows each line of stderr as
@@ -266,8 +299,11 @@ mod tests {
     use std::ops::ControlFlow::{Break, Continue};
     use std::os::fd::OwnedFd;
     use std::process::Command;
+    use std::time::Duration;
 
-    use super::{Ending, Lent, Waiting, end_all, none_ends_them, output, status, watched};
+    use super::{
+        Ending, Lent, Waiting, end_all, none_ends_them, output, status, status_within, watched,
+    };
 
     #[test]
     fn all_that_is_under_way_ends() {
@@ -351,6 +387,23 @@ mod tests {
         let ended = end_all();
         assert!(status(&mut command).is_err());
         drop(ended);
+    }
+
+    #[test]
+    fn what_takes_too_long_ends_with_all_that_it_started() {
+        let _alone = none_ends_them();
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let mut command = Command::new("sh");
+        command.args(["-c", "cat /dev/zero >/dev/null; echo"]);
+        let mut command = with_descriptor(command, writer);
+        let ended = status_within(&mut command, Duration::ZERO);
+        assert_eq!(ended.expect("it was run"), None);
+        drop(command);
+        let rest = reader.read_to_end(&mut Vec::new());
+        assert_eq!(rest.expect("closed by all"), 0);
+        let mut command = Command::new("true");
+        let ended = status_within(&mut command, Duration::MAX).expect("it was run");
+        assert!(ended.is_some_and(|status| status.success()));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,10 @@ use hotswap_protocol::patch::order::{AppliedPatch, PatchOrder};
 use super::code;
 use super::line;
 use super::live::{self, Work};
+use crate::children;
 use crate::control::find::Found;
 use crate::output::{self, Format};
+use crate::session::signals;
 use crate::shell_command;
 
 mod panics;
@@ -198,13 +201,14 @@ fn holds(command: &str, found: &Found) -> Result<()> {
     }
 }
 
-/// Runs a command for a program, by `sh` and with HOTSWAP_PID and HOTSWAP_NAME; none if it was ended because it took
-/// longer than this.
+/// Runs a command for a program, by `sh` and with HOTSWAP_PID and HOTSWAP_NAME; none if it was ended, with all that it
+/// started, because it took longer than this.
 ///
 /// # Errors
 ///
 /// There is no `sh`, or it can't be waited for.
 pub fn command(command: &str, found: &Found, limit: Duration) -> Result<Option<ExitStatus>> {
+    end_children_first()?;
     let mut shell = shell_command::command(command);
     // What it says must not get between lines of JSON.
     shell.stdout(io::stderr());
@@ -212,23 +216,18 @@ pub fn command(command: &str, found: &Found, limit: Duration) -> Result<Option<E
     if let Some(pid) = found.program.pid {
         shell.env("HOTSWAP_PID", pid.to_string());
     }
-    ended(&mut shell.spawn().context("`sh` can't be run")?, limit)
+    let status = children::status_within(&mut shell, limit);
+    signals::go_on();
+    status.context("`sh` can't be run")
 }
 
-/// Waits for it as long as it may take, and ends it then.
-fn ended(child: &mut Child, limit: Duration) -> Result<Option<ExitStatus>> {
-    let end = Instant::now() + limit;
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if Instant::now() >= end {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        thread::sleep(PAUSE / 10);
+/// From now on, whoever ends this process ends the command first: a key of the terminal's does not reach that.
+fn end_children_first() -> Result<()> {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.swap(true, Ordering::Relaxed) {
+        return Ok(());
     }
+    signals::before_end(children::end_all)
 }
 
 /// What a command's end says. One that can't be run tells nothing, and then nothing would end the trial.

@@ -3,7 +3,9 @@
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -32,6 +34,9 @@ const HANDLED: [Signal; 7] = [
 /// The program that signals are passed on to, as long as its number is its own.
 static TARGET: Mutex<Option<Pid>> = Mutex::new(None);
 
+/// Whether somebody has asked this process to end that does something before.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
 fn target() -> MutexGuard<'static, Option<Pid>> {
     TARGET.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -58,7 +63,7 @@ pub fn handle(tell: impl Fn(i32) + Send + 'static) -> Result<()> {
     let wanted = wanted.filter(|signal| !ignored.contains(signal));
     let mut signals = SignalsInfo::<WithOrigin>::new(wanted).context("could not handle signals")?;
     let had_terminal = has_terminal();
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         for origin in signals.forever() {
             let signal = HANDLED
                 .into_iter()
@@ -75,6 +80,30 @@ pub fn handle(tell: impl Fn(i32) + Send + 'static) -> Result<()> {
         }
     });
     Ok(())
+}
+
+/// From now on, this process does this before it ends when it is asked to, by Ctrl-C for instance, holds what comes of
+/// it, and does nothing else behind [`go_on`].
+///
+/// # Errors
+///
+/// As those of [`handle`].
+pub fn before_end<T>(act: impl Fn() -> T + Send + 'static) -> Result<()> {
+    handle(move |signal| {
+        if asks_to_end(signal) {
+            ASKED.store(true, Ordering::SeqCst);
+            let _held = act();
+            end_by(signal);
+        }
+    })
+}
+
+/// Returns if this process goes on. If it was asked to end, nothing else should be said or done about what ended
+/// therefore.
+pub fn go_on() {
+    while ASKED.load(Ordering::SeqCst) {
+        thread::park();
+    }
 }
 
 /// Whether a signal asks for an end.
@@ -95,9 +124,9 @@ fn from_terminal(origin: &Origin) -> bool {
 /// A program that doesn't end when its terminal is closed would be left without anybody who
 /// could reach it.
 fn end_without_terminal() {
-    std::thread::spawn(|| {
+    thread::spawn(|| {
         for signal in [Signal::TERM, Signal::KILL] {
-            std::thread::sleep(PATIENCE);
+            thread::sleep(PATIENCE);
             send(signal);
         }
     });

@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use super::processes::{self, Openings};
 use crate::children;
+use crate::session::signals;
 use crate::shell_command;
 
 /// The variable with the path of the program that the command shall work with.
@@ -76,7 +77,7 @@ pub(super) fn measure(command: &str, programs: &[Program<'_>], rounds: u32) -> R
         for at in order(round, programs.len()) {
             let program = &programs[at];
             let openings = (round == 0).then(|| Openings::of(program.path)).flatten();
-            let used = run(command, program).inspect_err(|_| processes::go_on())?;
+            let used = run(command, program).inspect_err(|_| signals::go_on())?;
             if openings.is_some_and(|openings| !openings.any()) {
                 bail!(
                     "`{command}` did not run {} ({})\n  = help: the path of the program to run is in {VARIABLE}",

@@ -6,8 +6,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -23,9 +21,6 @@ use rustix::process::{
 use crate::children;
 use crate::session::signals;
 
-/// Whether somebody has asked this process to end.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
 /// From now on, processes whose parents have ended are children of this one. When this one is asked to end, by Ctrl-C
 /// for instance, it ends all of them first: what `sh` has started in the background is deaf to Ctrl-C.
 ///
@@ -36,13 +31,10 @@ pub(super) fn adopt() -> Result<()> {
     let told = fs::read_to_string("/proc/thread-self/children");
     told.context("this kernel does not tell which processes a command leaves running")?;
     set_child_subreaper(Some(getpid())).context("could not take over processes")?;
-    signals::handle(|signal| {
-        if signals::asks_to_end(signal) {
-            INTERRUPTED.store(true, Ordering::SeqCst);
-            let _none_begins = children::end_all();
-            let _ = end_all();
-            signals::end_by(signal);
-        }
+    signals::before_end(|| {
+        let none_begins = children::end_all();
+        let _ = end_all();
+        none_begins
     })
 }
 
@@ -62,13 +54,6 @@ impl Openings {
     /// Whether there was any.
     pub(super) fn any(self) -> bool {
         rustix::io::read(self.0, &mut [0; 64]).is_ok_and(|bytes| bytes > 0)
-    }
-}
-
-/// Returns if this process goes on. If it was asked to end, nothing else should be said of what ended therefore.
-pub(super) fn go_on() {
-    while INTERRUPTED.load(Ordering::SeqCst) {
-        thread::park();
     }
 }
 
