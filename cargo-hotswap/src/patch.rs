@@ -80,8 +80,14 @@ pub struct FileArgs {
     message_format: Format,
 }
 
+/// The longest time that can be given: far more than anybody waits, and no clock overflows.
+const MAX_TIME: Duration = Duration::from_hours(24 * 365 * 100);
+
 fn time(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| error.to_string())
+    match humantime::parse_duration(text) {
+        Ok(time) if time > MAX_TIME => Err(format!("`{text}` is longer than a hundred years")),
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
 }
 
 /// Does it; the result is the exit code.
