@@ -1,6 +1,6 @@
 //! What the user asked to build and run: cargo's own flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -196,7 +196,7 @@ impl Selection {
         let mut flags = Flags::default();
         flags.values(
             "--manifest-path",
-            self.manifest_path.iter().map(|path| text(path)),
+            self.manifest_path.iter().map(|path| text(&real(path))),
         );
         flags.values("--config", &self.messages.config);
         for flag in &self.messages.unstable {
@@ -241,8 +241,16 @@ impl Colour {
     }
 }
 
-fn text(path: &std::path::Path) -> String {
+fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+/// A manifest where its folder really is, since compilers tell of sources there, whatever links lead to it. A manifest
+/// that is a link itself belongs to the folder in which it is one.
+fn real(manifest: &Path) -> PathBuf {
+    let place = manifest.parent().zip(manifest.file_name());
+    let real = place.and_then(|(folder, name)| Some(folder.canonicalize().ok()?.join(name)));
+    real.unwrap_or_else(|| manifest.to_owned())
 }
 
 #[derive(Default)]
@@ -268,6 +276,8 @@ impl Flags {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use clap::Parser;
 
     use super::Selection;
@@ -352,5 +362,21 @@ mod tests {
             let words = std::iter::once("run").chain(given.split_whitespace());
             assert!(Line::try_parse_from(words).is_err(), "{given}");
         }
+    }
+
+    #[test]
+    fn a_manifest_behind_links_is_named_where_its_folder_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let [own, link] = ["own", "link"].map(|name| folder.join(name));
+        std::fs::create_dir(&own).unwrap();
+        symlink(&own, &link).unwrap();
+        symlink(folder.join("elsewhere.toml"), own.join("Cargo.toml")).unwrap();
+        let selection = Selection {
+            manifest_path: Some(link.join("Cargo.toml")),
+            ..Selection::default()
+        };
+        let named = own.join("Cargo.toml").display().to_string();
+        assert_eq!(selection.manifest_flags(), ["--manifest-path", &named]);
     }
 }
