@@ -69,6 +69,11 @@ pub fn failure(error: &anyhow::Error) {
     talk(&render::error(&error.to_string(), &causes));
 }
 
+/// Tells what the compiler said.
+pub fn compiler(message: &str) {
+    talk(message);
+}
+
 fn talk(text: &str) {
     // A closed stderr changes nothing about it.
     let _ = anstream::stderr()

@@ -293,6 +293,7 @@ fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
     server.package.edit(handlers, &logged, greeting)?;
     another_compiler_is_refused(&server)?;
     elsewhere::are_patched_by_number(&server, &patch)?;
+    what_does_not_compile_is_told_without_colours(&server, greeting)?;
     calls_are_logged(&server)?;
     broken::exactly_the_old_or_the_new(&mut server, &patch)?;
     server.start_again()?;
@@ -326,6 +327,17 @@ fn another_compiler_is_refused(server: &Server) -> Result<()> {
         !server.package.root.join("none.hotpatch").exists(),
         "{said}"
     );
+    Ok(())
+}
+
+/// Nothing of what the compiler says steers a terminal, where it goes to none.
+fn what_does_not_compile_is_told_without_colours(server: &Server, greeting: &str) -> Result<()> {
+    server.package.edit(HANDLERS, greeting, "    unknown()")?;
+    let (said, code) = server.tries_to_build(&[])?;
+    server.package.edit(HANDLERS, "    unknown()", greeting)?;
+    let told =
+        said.contains("cannot find function `unknown`") && said.contains("could not compile");
+    ensure!(code == 101 && told && !said.contains('\u{1b}'), "{said}");
     Ok(())
 }
 

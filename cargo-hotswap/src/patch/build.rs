@@ -400,7 +400,7 @@ fn plan(event: &Event, manifest: &Manifest) -> Plan {
 fn not_made(event: Event) -> Result<i32> {
     match event {
         Event::CompileError { message, summary } => {
-            eprint!("{message}");
+            output::compiler(&message);
             output::error(&summary);
             Ok(death::PANIC_CODE)
         }

@@ -297,7 +297,7 @@ fn sources(
 fn restart(event: Event) -> Result<Option<String>> {
     match event {
         Event::CompileError { message, summary } => {
-            eprint!("{message}");
+            output::compiler(&message);
             output::error(&summary);
             Ok(None)
         }
