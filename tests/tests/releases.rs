@@ -399,7 +399,7 @@ fn back_again(machine: &Machine) -> Result<()> {
     let installed = acts
         .iter()
         .filter(|act| act["act"] == "install" && act["changed"] == true);
-    ensure!(installed.count() == 7, "{log}");
+    ensure!(installed.count() == 8, "{log}");
     Ok(())
 }
 
@@ -438,7 +438,20 @@ fn several_go_together(machine: &Machine) -> Result<()> {
     fs::remove_file(&stay)?;
     let (lines, code) = machine.run(&["rollback"])?;
     ensure!(code == Some(0) && lines.len() == 2, "{lines:?}");
-    second.ask("z", "z by one, 4")
+    second.ask("z", "z by one, 4")?;
+    what_was_given_up_needs_a_restart(machine, second)
+}
+
+/// A purge gives up the way back of a program, and the next start goes back nevertheless.
+fn what_was_given_up_needs_a_restart(machine: &Machine, program: Session) -> Result<()> {
+    let pid = program.tool_pid().to_string();
+    machine.expect(&["install", "1.1.0", "--pid", &pid], (0, true))?;
+    machine.expect(&["permanent", "1.1.0", "--on-restart"], (0, true))?;
+    hotswap_verb(&machine.package, &["purge", "--pid", &pid])?.output()?;
+    let (lines, code) = machine.run(&["rollback", "1.1.0"])?;
+    ensure!(code == Some(15) && lines.len() == 2, "{lines:?}");
+    ensure!(lines[0]["permanent"] == "1.0.0", "{lines:?}");
+    Ok(())
 }
 
 /// An edit that can't go live: what the cell holds has another type.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use hotswap_protocol::address;
 use hotswap_protocol::build_id::BuildId;
+use hotswap_protocol::message::ErrorCode;
 use hotswap_protocol::patch::Digest;
 use hotswap_protocol::patch::order::{AppliedPatch, PatchOrder};
 use hotswap_protocol::purge::Manner;
@@ -252,6 +253,17 @@ fn refused(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
+/// The same of going back. Where nothing leads back any more, as after a brutal purge, a restart does.
+fn not_gone_back(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<Declined>() {
+        Some(Declined { code, message }) if *code == ErrorCode::RevertRefused => {
+            let text = format!("{message}; the program has to be restarted");
+            Refused::new(code::NEEDS_RESTART, text).into()
+        }
+        _ => refused(error),
+    }
+}
+
 /// A program on the way between two releases.
 #[derive(Debug)]
 pub(super) struct Traveller<'a> {
@@ -288,7 +300,7 @@ impl Program for Traveller<'_> {
                     .live
                     .connection()?
                     .patch(PatchOrder::Revert { digest }, &[]);
-                done.map(drop).map_err(refused)
+                done.map(drop).map_err(not_gone_back)
             }
             Act::Purge(manner) => self.purge(manner),
             Act::Call(command, limit) => self.live.call(command, limit),
