@@ -129,8 +129,10 @@ impl Server {
         let key = fs::read_to_string(workspace().join("tests/keys/test.pub"))?;
         let key = key.lines().last().context("a key has two lines")?;
         let before = "    let address = env::args()";
+        // As services do.
         let listen = format!(
-            "    hotswap::listen(hotswap::Listen::new().public_key(\"{key}\")).unwrap();\n{before}"
+            "    env::set_current_dir(\"/\").unwrap();\n    \
+             hotswap::listen(hotswap::Listen::new().public_key(\"{key}\")).unwrap();\n{before}"
         );
         package.edit("examples/web/src/main.rs", before, &listen)?;
         let (built, code) = tool(&package, &["build", "-p", "web"])?;
@@ -141,7 +143,9 @@ impl Server {
             package.root.join("server.log"),
         );
         let executable = path("executable")?;
-        let (child, address) = launch(Command::new(&executable), &log, &audit)?;
+        let mut command = Command::new(&executable);
+        command.current_dir(&package.root);
+        let (child, address) = launch(command, &log, Path::new("audit.log"))?;
         Ok(Self {
             base: path("base")?,
             executable,

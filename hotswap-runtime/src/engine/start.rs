@@ -60,10 +60,11 @@ fn has_others_rights() -> bool {
 
 fn start() {
     let variables = take_variables();
-    let get = |name: &str| {
+    let given = |name: &str| {
         let found = variables.iter().find(|(key, _)| key == name);
-        found.map(|(_, value)| value.to_string_lossy().into_owned())
+        found.map(|(_, value)| value)
     };
+    let get = |name: &str| given(name).map(|value| value.to_string_lossy().into_owned());
     if get(env::LISTEN).as_deref() != Some(env::LISTEN_TOOL) {
         go_over(&variables);
     }
@@ -95,8 +96,8 @@ fn start() {
         #[cfg(feature = "tracing")]
         trace::begin();
         handover::adopt(get(env::SAVE_FD), get(env::RESTORE_FD));
-        let audit = get(env::AUDIT).filter(|path| !path.is_empty());
-        audit.map_or(Ok(()), |path| patch::set_audit(Path::new(&path)))?;
+        let audit = given(env::AUDIT).filter(|path| !path.is_empty());
+        audit.map_or(Ok(()), |path| patch::set_audit(Path::new(path)))?;
         let process = Process::new(get(env::NAME), !for_tool);
         listen::start(process).map_err(|error| error.to_string())
     });

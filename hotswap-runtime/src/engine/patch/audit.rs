@@ -32,11 +32,13 @@ static PATH: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// The file can't be read or written, or others can.
 pub(crate) fn set(path: &Path) -> Result<(), String> {
     let text = |error: io::Error| format!("audit log `{}`: {error}", path.display());
-    let file = open(path).map_err(text)?;
+    // The program may go to another folder, as services do.
+    let absolute = std::path::absolute(path).map_err(text)?;
+    let file = open(&absolute).map_err(text)?;
     let past = past(file, &base()).map_err(text)?;
     stack::raise_floor(past.floor());
     stack::latest(past.latest());
-    *lock(&PATH) = Some(path.to_owned());
+    *lock(&PATH) = Some(absolute);
     Ok(())
 }
 
