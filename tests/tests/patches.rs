@@ -296,6 +296,7 @@ fn a_program_that_nobody_watches_logs_more_for_a_while() -> Result<()> {
     // Of the first patch statics stay in memory, and it has no types of its own.
     server.package.edit(handlers, &logged, greeting)?;
     another_compiler_is_refused(&server)?;
+    who_does_not_answer_is_named(&server)?;
     elsewhere::are_patched_by_number(&server, &patch)?;
     what_does_not_compile_is_told_without_colours(&server, greeting)?;
     calls_are_logged(&server)?;
@@ -342,6 +343,19 @@ fn what_does_not_compile_is_told_without_colours(server: &Server, greeting: &str
     let told =
         said.contains("cannot find function `unknown`") && said.contains("could not compile");
     ensure!(code == 101 && told && !said.contains('\u{1b}'), "{said}");
+    Ok(())
+}
+
+/// Of all programs the one that is stopped is left out, but not silently.
+fn who_does_not_answer_is_named(server: &Server) -> Result<()> {
+    let pid = server.child.id().to_string();
+    let signal = |word: &str| Command::new("kill").args([word, &pid]).status();
+    signal("-STOP")?;
+    let output = hotswap_verb(&server.package, &["patch", "list", "--all"])?.output();
+    signal("-CONT")?;
+    let said = String::from_utf8(output?.stderr)?;
+    let named = format!("process {pid} has a socket, but it does not answer");
+    ensure!(said.contains(&named), "{said}");
     Ok(())
 }
 

@@ -168,11 +168,10 @@ impl Running {
             pid: target.pid,
             name: target.name.clone(),
         };
-        if let Some((path, problem)) = self.silent_one(target) {
+        if let Some(silent) = self.silent_one(target) {
             bail!(
-                "process {} has a socket, but {problem}\n  \
-                 = help: if it is stopped (Ctrl-Z, a debugger), let it go on",
-                path.file_stem().unwrap_or_default().to_string_lossy(),
+                "{}\n  = help: if it is stopped (Ctrl-Z, a debugger), let it go on",
+                described(silent)
             );
         }
         if let Some(here) = std::env::current_dir().ok().filter(|_| target.is_open()) {
@@ -192,11 +191,24 @@ impl Running {
         }
     }
 
+    /// A text for each program that has a socket and does not answer.
+    pub fn silent_programs(&self) -> impl Iterator<Item = String> {
+        let is_program = |path: &Path| path.file_name().and_then(address::socket_pid).is_some();
+        let programs = self.silent.iter().filter(move |(path, _)| is_program(path));
+        programs.map(described)
+    }
+
     /// The silent socket that is asked for by its process.
     fn silent_one(&self, target: &Target) -> Option<&(PathBuf, String)> {
         let pid = target.pid?;
         self.silent.iter().find(|(path, _)| is_named(path, pid))
     }
+}
+
+/// What is told of a silent socket.
+fn described((path, problem): &(PathBuf, String)) -> String {
+    let process = path.file_stem().unwrap_or_default().to_string_lossy();
+    format!("process {process} has a socket, but {problem}")
 }
 
 /// Whether this is the name of a socket of this process.

@@ -224,6 +224,9 @@ fn meant(programs: &Programs, build_id: Option<&BuildId>) -> Result<Vec<Found>> 
     if !programs.all {
         return running.select(&programs.target).map(|found| vec![found]);
     }
+    for text in running.silent_programs() {
+        output::warning(&format!("{text}, and is left out"));
+    }
     let mut all = running.programs;
     all.retain(|found| {
         let connection = found.connection.as_ref();
