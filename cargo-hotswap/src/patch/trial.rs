@@ -140,11 +140,6 @@ impl<'a> Trial<'a> {
         let end = Instant::now() + self.time;
         let mut next_command = Instant::now();
         loop {
-            for found in &mut *programs {
-                if let Err(reason) = self.look(found) {
-                    return Some(format!("{reason:#}"));
-                }
-            }
             if let Some(command) = &self.args.revert_if
                 && Instant::now() >= next_command
             {
@@ -154,6 +149,12 @@ impl<'a> Trial<'a> {
                     }
                 }
                 next_command = Instant::now() + COMMAND_PAUSE;
+            }
+            // A command takes its time, and what is kept must still be there.
+            for found in &mut *programs {
+                if let Err(reason) = self.look(found) {
+                    return Some(format!("{reason:#}"));
+                }
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {

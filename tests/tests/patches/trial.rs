@@ -33,6 +33,17 @@ pub(super) fn stays_only_if_it_holds(
     let mut bad = Tries::begin(server, &[path, "--watch", "1h", "--revert-if", reported])?;
     taken_back(&mut bad, "succeeded", || Ok(()))?;
 
+    // Somebody takes it back while the command runs, and then the time is over.
+    let other = "/proc/$PPID/exe hotswap patch revert --pid $HOTSWAP_PID; exit 1";
+    let mut gone = Tries::begin(server, &[path, "--watch", "1ms", "--revert-if", other])?;
+    gone.line()?;
+    let told = gone.line()?;
+    let right = told["error"]
+        .to_string()
+        .contains("has gone back from it already");
+    ensure!(right && gone.code()? == 14, "{told}");
+    server.expect(&["revert", path], (0, false, None))?;
+
     // One in an hour is borne.
     let mut panicked = Tries::begin(server, &[path, "--watch", "1h", "--max-panics", "1/h"])?;
     taken_back(&mut panicked, "calls panicked", || {
