@@ -55,7 +55,7 @@ cells = ["released::WORLD"]
 
 [[up]]
 step = "call"
-command = "test ! -e kill || kill -9 $PPID; test $HOTSWAP_NAME = released && ! grep -sx $HOTSWAP_PID fail"
+command = "test ! -e back || /proc/$PPID/exe hotswap patch revert --pid $HOTSWAP_PID; test ! -e kill || kill -9 $PPID; test $HOTSWAP_NAME = released && ! grep -sx $HOTSWAP_PID fail"
 undo = "touch undone"
 
 [[down]]
@@ -280,6 +280,13 @@ fn what_fails_leaves_the_old(machine: &Machine, program: &mut Session) -> Result
     );
     program.ask("b", "b by one, 2")?;
     fs::remove_file(&fail)?;
+    // Somebody takes it back just then, or the program itself.
+    let back = machine.package.root.join("back");
+    fs::write(&back, "")?;
+    let gone = machine.expect(&["install", "1.1.0"], (12, false))?;
+    let told = gone["error"].as_str().unwrap_or_default();
+    ensure!(told.contains("has gone back from it already"), "{gone}");
+    fs::remove_file(&back)?;
     // The program would go back by itself; whoever comes before that goes on, or takes it back.
     fs::write(&kill, "")?;
     let (lines, code) = machine.run(&["install", "1.1.0"])?;

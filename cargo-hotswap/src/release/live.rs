@@ -294,6 +294,7 @@ impl Program for Traveller<'_> {
                 servers(self.live, ServerOrder::Resume { server })
             }
             Act::Forward(ttl) => self.live.apply(self.patch, ttl, false),
+            Act::Stay => self.stay(),
             Act::Back => {
                 let digest = Some(self.digest);
                 let done = self
@@ -310,6 +311,15 @@ impl Program for Traveller<'_> {
 }
 
 impl Traveller<'_> {
+    /// What the program or somebody else has taken back meanwhile stays away.
+    fn stay(&mut self) -> Result<()> {
+        let report = self.live.connection()?.patch(PatchOrder::List {}, &[])?;
+        if !report.applied.iter().any(|it| it.digest == self.digest) {
+            bail!("the program has gone back from it already");
+        }
+        self.live.apply(self.patch, None, false)
+    }
+
     /// What something refers to stays in memory, which is no failure.
     fn purge(&mut self, manner: Manner) -> Result<()> {
         self.live.connection()?.purge(manner).map(drop)
@@ -325,6 +335,7 @@ fn described(act: Act<'_>) -> String {
         Act::Suspend(server, _) => format!("suspend {}", of(server)),
         Act::Resume(server) => format!("resume {}", of(server)),
         Act::Forward(_) => "load the release's code".to_owned(),
+        Act::Stay => "keep the release's code".to_owned(),
         Act::Back => "load the code from before".to_owned(),
         Act::Purge(_) => "purge old code".to_owned(),
         Act::Call(..) => "call a command".to_owned(),

@@ -16,6 +16,8 @@ pub enum Act<'a> {
     Resume(Option<&'a str>),
     /// Make the release's code current. With a time, the program goes back by itself when it is over.
     Forward(Option<Duration>),
+    /// Have the release's code, which is current, stay.
+    Stay,
     /// Make the code from before current.
     Back,
     /// Take old code out of memory.
@@ -82,7 +84,7 @@ pub fn run(
     }
     match up && !stays {
         true => program
-            .perform(Act::Forward(None))
+            .perform(Act::Stay)
             .map_err(|error| take_back(error, false, undo, program)),
         false => Ok(()),
     }
@@ -127,7 +129,7 @@ fn acts(step: &Step, up: bool, time: Option<Duration>) -> Vec<(Act<'_>, Option<A
             };
             vec![(Act::Purge(manner), None)]
         }
-        Step::PointOfNoReturn {} if up && time.is_some() => vec![(Act::Forward(None), None)],
+        Step::PointOfNoReturn {} if up && time.is_some() => vec![(Act::Stay, None)],
         // A migration is part of its load, and after a restart there is nothing to be done.
         Step::PointOfNoReturn {} | Step::Migrate { .. } | Step::Restart { .. } => Vec::new(),
     }
@@ -169,7 +171,8 @@ mod tests {
                 Act::Suspend(name, _) => format!("suspend {}", name.unwrap_or("*")),
                 Act::Resume(name) => format!("resume {}", name.unwrap_or("*")),
                 Act::Forward(Some(time)) => format!("load {}", time.as_secs()),
-                Act::Forward(None) => "stay".to_owned(),
+                Act::Forward(None) => "load".to_owned(),
+                Act::Stay => "stay".to_owned(),
                 Act::Back => "back".to_owned(),
                 Act::Purge(manner) => format!("purge {manner:?}"),
                 Act::Call(command, _) => command.to_owned(),
@@ -262,12 +265,12 @@ mod tests {
     #[test]
     fn where_nothing_leads_back_the_load_is_the_point_of_no_return() {
         let one_way = (Direction::Up, false);
-        let begin = "suspend a, suspend b, stay, resume a, resume b";
+        let begin = "suspend a, suspend b, load, resume a, resume b";
         for (fails, expected) in [
             (&[][..], format!("{begin}, call, purge Full")),
             (
-                &["stay"],
-                "suspend a, suspend b, resume b, resume a: stay failed".to_owned(),
+                &["load"],
+                "suspend a, suspend b, resume b, resume a: load failed".to_owned(),
             ),
             (
                 &["call"],
@@ -276,7 +279,7 @@ mod tests {
         ] {
             check_way(&steps(), one_way, fails, &expected);
         }
-        check_way(&steps()[..3], one_way, &[], "suspend a, suspend b, stay");
+        check_way(&steps()[..3], one_way, &[], "suspend a, suspend b, load");
     }
 
     #[test]
@@ -288,7 +291,7 @@ mod tests {
             &steps,
             down,
             &["call"],
-            &format!("{begin}, stay, resume b, resume a: call failed"),
+            &format!("{begin}, load, resume b, resume a: call failed"),
         );
         check(
             &steps[..3],
