@@ -302,7 +302,8 @@ mod tests {
     use std::time::Duration;
 
     use super::{
-        Ending, Lent, Waiting, end_all, none_ends_them, output, status, status_within, watched,
+        Ending, Lent, Waiting, end_all, ended, none_ends_them, output, running, spawn, status,
+        status_within, watched,
     };
 
     #[test]
@@ -394,11 +395,15 @@ mod tests {
         let _alone = none_ends_them();
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
         let mut command = Command::new("sh");
-        command.args(["-c", "cat /dev/zero >/dev/null; echo"]);
+        // A child of the child holds the pipe as well.
+        command.args(["-c", "(echo >&9; cat /dev/zero >/dev/null); echo"]);
         let mut command = with_descriptor(command, writer);
-        let ended = status_within(&mut command, Duration::ZERO);
-        assert_eq!(ended.expect("it was run"), None);
+        let mut child = spawn(&mut command, None).expect("it was run");
         drop(command);
+        reader.read_exact(&mut [0]).expect("both are there");
+        let status = ended(&mut child, Duration::ZERO).expect("it can be ended");
+        assert_eq!(status, None);
+        running().groups.remove(&child.id().cast_signed());
         let rest = reader.read_to_end(&mut Vec::new());
         assert_eq!(rest.expect("closed by all"), 0);
         let mut command = Command::new("true");
