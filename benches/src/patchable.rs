@@ -120,7 +120,12 @@ pub fn wanted_swaps() -> usize {
     given.and_then(|text| text.parse().ok()).unwrap_or(1000)
 }
 
-/// What a load generator meets with while patches come and go, and in quiet times of the same length between.
+/// What happens while a load generator asks.
+const TURNS: [&str; 3] = ["without swaps", "during swaps", "beside other work"];
+
+/// What a load generator meets with while patches come and go, and in times of the same length between: without any, and
+/// while another process has as much to do as a patch takes. It leaves the processors no rest, so that tells
+/// how much of the difference is for want of processors.
 ///
 /// # Errors
 ///
@@ -133,21 +138,24 @@ pub fn swaps_under(
 ) -> Result<()> {
     // The first one only warms up.
     (generator.end)((generator.start)()?)?;
-    let (mut acts, mut rows) = (Vec::new(), [Vec::new(), Vec::new()]);
+    let (mut acts, mut rows) = (Vec::new(), [const { Vec::new() }; TURNS.len()]);
     let (mut requests, mut failed) = (0, 0);
     for round in 0.. {
         if acts.len() / 2 >= wanted_swaps() {
             break;
         }
-        for turn in 0..2 {
+        for turn in 0..TURNS.len() {
             // Which comes first changes from round to round.
-            let swaps = (round + turn) % 2 == 1;
+            let what = (round + turn + 1) % TURNS.len();
             let mut load = (generator.start)()?;
-            while swaps && load.try_wait()?.is_none() {
-                program.apply_and_revert(patch, &mut acts)?;
+            while what > 0 && load.try_wait()?.is_none() {
+                match what {
+                    1 => program.apply_and_revert(patch, &mut acts)?,
+                    _ => work(median(&acts)),
+                }
             }
             let met = (generator.end)(load)?;
-            rows[usize::from(swaps)].push(met.p99);
+            rows[what].push(met.p99);
             requests += met.requests;
             failed += met.failed;
         }
@@ -155,17 +163,28 @@ pub fn swaps_under(
     let name = generator.name;
     let title = format!("microseconds, of 100 requests by {name} the 99th");
     let mut table = Table::new(&title, &["median"], 1);
-    table.row("without swaps", &[median(&rows[0])]);
-    table.row("during swaps", &[median(&rows[1])]);
+    for (what, row) in TURNS.iter().zip(&rows) {
+        table.row(what, &[median(row)]);
+    }
     report.table(&table);
-    let ratios = pairs(&rows[1], &rows[0], |with, without| with / without);
+    let to = |row: usize| median(&pairs(&rows[1], &rows[row], |one, other| one / other));
     report.line(&format!(
         "  {} applies and as many reverts, {:.1} ms each in the median; {failed} of {requests} requests failed; p99 during \
-         swaps is {:.2} times that without (median of {} pairs)\n",
+         swaps is {:.2} times that without, {:.2} times that beside other work (medians of {} rounds)\n",
         acts.len() / 2,
         median(&acts),
-        median(&ratios),
-        ratios.len()
+        to(0),
+        to(2),
+        rows[1].len()
     ));
     Ok(())
+}
+
+/// Keeps a processor busy for so many milliseconds, and rests as between two acts.
+fn work(milliseconds: f64) {
+    let begun = Instant::now();
+    while begun.elapsed().as_secs_f64() * 1e3 < milliseconds {
+        std::hint::spin_loop();
+    }
+    thread::sleep(BETWEEN_ACTS);
 }

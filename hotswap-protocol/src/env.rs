@@ -5,7 +5,7 @@
 pub const PREFIX: &str = "HOTSWAP_";
 
 /// Set to [`LISTEN_SIGNED`] or [`LISTEN_TOOL`] for a program that is to take control connections. Any
-/// other value leaves the runtime asleep.
+/// other value leaves the runtime asleep, and all but `0` and none are told of.
 pub const LISTEN: &str = "HOTSWAP_LISTEN";
 
 /// The value of [`LISTEN`] for a program that runs on its own: it takes signed patch files only.

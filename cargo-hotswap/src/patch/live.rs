@@ -235,7 +235,10 @@ fn meant(programs: &Programs, build_id: Option<&BuildId>) -> Result<Vec<Found>> 
         })
     });
     if all.is_empty() {
-        anyhow::bail!("no running program takes this patch");
+        anyhow::bail!(match build_id {
+            Some(_) => "no running program takes this patch",
+            None => "no program is running that takes patches",
+        });
     }
     Ok(all)
 }

@@ -71,7 +71,15 @@ fn start() {
     let for_tool = match get(env::LISTEN).as_deref() {
         Some(env::LISTEN_TOOL) => true,
         Some(env::LISTEN_SIGNED) => false,
-        _ => return,
+        None | Some("" | "0") => return,
+        Some(other) => {
+            let problem = format!(
+                "{} is `{other}`, expected `{}`",
+                env::LISTEN,
+                env::LISTEN_SIGNED
+            );
+            return write_quietly(libc::STDERR_FILENO, line(&problem).as_bytes());
+        }
     };
     let ready = get(env::READY_FD).and_then(|number| ReadyPipe::adopt(&number));
     let crash = get(env::CRASH_FD).and_then(|number| inherited_pipe(&number));

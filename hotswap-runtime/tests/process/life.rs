@@ -33,6 +33,28 @@ pub(crate) fn asleep() {
     assert_eq!(text, "0 false\nvariables [\"HOTSWAP_NAME\"]\nthreads 1\n");
 }
 
+/// Who asks for patches and is not understood learns it.
+pub(crate) fn misspelt() {
+    for (value, told) in [
+        ("", ""),
+        ("0", ""),
+        (
+            "yes",
+            "hotswap: this program cannot take patches: HOTSWAP_LISTEN is `yes`, expected `1`\n",
+        ),
+    ] {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .env(ROLE, "1")
+            .env("HOTSWAP_LISTEN", value)
+            .env_remove("HOTSWAP_TESTS_TOOL")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), told);
+    }
+}
+
 /// A process with rights that its user does not have takes no word from that one's environment.
 pub(crate) fn other_rights() {
     let folder = std::env::temp_dir().join(format!("hotswap-rights-{}", std::process::id()));

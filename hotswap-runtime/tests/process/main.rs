@@ -22,6 +22,7 @@ const ROLE: &str = "TEST_ROLE";
 /// What is checked, and by what.
 const TESTS: &[(&str, fn())] = &[
     ("asleep without the tool's variables", life::asleep),
+    ("says that a word is none of its own", life::misspelt),
     (
         "asleep with rights that its user does not have",
         life::other_rights,
